@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is compiled with.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "virtlat",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // Floor 0: what Debian ships in C.
+        .systemLibrary(name: "CTraceEvent", pkgConfig: "libtraceevent"),
+        .systemLibrary(name: "CCompression"),
+
+        // Floor 1: pure or close to the system.
+        .target(name: "LinuxSystem", swiftSettings: strict),
+        .target(name: "ClockSync", swiftSettings: strict),
+        .target(
+            name: "Statistics",
+            dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: strict),
+
+        // Floor 2: trace files and the folders they lie in.
+        .target(
+            name: "TraceData",
+            dependencies: ["CTraceEvent", "CCompression", "LinuxSystem", "ClockSync"],
+            swiftSettings: strict),
+        .target(name: "Sessions", dependencies: ["LinuxSystem"], swiftSettings: strict),
+
+        // Floor 3: packets.
+        .target(
+            name: "PacketPath",
+            dependencies: ["TraceData", "ClockSync", "LinuxSystem"],
+            swiftSettings: strict),
+
+        // Floor 4: values in, bytes out.
+        .target(
+            name: "Report",
+            dependencies: ["PacketPath", "Statistics", "ClockSync", "TraceData"],
+            swiftSettings: strict),
+
+        // Floor 5: the command.
+        .executableTarget(
+            name: "virtlat",
+            dependencies: [
+                "LinuxSystem", "ClockSync", "Statistics", "TraceData", "Sessions", "PacketPath", "Report",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ]
+)

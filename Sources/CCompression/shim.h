@@ -1,0 +1,3 @@
+// The two compressions trace-cmd writes.
+#include <zlib.h>
+#include <zstd.h>

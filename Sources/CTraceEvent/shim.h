@@ -1,0 +1,3 @@
+// libtraceevent as Debian ships it: event formats into fields.
+#include <event-parse.h>
+#include <trace-seq.h>

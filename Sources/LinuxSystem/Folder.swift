@@ -1,0 +1,33 @@
+// Folders and paths, see opendir(3) and realpath(3).
+
+import Glibc
+
+package enum Folder {
+    package static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Names in a folder, sorted.
+    package static func names(in path: String) throws(SystemError) -> [String] {
+        guard let folder = opendir(path) else { throw SystemError(call: "opendir") }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Name of the folder a path lies in (or is, for a folder).
+    package static func enclosingName(of path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return "session" }
+        defer { free(resolved) }
+        var parts = String(cString: resolved).split(separator: "/")
+        if !exists(path) { parts = parts.dropLast() }
+        return parts.last.map { String($0) } ?? "session"
+    }
+}

@@ -1,0 +1,28 @@
+// What standard output and standard error are connected to, and time for progress lines.
+
+import Glibc
+
+package enum Terminal {
+    /// Whether a person looks at standard error.
+    package static var errorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+    /// Whether a person looks at standard output.
+    package static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+    /// Colour only for a terminal, and never with NO_COLOR set (https://no-color.org).
+    package static var outputHasColour: Bool {
+        outputIsTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
+    }
+
+    /// Columns of standard output's terminal, nil when it is none.
+    package static var columns: Int? {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
+    }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds.
+package func monotonicNanoseconds() -> Int64 {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+}

@@ -1,0 +1,36 @@
+// Plain threads, for work that fills a core and waits on a `Monitor`.
+
+import Glibc
+
+/// A thread that is joined before its handle goes.
+package struct JoinedThread: ~Copyable {
+    private let handle: pthread_t
+
+    /// Starts `body` on a new thread.
+    /// - Throws: `SystemError` when the system gives no thread.
+    package init(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        let box = Unmanaged.passRetained(Body(run: body))
+        var handle = pthread_t()
+        let code = pthread_create(
+            &handle, nil,
+            { argument in
+                Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, box.toOpaque())
+        guard code == 0 else {
+            box.release()
+            throw SystemError(call: "pthread_create", errno: code)
+        }
+        self.handle = handle
+    }
+
+    deinit { pthread_join(handle, nil) }
+
+    private final class Body: Sendable {
+        let run: @Sendable () -> Void
+        init(run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+}
+
+/// Processors that are online, see sysconf(3).
+package func onlineProcessors() -> Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }

@@ -1,0 +1,107 @@
+// The whole way of the data: machines in, journeys out, and an account of what was read.
+
+package import ClockSync
+package import LinuxSystem
+package import TraceData
+
+/// What was read of one machine.
+package struct MachineAccount: Sendable {
+    package var events = 0
+    /// Events the kernel counted as lost.
+    package var lostEvents = 0
+    /// Places where events were lost, counted or not.
+    package var holes = 0
+    package var firstTime: Nanoseconds?
+    package var lastTime: Nanoseconds?
+    package var defects: [TraceDefect] = []
+    package var containment = Containment()
+    /// Events of the path that this machine's file has none of, by name.
+    package var absentEvents: [String] = []
+}
+
+/// What a run found besides journeys.
+package struct AnalysisAccount: Sendable {
+    /// One for each machine, in the order of `Machines`.
+    package var machines: [MachineAccount]
+    package var unclaimed: [UnclaimedPackets]
+
+    /// First event of the host, the zero of reports.
+    package var start: Nanoseconds { machines[0].firstTime ?? 0 }
+    /// From the host's first to its last event.
+    package var duration: Nanoseconds { (machines[0].lastTime ?? start) - start }
+}
+
+/// One pass over a session.
+package final class Analysis {
+    package let machines: Machines
+    package let path: PathDescription
+    private let stream: MarkStream
+
+    /// - Throws: `SystemError` when the system gives no threads.
+    package init(_ machines: Machines, path: PathDescription) throws(SystemError) {
+        self.machines = machines
+        self.path = path
+        stream = try MarkStream(
+            machines.all.map {
+                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: [path]), maps: $0.maps)
+            })
+    }
+
+    /// Names of devices in journeys.
+    package var names: NameTable { stream.names }
+
+    /// First event of the host so far; known as soon as the first marks have come.
+    private static let batch = 2048
+
+    /// Reads everything, handing journeys to `sink` as they end.
+    /// - Parameter progress: called now and then with the share of the bytes read, 0 to 1.
+    package func run(into sink: any JourneySink, progress: (Double) -> Void = { _ in }) -> AnalysisAccount {
+        var tracker = Tracker(machines: machines, lanes: stream.lanes, path: path, sink: sink)
+        let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
+        let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
+        defer { marks.deallocate() }
+        var batches = 0
+        while true {
+            let count = stream.next(into: marks)
+            guard count > 0 else { break }
+            tracker.follow(UnsafeBufferPointer(rebasing: marks[..<count]))
+            batches += 1
+            if batches % 64 == 0, total > 0 {
+                progress(Double(stream.counts.reduce(0) { $0 + $1.bytes }) / Double(total))
+            }
+        }
+        let unclaimed = tracker.finish()
+        var accounts = machines.all.map { _ in MachineAccount() }
+        for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
+        for (index, machine) in machines.all.enumerated() {
+            accounts[index].containment = tracker.containment(of: index)
+            accounts[index].absentEvents = absentEvents(machine, tracker.kindCounts[index])
+            accounts[index].addStatistics(machine.file.options.statistics)
+        }
+        return AnalysisAccount(machines: accounts, unclaimed: unclaimed)
+    }
+
+    /// Events the path is made of that never came; of those that stand for each other, none came.
+    private func absentEvents(_ machine: Machine, _ counts: [Int]) -> [String] {
+        MarkKind.allCases.compactMap { kind in
+            guard path.marks.contains(kind) || kind == .napiPoll, counts[Int(kind.rawValue)] == 0 else { return nil }
+            return kind.queries(machine.role).first?.event
+        }
+    }
+}
+
+extension MachineAccount {
+    fileprivate mutating func add(_ counts: LaneCounts) {
+        events += counts.events
+        lostEvents = lostEvents &+ counts.lost
+        holes += counts.holes
+        defects += counts.defects
+        if let first = counts.firstTime { firstTime = min(firstTime ?? first, first) }
+        if let last = counts.lastTime { lastTime = max(lastTime ?? last, last) }
+    }
+
+    /// The kernel's own counters know of losses that no sub-buffer tells of, at the very end of a recording for example.
+    fileprivate mutating func addStatistics(_ statistics: [BufferStatistics]) {
+        lostEvents = max(lostEvents, statistics.reduce(0) { $0 &+ $1.overrun &+ $1.dropped })
+    }
+}

@@ -1,0 +1,152 @@
+// A packet on its way: the points it has passed so far, and what is known of it.
+
+package import ClockSync
+
+/// Times of a journey's points, host-time ns; absent points hold `PointTimes.absent`.
+package struct PointTimes: Sendable {
+    package static let absent = Nanoseconds.min
+    private var times = InlineArray<19, Nanoseconds>(repeating: PointTimes.absent)
+
+    package init() {}
+
+    @inline(__always)
+    package subscript(point: Point) -> Nanoseconds {
+        get { times[Int(point.rawValue)] }
+        set { times[Int(point.rawValue)] = newValue }
+    }
+
+    @inline(__always)
+    package func has(_ point: Point) -> Bool { self[point] != Self.absent }
+
+    /// Takes over the points of `other` that are absent here.
+    mutating func merge(_ other: PointTimes) {
+        for index in 0..<19 where times[index] == Self.absent { times[index] = other.times[index] }
+    }
+}
+
+/// Names a flight; stale once the flight is released, which `FlightDeck` can tell.
+struct FlightID: Equatable, BitwiseCopyable {
+    var index: Int32
+    var generation: UInt32
+
+    static let none = FlightID(index: -1, generation: 0)
+    @inline(__always) var isNone: Bool { index < 0 }
+}
+
+struct Flight {
+    struct Flags: OptionSet {
+        var rawValue: UInt16
+        /// It was put on a guest's queue, or taken from one: it counts.
+        static let seen = Flags(rawValue: 1)
+        /// Events may be missing from its way.
+        static let lost = Flags(rawValue: 2)
+        /// Its place in the ring's order was contradicted.
+        static let ambiguous = Flags(rawValue: 4)
+        /// Only one half is known so far: the other one waits on its side of the ring.
+        static let half = Flags(rawValue: 8)
+        /// Joined by order, the order not yet proven.
+        static let unconfirmed = Flags(rawValue: 16)
+        /// Ended; kept until its identity is settled.
+        static let ended = Flags(rawValue: 32)
+        /// A tx packet that is queued in the guest and not yet with the driver.
+        static let queued = Flags(rawValue: 64)
+        /// The interrupt that brought it had brought another packet already.
+        static let sharedInterrupt = Flags(rawValue: 128)
+    }
+
+    var times = PointTimes()
+    /// Address in the kernel that has it now; 0 when none does.
+    var skb: UInt64 = 0
+    /// With the Ethernet header.
+    var length: Int32 = 0
+    var direction = Direction.receive
+    var delivery = Delivery.unknown
+    var outcome = Outcome.complete
+    var flags: Flags = []
+    /// Machine in whose table `skb` stands.
+    var machine: UInt8 = 0
+    /// Lane of the CPU that polled it in the guest.
+    var guestLane: UInt16 = 0
+    /// Host device, by name.
+    var device: UInt16 = 0
+    /// Index of the guest queue it went through, -1 before that is known.
+    var queue: Int16 = -1
+    /// Index of the guest's network device, -1 before that is known.
+    var port: Int16 = -1
+    /// Thread that was woken when the packet was handed over (host thread id).
+    var wokenThread: Int32 = -1
+    /// Index of the host thread that took it.
+    var worker: Int32 = -1
+    /// Vector of the interrupt that was injected for it, 0 when unknown.
+    var vector: UInt8 = 0
+    var dropReason: UInt32 = 0
+    var generation: UInt32 = 0
+    var nextFree: Int32 = -1
+}
+
+/// All flights, in one piece of memory that is used again and again.
+struct FlightDeck: ~Copyable {
+    private var flights: UnsafeMutablePointer<Flight>
+    private var capacity = 1024
+    private var used = 0
+    private var free: Int32 = -1
+    private(set) var live = 0
+
+    init() { flights = .allocate(capacity: capacity) }
+
+    deinit { flights.deallocate() }
+
+    mutating func add() -> FlightID {
+        live &+= 1
+        var index = free
+        var generation: UInt32 = 0
+        if index >= 0 {
+            free = flights[Int(index)].nextFree
+            generation = flights[Int(index)].generation
+        } else {
+            if used == capacity { grow() }
+            index = Int32(used)
+            used &+= 1
+        }
+        (flights + Int(index)).initialize(to: Flight())
+        flights[Int(index)].generation = generation &+ 1
+        return FlightID(index: index, generation: generation &+ 1)
+    }
+
+    mutating func release(_ id: FlightID) {
+        guard contains(id) else { return }
+        live &-= 1
+        flights[Int(id.index)].generation &+= 1
+        flights[Int(id.index)].nextFree = free
+        flights[Int(id.index)].outcome = .complete
+        free = id.index
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<Flight>.allocate(capacity: capacity * 2)
+        larger.moveInitialize(from: flights, count: used)
+        flights.deallocate()
+        flights = larger
+        capacity *= 2
+    }
+
+    @inline(__always)
+    func contains(_ id: FlightID) -> Bool {
+        id.index >= 0 && flights[Int(id.index)].generation == id.generation
+    }
+
+    /// The flight itself; only for ids that `contains` vouches for.
+    @inline(__always)
+    subscript(id: FlightID) -> Flight {
+        unsafeAddress { UnsafePointer(flights + Int(id.index)) }
+        nonmutating unsafeMutableAddress { flights + Int(id.index) }
+    }
+
+    /// Every flight on its way, oldest slot first.
+    func forEachLive(_ body: (FlightID) -> Void) {
+        // A live flight's generation is odd: it is raised by one when added and by one when released.
+        for index in 0..<used where flights[index].generation & 1 == 1 {
+            body(FlightID(index: Int32(index), generation: flights[index].generation))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// The two sides of a guest's virtio-net device, and the order that joins them.
+
+import ClockSync
+
+/// Flights in the order they came.
+struct FlightQueue {
+    private var items: [FlightID] = []
+    private var head = 0
+
+    var count: Int { items.count - head }
+    var isEmpty: Bool { head == items.count }
+    var first: FlightID? { isEmpty ? nil : items[head] }
+    subscript(index: Int) -> FlightID { items[head + index] }
+
+    mutating func append(_ id: FlightID) { items.append(id) }
+
+    mutating func popFirst() -> FlightID? {
+        guard head < items.count else { return nil }
+        let id = items[head]
+        head += 1
+        if head == items.count {
+            items.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= 4096 {
+            items.removeFirst(head)
+            head = 0
+        }
+        return id
+    }
+
+    mutating func removeAll() {
+        items.removeAll(keepingCapacity: true)
+        head = 0
+    }
+
+    /// Takes out the newest occurrence of `id`.
+    mutating func removeLast(_ id: FlightID) {
+        if let index = items[head...].lastIndex(of: id) { items.remove(at: index) }
+    }
+
+    mutating func append(contentsOf other: FlightQueue) { items.append(contentsOf: other.items[other.head...]) }
+}
+
+/// One virtqueue: packets put on one side are taken from the other in the same order.
+///
+/// Order alone joins the two sides, so it must be proven: whenever the ring is known to be empty, nothing may be
+/// left over. At the start of a recording and after a hole the sides are collected until such a moment comes, and
+/// then joined from the end backwards.
+struct RingOrder {
+    /// Put on the ring and not yet taken.
+    var puts = FlightQueue()
+    /// Taken from the ring while it was not known which put they are.
+    var takens = FlightQueue()
+    /// Joined since the ring was last known to be empty.
+    var unconfirmed = FlightQueue()
+    /// The order is known: the next one taken is the first one put.
+    var isSynced = false
+    /// What becomes of packets that have no partner when the order is found.
+    var leftover = Outcome.traceEdge
+    /// When the last one was taken.
+    var lastTaken = PointTimes.absent
+
+    /// So many flights wait for a proof at the most; a ring that never runs empty is believed without.
+    static let mostWaiting = 4096
+}
+
+/// A guest's queue as the host sees it: the tap device and the worker that serves it.
+struct GuestQueue {
+    /// Host device, by name.
+    var device: UInt16
+    /// Index of the host thread that serves it.
+    var worker: Int32
+    /// Index of the guest's device, -1 while unknown.
+    var port: Int16 = -1
+    var rx = RingOrder()
+    var tx = RingOrder()
+    /// When a packet was last copied to the guest …
+    var lastCopy = PointTimes.absent
+    /// … and when the worker last signalled or slept, so that all it had copied was on the ring.
+    var lastSettled = PointTimes.absent
+    /// Copied and not yet signalled.
+    var unsignalled = FlightQueue()
+    /// Another thread serves the same device: a second queue pair, whose order is another one.
+    var hasSeveralWorkers = false
+
+    init(device: UInt16, worker: Int32) {
+        self.device = device
+        self.worker = worker
+    }
+}
+
+/// A guest's network device as the guest sees it.
+struct GuestPort {
+    var machine: UInt8
+    /// Guest device, by name.
+    var device: UInt16
+    /// Index of the queue it is joined to, -1 while unknown.
+    var queue: Int16 = -1
+    /// Packets received before the queue was known.
+    var takens = FlightQueue()
+    /// Packets sent before the queue was known.
+    var puts = FlightQueue()
+    var lastIngress = PointTimes.absent
+    /// Packets that were let go because no queue turned up for them.
+    var unclaimed = 0
+
+    init(machine: UInt8, device: UInt16) {
+        self.machine = machine
+        self.device = device
+    }
+}
+
+/// A vCPU thread and the guest it runs.
+struct VCPU {
+    /// Index of the host thread.
+    var thread: Int32
+    /// Guest machine, -1 while unknown.
+    var guest: Int16
+    /// `vcpu_id` in KVM's events, -1 where they have none.
+    var number: Int32
+    /// Lane of the guest CPU it is, -1 while unknown.
+    var lane: Int32 = -1
+    /// Between kvm_entry and kvm_exit; only meaningful when `isKnown`.
+    var isInGuest = false
+    var isKnown = false
+    var lastExit = PointTimes.absent
+    /// Vector injected since the last exit, for the entry to come.
+    var injected: Int32 = 0
+    /// Packet whose notification caused the exit being handled.
+    var doorbell = FlightID.none
+    var doorbellPort: Int16 = -1
+}

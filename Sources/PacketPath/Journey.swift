@@ -1,0 +1,33 @@
+// A journey that has ended: what the rest of the program sees of packets.
+
+package import ClockSync
+
+/// One packet in one direction, complete or not.
+package struct Journey: Sendable {
+    /// Index of the guest's machine.
+    package var machine: Int
+    /// Guest device, by name.
+    package var device: UInt16
+    /// Host device (the tap), by name.
+    package var hostDevice: UInt16
+    package var direction: Direction
+    package var queue: Int
+    /// Bytes with the Ethernet header.
+    package var length: Int
+    package var outcome: Outcome
+    /// The kernel's reason, for dropped packets.
+    package var dropReason: UInt32
+    package var delivery: Delivery
+    package var times: PointTimes
+
+    /// First point passed, nil when there is none.
+    package func firstTime(_ rules: [PointRule]) -> Nanoseconds? {
+        for rule in rules where times.has(rule.point) { return times[rule.point] }
+        return nil
+    }
+}
+
+/// Where journeys go, one by one, as they end.
+package protocol JourneySink: AnyObject {
+    func take(_ journey: borrowing Journey)
+}

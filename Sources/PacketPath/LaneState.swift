@@ -1,0 +1,177 @@
+// What is going on on one CPU: its interrupt, the NAPI polls it owes, the packets its drivers are being handed.
+
+import ClockSync
+
+/// An interrupt that raised NET_RX and has not been answered by a poll.
+struct PendingInterrupt: BitwiseCopyable {
+    var irq: Int32 = -1
+    var time: Nanoseconds = PointTimes.absent
+    /// A packet has been attributed to it.
+    var isClaimed = false
+}
+
+/// A packet between net_dev_start_xmit and net_dev_xmit.
+struct Handover: BitwiseCopyable {
+    var skb: UInt64 = 0
+    var flight: FlightID = .none
+    var port: Int16 = -1
+}
+
+struct LaneState {
+    var machine: UInt8
+    var cpu: Int
+    /// Index of the vCPU this guest CPU is, -1 while unknown and on the host.
+    var vcpu: Int16 = -1
+
+    // The hardware interrupt being handled.
+    var irq: Int32 = -1
+    var irqTime: Nanoseconds = 0
+
+    /// Interrupts whose poll is to come, oldest first. More than four at once are as good as unknown.
+    var pending = InlineArray<4, PendingInterrupt>(repeating: PendingInterrupt())
+    var pendingCount = 0
+
+    /// Devices stack (VLAN on bond on NIC), four deep at the most.
+    var handovers = InlineArray<4, Handover>(repeating: Handover())
+    var handoverCount = 0
+
+    /// The packet the stack is receiving, for wake-ups that happen on its behalf.
+    var receiving = FlightID.none
+    /// The packet the driver gave to GRO last.
+    var polled = FlightID.none
+
+    init(machine: UInt8, cpu: Int) {
+        self.machine = machine
+        self.cpu = cpu
+    }
+
+    /// Forgets everything that a hole in the recording makes doubtful.
+    mutating func forget() {
+        irq = -1
+        pendingCount = 0
+        handoverCount = 0
+        receiving = .none
+        polled = .none
+    }
+
+    // MARK: NAPI
+
+    mutating func enterIRQ(_ number: Int32, _ time: Nanoseconds) {
+        irq = number
+        irqTime = time
+    }
+
+    /// NET_RX was raised; by the interrupt being handled if there is one.
+    mutating func raise() {
+        guard irq >= 0 else { return }
+        for index in 0..<pendingCount where pending[index].irq == irq {
+            // Raised again before its poll: the first interrupt is the packet's.
+            return
+        }
+        guard pendingCount < 4 else { return }
+        pending[pendingCount] = PendingInterrupt(irq: irq, time: irqTime)
+        pendingCount += 1
+    }
+
+    /// The pending interrupt whose poll brings packets of `device` in; nil when that can't be told.
+    func pendingIndex(receiving device: UInt16, _ instances: borrowing NapiInstances) -> Int? {
+        var unknown: Int?
+        var unknowns = 0
+        for index in 0..<pendingCount {
+            switch instances.role(of: pending[index].irq, device) {
+            case .receives: return index
+            case .other: continue
+            case .unknown:
+                unknowns += 1
+                unknown = index
+            }
+        }
+        return unknowns == 1 ? unknown : nil
+    }
+
+    /// A poll ended: the interrupt that asked for it is answered.
+    mutating func polled(_ instance: UInt64, _ instances: inout NapiInstances) {
+        var firstUnknown: Int?
+        for index in 0..<pendingCount {
+            let owner = instances.instance(of: pending[index].irq)
+            if owner == instance {
+                removePending(index)
+                return
+            }
+            if owner == 0, firstUnknown == nil { firstUnknown = index }
+        }
+        guard let firstUnknown else { return }
+        // One interrupt, one poll: they belong together. With more, polls come in the order they were asked for,
+        // which is good enough to answer one, not to learn from it.
+        if pendingCount == 1 { instances.learn(pending[firstUnknown].irq, instance) }
+        removePending(firstUnknown)
+    }
+
+    mutating func removePending(_ index: Int) {
+        for later in index + 1..<max(pendingCount, index + 1) { pending[later - 1] = pending[later] }
+        pendingCount -= 1
+    }
+
+    // MARK: Handing packets to drivers
+
+    mutating func beginHandover(_ skb: UInt64, _ flight: FlightID, port: Int16) {
+        if handoverCount == 4 { handoverCount = 0 }  // ends were lost
+        handovers[handoverCount] = Handover(skb: skb, flight: flight, port: port)
+        handoverCount += 1
+    }
+
+    /// The innermost packet being handed over.
+    var handover: Handover? { handoverCount > 0 ? handovers[handoverCount - 1] : nil }
+
+    mutating func endHandover(_ skb: UInt64) -> Handover? {
+        for index in stride(from: handoverCount - 1, through: 0, by: -1) where handovers[index].skb == skb {
+            let ended = handovers[index]
+            handoverCount = index
+            return ended
+        }
+        return nil
+    }
+}
+
+/// NAPI instances of one machine: whose interrupts are whose, and which of them receive.
+///
+/// A device has several: virtio-net polls for received packets and for transmitted buffers in different instances,
+/// and both interrupts raise NET_RX. Only an instance that has reported work receives packets.
+struct NapiInstances: ~Copyable {
+    private struct Instance {
+        var address: UInt64
+        var device: UInt16
+        var receives: Bool
+    }
+
+    enum Role { case receives, other, unknown }
+
+    private var instances: [Instance] = []
+    /// Address of the instance an interrupt schedules, by interrupt number; 0 while unknown.
+    private var byInterrupt: [UInt64] = []
+
+    func instance(of irq: Int32) -> UInt64 { Int(irq) < byInterrupt.count ? byInterrupt[Int(irq)] : 0 }
+
+    func role(of irq: Int32, _ device: UInt16) -> Role {
+        let address = instance(of: irq)
+        guard address != 0, let known = instances.first(where: { $0.address == address }) else { return .unknown }
+        return known.device == device && known.receives ? .receives : .other
+    }
+
+    mutating func learn(_ irq: Int32, _ address: UInt64) {
+        guard irq >= 0, irq < 1 << 16 else { return }
+        if Int(irq) >= byInterrupt.count {
+            byInterrupt += [UInt64](repeating: 0, count: Int(irq) + 1 - byInterrupt.count)
+        }
+        byInterrupt[Int(irq)] = address
+    }
+
+    /// Takes note of a poll's result.
+    mutating func note(_ address: UInt64, device: UInt16, work: Int32) {
+        if let index = instances.firstIndex(where: { $0.address == address }) {
+            if work > 0 { instances[index].receives = true }
+        } else if instances.count < 4096 {
+            instances.append(Instance(address: address, device: device, receives: work > 0))
+        }
+    }
+}

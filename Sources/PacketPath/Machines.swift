@@ -1,0 +1,110 @@
+// Which file is the host's, which are its guests', and how each one's clock leads to the host's.
+
+package import ClockSync
+package import TraceData
+
+package enum MachineRole: String, Sendable { case host, guest }
+
+/// One machine of a session.
+package struct Machine: Sendable {
+    package var name: String
+    package var role: MachineRole
+    package var file: TraceFile
+    /// Clock map by CPU, at least one.
+    package var maps: [ClockMap]
+    /// For a guest: host thread of each vCPU, where the host's file says so.
+    package var threadOfCPU: [Int: Int32]
+
+    /// CPUs that wrote events, or as many as the file counts.
+    package var cpuCount: Int { file.options.cpuCount ?? file.buffers.reduce(0) { max($0, $1.cpus.count) } }
+}
+
+/// A set of files that is no session.
+package enum SessionFault: Error, Sendable {
+    case noFiles
+    /// No file has a host's events, or none is left beside the guests.
+    case noHost(files: [String])
+    case severalHosts(files: [String])
+    /// The guest was not recorded together with this host.
+    case unrelated(guest: String, host: String)
+    /// The guest's clock can't be put on the host's axis.
+    case notSynchronised(guest: String, host: String, guestClock: String?, hostClock: String?)
+    case unusableTimeShift(guest: String)
+}
+
+/// The machines of a session, the host first.
+package struct Machines: Sendable {
+    package let all: [Machine]
+    package var host: Machine { all[0] }
+    package var guests: ArraySlice<Machine> { all.dropFirst() }
+
+    /// Sorts files into host and guests.
+    ///
+    /// A guest's file carries TIME_SHIFT, with the trace id of the host it was recorded with; the host's carries GUEST options, or
+    /// the formats of KVM's events.
+    /// - Parameter files: opened files with the names their machines are to have.
+    package init(_ files: [(name: String, file: TraceFile)]) throws(SessionFault) {
+        guard !files.isEmpty else { throw .noFiles }
+        let hostIndex = try Self.hostIndex(files)
+        let host = files[hostIndex].file
+        var machines = [
+            Machine(
+                name: files[hostIndex].name, role: .host, file: host,
+                maps: [.host(host.options.tscToNanoseconds)], threadOfCPU: [:])
+        ]
+        var names: Set<String> = [files[hostIndex].name]
+        for (index, entry) in files.enumerated() where index != hostIndex {
+            let option = host.options.guests.first { $0.traceID == entry.file.options.traceID }
+            var name = entry.name
+            if let given = option?.name, !given.isEmpty { name = given }
+            // Names tell machines apart in every output.
+            let base = name
+            var number = 2
+            while !names.insert(name).inserted {
+                name = "\(base)-\(number)"
+                number += 1
+            }
+            machines.append(
+                Machine(
+                    name: name, role: .guest, file: entry.file, maps: try Self.maps(of: entry.file, host: host),
+                    threadOfCPU: option?.threadOfCPU ?? [:]))
+        }
+        all = machines
+    }
+
+    private static func hostIndex(_ files: [(name: String, file: TraceFile)]) throws(SessionFault) -> Int {
+        let paths = files.map(\.file.path)
+        // A file whose clock is shifted to a peer's is a guest.
+        let candidates = files.indices.filter { files[$0].file.options.timeShifts.isEmpty }
+        let named = candidates.filter { !files[$0].file.options.guests.isEmpty }
+        if named.count == 1 { return named[0] }
+        if named.count > 1 { throw .severalHosts(files: named.map { paths[$0] }) }
+        let withKVM = candidates.filter { files[$0].file.formats.contains { $0.system == "kvm" } }
+        if withKVM.count == 1 { return withKVM[0] }
+        if withKVM.count > 1 { throw .severalHosts(files: withKVM.map { paths[$0] }) }
+        throw .noHost(files: paths)
+    }
+
+    private static func maps(of guest: TraceFile, host: TraceFile) throws(SessionFault) -> [ClockMap] {
+        if let peer = guest.options.peerTraceID, let id = host.options.traceID, peer != id {
+            throw .unrelated(guest: guest.path, host: host.path)
+        }
+        guard !guest.options.timeShifts.isEmpty, guest.options.timeShifts.contains(where: { !$0.samples.isEmpty }) else {
+            throw .notSynchronised(
+                guest: guest.path, host: host.path, guestClock: guest.traceClock, hostClock: host.traceClock)
+        }
+        var maps: [ClockMap] = []
+        for shift in guest.options.timeShifts {
+            guard let map = ClockMap.timeShift(shift, hostClock: host.options.tscToNanoseconds) else {
+                throw .unusableTimeShift(guest: guest.path)
+            }
+            maps.append(map)
+        }
+        return maps
+    }
+}
+
+extension TraceFile {
+    /// The clock its events are stamped with.
+    package var traceClock: String? { buffers.first?.clock ?? options.clock }
+}

@@ -1,0 +1,120 @@
+// The marks paths are made of, and the kernel events that make them.
+
+package import TraceData
+
+/// What a mark is; its operands are set by the queries below.
+package enum MarkKind: UInt8, CaseIterable, Sendable {
+    case irqEntry = 1
+    case irqExit, netRxRaised
+    case napiReceive, groMerged, napiPoll, stackReceive
+    case netQueue, startXmit, xmitDone
+    case copy, consume, drop
+    case taskSwitch, waking
+    case vmEntry, vmExit, injectVirq, msi, doorbell
+    case sendEnter, sendExit
+}
+
+extension MarkKind {
+    /// Where in operand b a device's name, a length and a further number lie.
+    enum Layout {
+        static let nameBits = 16
+        static let lengthShift = 16
+        static let extraShift = 48
+    }
+
+    /// Events that make this mark on a machine of `role`; none when that machine is not asked for it.
+    package func queries(_ role: MachineRole) -> [EventQuery] {
+        func query(_ event: String, _ operands: [EventQuery.Operand] = [], where condition: EventQuery.Condition? = nil) -> EventQuery {
+            EventQuery(event, kind: rawValue, operands, where: condition)
+        }
+        let skb = EventQuery.Operand.number("skbaddr", to: .a)
+        let device = EventQuery.Operand.name("name", "dev_name", to: .b)
+        let length = EventQuery.Operand.number("len", to: .b, shift: Layout.lengthShift, width: 32)
+        let isHost = role == .host
+        switch self {
+        case .irqEntry:
+            return [query("irq_handler_entry", [.number("irq", to: .a), .name("name", to: .b)])]
+        case .irqExit:
+            return [query("irq_handler_exit", [.number("irq", to: .a)])]
+        case .netRxRaised:
+            // NET_RX_SOFTIRQ is 3 in every kernel, include/linux/interrupt.h.
+            return [query("softirq_raise", where: .equals("vec", 3))]
+        case .napiReceive:
+            return [query("napi_gro_receive_entry", [skb, device, length]), query("napi_gro_frags_entry", [skb, device, length])]
+        case .groMerged:
+            // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
+            return [query("napi_gro_receive_exit", where: .below("ret", 2)), query("napi_gro_frags_exit", where: .below("ret", 2))]
+        case .napiPoll:
+            return [query("napi_poll", [
+                .number("napi", to: .a), device, .number("work", to: .b, shift: 16, width: 16),
+                .number("budget", to: .b, shift: 32, width: 16, required: false),
+            ])]
+        case .stackReceive:
+            return [query("netif_receive_skb", [skb, device, length])]
+        case .netQueue:
+            return isHost ? [] : [query("net_dev_queue", [skb, device, length])]
+        case .startXmit:
+            return [query("net_dev_start_xmit", [skb, device, length, .number("queue_mapping", to: .b, shift: Layout.extraShift, width: 16, required: false)])]
+        case .xmitDone:
+            return [query("net_dev_xmit", [skb, device, .number("rc", to: .b, shift: Layout.lengthShift, width: 32)])]
+        case .copy:
+            return [query("skb_copy_datagram_iovec", [skb, .number("len", to: .b)])]
+        case .consume:
+            return [query("consume_skb", [skb])]
+        case .drop:
+            return [query("kfree_skb", [skb, .number("reason", to: .b, width: 32, required: false)])]
+        case .taskSwitch:
+            return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
+        case .waking:
+            return [query("sched_waking", [.number("pid", to: .a, width: 32)])]
+        case .vmEntry:
+            return isHost ? [query("kvm_entry", [.number("vcpu_id", to: .a, width: 32, required: false)])] : []
+        case .vmExit:
+            return isHost ? [query("kvm_exit", [.number("exit_reason", "ret", to: .a, width: 32, required: false), .number("isa", to: .b, width: 32, required: false)])] : []
+        case .injectVirq:
+            return isHost ? [query("kvm_inj_virq", [.number("vector", "irq", to: .a, width: 32)])] : []
+        case .msi:
+            return isHost
+                ? [query("kvm_msi_set_irq", [.number("data", to: .a, width: 8)]), query("kvm_set_irq", where: .equals("level", 1))]
+                : []
+        case .doorbell:
+            // KVM_TRACE_MMIO_WRITE is 2, include/trace/events/kvm.h; KVM_PIO_OUT is 1.
+            return isHost
+                ? [query("kvm_mmio", where: .equals("type", 2)), query("kvm_fast_mmio"), query("kvm_pio", where: .equals("rw", 1))]
+                : []
+        case .sendEnter:
+            return isHost ? [] : Self.sendingCalls.map { query("sys_enter_" + $0) }
+        case .sendExit:
+            return isHost ? [] : Self.sendingCalls.map { query("sys_exit_" + $0) }
+        }
+    }
+
+    /// System calls that send.
+    private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
+
+    /// Marks that are needed to keep the books, whatever the path.
+    static let bookkeeping: Set<MarkKind> = [
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
+    ]
+
+    /// All that is asked of a machine of `role` for `paths`.
+    package static func selection(_ role: MachineRole, for paths: [PathDescription]) -> Selection {
+        let kinds = paths.reduce(into: bookkeeping) { $0.formUnion($1.marks) }
+        return Selection(MarkKind.allCases.filter(kinds.contains).flatMap { $0.queries(role) })
+    }
+}
+
+extension Mark {
+    /// Device or interrupt name in operand b.
+    var name: UInt16 { UInt16(truncatingIfNeeded: b) }
+    var length: Int32 { Int32(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.lengthShift)) }
+    /// net_dev_xmit's return code.
+    var returnCode: Int32 { length }
+    /// napi_poll's work and budget; a kernel before 4.8 does not tell the budget, which is 64 then as it is elsewhere.
+    var work: Int32 { Int32(UInt16(truncatingIfNeeded: b >> 16)) }
+    var budget: Int32 {
+        let budget = Int32(UInt16(truncatingIfNeeded: b >> 32))
+        return budget == 0 ? 64 : budget
+    }
+    var otherThread: Int32 { Int32(truncatingIfNeeded: a) }
+}

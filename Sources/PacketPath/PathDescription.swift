@@ -1,0 +1,84 @@
+// A path is described, not programmed: which point follows which, what event marks it, and by which mechanism it is found.
+
+/// How a point is found. The mechanisms are the tracker's; which of them a path uses, on which events, is the path's.
+package enum Finding: Sendable {
+    /// The hardware interrupt whose handler raised NET_RX on the CPU that then polled the packet in.
+    case raisingInterrupt
+    /// The first event of a new skb on a NIC: its identity in this kernel begins.
+    case arrival
+    /// The same skb, until it is freed.
+    case sameSKB
+    /// The same skb is put on the queue of a guest.
+    case queued
+    /// The same skb is taken from the queue by the thread that serves it.
+    case taken
+    /// A thread is woken on the same CPU while the packet is being handed to it.
+    case wakeInside
+    /// The thread that handles the packet next gets a CPU; absent when it had one already.
+    case switchIn
+    /// The serving thread signals the guest after handling the packet.
+    case signal
+    /// The vCPU enters the guest with the interrupt.
+    case entry
+    /// The packet's place in the virtqueue's order, confirmed by its length.
+    case ringOrder
+    /// The skb is copied or consumed in a thread's own context.
+    case consumed
+    /// The thread entered a sending system call and is still in it when the skb is queued.
+    case systemCall
+    /// The VM exit of the notification written while the driver sent the packet.
+    case doorbell
+}
+
+/// One point of a path.
+package struct PointRule: Sendable {
+    package var point: Point
+    package var finding: Finding
+    /// Marks that can make the point, the preferred one first.
+    package var marks: [MarkKind]
+    /// A journey is complete without it.
+    package var isOptional: Bool
+    /// Set where a stage ends at this point.
+    package var stage: Stage?
+    /// For people: which event this is.
+    package var summary: String
+
+    package init(
+        _ point: Point, _ finding: Finding, _ marks: [MarkKind], optional: Bool = false, ends stage: Stage? = nil,
+        _ summary: String
+    ) {
+        self.point = point
+        self.finding = finding
+        self.marks = marks
+        isOptional = optional
+        self.stage = stage
+        self.summary = summary
+    }
+}
+
+/// The interval that ends at a point.
+package struct Stage: Sendable, Equatable {
+    package var name: String
+    package var owner: Owner
+    /// Begins on one machine and ends on another, so the error of the clocks is in it.
+    package var crossesMachines: Bool
+
+    package init(_ name: String, _ owner: Owner, crosses: Bool = false) {
+        self.name = name
+        self.owner = owner
+        crossesMachines = crosses
+    }
+}
+
+/// A kind of plumbing between NIC and guest.
+package struct PathDescription: Sendable {
+    package var name: String
+    package var summary: String
+    package var receive: [PointRule]
+    package var transmit: [PointRule]
+
+    package func rules(_ direction: Direction) -> [PointRule] { direction == .receive ? receive : transmit }
+
+    /// All marks the path is made of.
+    package var marks: Set<MarkKind> { Set((receive + transmit).flatMap(\.marks)) }
+}

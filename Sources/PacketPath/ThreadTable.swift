@@ -1,0 +1,178 @@
+// Threads of one machine: who runs, who was woken when and by whom, as far back as a packet's way reaches.
+
+import ClockSync
+
+/// Something that happened to a thread.
+struct ThreadEvent: BitwiseCopyable {
+    enum What: UInt8 {
+        case switchIn
+        /// Left its CPU to sleep.
+        case sleep
+        /// Left its CPU although it could have gone on.
+        case preempted
+        /// Was woken; `by` is the thread that did it, `flight` the packet that was being handed over.
+        case waking
+        /// vCPU threads: entered the guest; `by` is the vector that was injected before, 0 for none.
+        case entry
+        /// vCPU threads: left the guest; `by` is 1 when it halted.
+        case exit
+    }
+
+    var time: Nanoseconds
+    var flight: FlightID
+    var by: Int32
+    var what: What
+}
+
+struct ThreadState {
+    /// The last events, oldest overwritten first.
+    private var ring: UnsafeMutablePointer<ThreadEvent>
+    private var mask: Int
+    private var count = 0
+
+    var id: Int32
+    /// Index of the guest queue whose worker it is, -1 for none.
+    var queue: Int16 = -1
+    /// A worker's last work: taking packets for the guest, or from it.
+    var isReceiving = false
+    /// Guest machine it works for, -1 when unknown.
+    var guest: Int16 = -1
+    /// Guest device whose notifications wake it, -1 when unknown.
+    var port: Int16 = -1
+    /// Index of the vCPU it is, -1 for other threads.
+    var vcpu: Int16 = -1
+    /// Since when it has been in a sending system call; absent when it is not.
+    var sendingSince = PointTimes.absent
+
+    static let shortHistory = 16
+    /// vCPU threads enter and leave the guest many times while a packet waits.
+    static let longHistory = 512
+
+    init(id: Int32) {
+        self.id = id
+        ring = .allocate(capacity: Self.shortHistory)
+        mask = Self.shortHistory - 1
+    }
+
+    func free() { ring.deallocate() }
+
+    mutating func keepLongHistory() {
+        guard mask + 1 < Self.longHistory else { return }
+        let longer = UnsafeMutablePointer<ThreadEvent>.allocate(capacity: Self.longHistory)
+        let kept = min(count, mask + 1)
+        for offset in 0..<kept { longer[offset] = ring[(count - kept + offset) & mask] }
+        ring.deallocate()
+        ring = longer
+        mask = Self.longHistory - 1
+        count = kept
+    }
+
+    @inline(__always)
+    mutating func push(_ what: ThreadEvent.What, _ time: Nanoseconds, by: Int32 = 0, flight: FlightID = .none) {
+        ring[count & mask] = ThreadEvent(time: time, flight: flight, by: by, what: what)
+        count &+= 1
+    }
+
+    /// Calls `body` for events from the newest to the oldest, until it returns false.
+    /// - Returns: whether the history reached far enough back: false when older events have been overwritten.
+    @inline(__always)
+    func newestFirst(_ body: (ThreadEvent) -> Bool) -> Bool {
+        let oldest = max(0, count &- mask &- 1)
+        var index = count &- 1
+        while index >= oldest {
+            if !body(ring[index & mask]) { return true }
+            index &-= 1
+        }
+        return oldest == 0
+    }
+
+    /// The first switch-in at or after `anchor`, if the thread was not on a CPU at that time.
+    ///
+    /// Events before `validFrom` say nothing about `anchor`: there is a hole in between.
+    func switchIn(after anchor: Nanoseconds, until end: Nanoseconds, validFrom: Nanoseconds) -> Nanoseconds? {
+        var found: Nanoseconds?
+        var wasRunning = false
+        let complete = newestFirst { event in
+            if event.time < anchor {
+                if event.time < validFrom { return false }
+                switch event.what {
+                case .switchIn, .entry, .exit:
+                    wasRunning = true
+                    return false
+                case .sleep, .preempted: return false
+                case .waking: return true
+                }
+            }
+            if event.what == .switchIn, event.time <= end { found = event.time }
+            return true
+        }
+        return wasRunning || !complete ? nil : found
+    }
+}
+
+/// Threads by id.
+struct ThreadTable: ~Copyable {
+    private var states: UnsafeMutablePointer<ThreadState>
+    private var capacity = 64
+    private(set) var count = 0
+    private var slots: UnsafeMutablePointer<Int32>
+    private var mask = 255
+
+    init() {
+        states = .allocate(capacity: capacity)
+        slots = .allocate(capacity: mask + 1)
+        slots.initialize(repeating: -1, count: mask + 1)
+    }
+
+    deinit {
+        for index in 0..<count { states[index].free() }
+        states.deallocate()
+        slots.deallocate()
+    }
+
+    /// Index of a thread, made known if it was not.
+    @inline(__always)
+    mutating func index(_ id: Int32) -> Int32 {
+        var slot = Int(truncatingIfNeeded: UInt32(bitPattern: id) &* 0x9e37_79b1 &>> 8) & mask
+        while true {
+            let index = slots[slot]
+            if index < 0 { return add(id) }
+            if states[Int(index)].id == id { return index }
+            slot = (slot &+ 1) & mask
+        }
+    }
+
+    private mutating func add(_ id: Int32) -> Int32 {
+        if count == capacity {
+            let larger = UnsafeMutablePointer<ThreadState>.allocate(capacity: capacity * 2)
+            larger.moveInitialize(from: states, count: count)
+            states.deallocate()
+            states = larger
+            capacity *= 2
+        }
+        (states + count).initialize(to: ThreadState(id: id))
+        count += 1
+        if count * 2 > mask {
+            slots.deallocate()
+            mask = mask * 2 + 1
+            slots = .allocate(capacity: mask + 1)
+            slots.initialize(repeating: -1, count: mask + 1)
+            for index in 0..<count { place(index) }
+        } else {
+            place(count - 1)
+        }
+        return Int32(count - 1)
+    }
+
+    private func place(_ index: Int) {
+        var slot = Int(truncatingIfNeeded: UInt32(bitPattern: states[index].id) &* 0x9e37_79b1 &>> 8) & mask
+        while slots[slot] >= 0 { slot = (slot &+ 1) & mask }
+        slots[slot] = Int32(index)
+    }
+
+    @inline(__always)
+    subscript(index: Int32) -> ThreadState {
+        unsafeAddress { UnsafePointer(states + Int(index)) }
+        nonmutating unsafeMutableAddress { states + Int(index) }
+    }
+}

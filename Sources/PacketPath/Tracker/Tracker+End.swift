@@ -1,0 +1,155 @@
+// How flights end: as journeys that are handed on, or as something that never was a guest's packet.
+
+import ClockSync
+
+extension Tracker {
+    /// The packet's way is over. Where its identity is not settled yet, the journey waits for that.
+    mutating func end(_ id: FlightID, _ outcome: Outcome) {
+        flights[id].outcome = outcome
+        flights[id].flags.insert(.ended)
+        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed]) { emit(id) }
+    }
+
+    /// It was nobody's packet: the host's own, or a half whose other half is counted.
+    mutating func discard(_ id: FlightID) {
+        unname(id)
+        flights.release(id)
+    }
+
+    /// Its address belongs to another packet now, and no event said that it was freed.
+    mutating func reborn(_ id: FlightID) {
+        flights[id].skb = 0
+        let flight = flights[id]
+        guard !flight.flags.contains(.ended) else { return }
+        if flight.direction == .receive {
+            if flight.times.has(.guestIngress) {
+                // A reader's copy is always an event; the kernel itself frees some packets without one.
+                end(id, .kernelConsumed)
+            } else if flight.flags.contains(.seen), queues.contains(where: { $0.device == flight.device }) {
+                if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
+            } else {
+                discard(id)
+            }
+        } else if flight.times.has(.hostIngress) {
+            if !flight.times.has(.hostEgress) { end(id, .kernelConsumed) }
+        } else if flight.flags.contains(.queued) {
+            discard(id)
+        }
+    }
+
+    /// Hands a journey on and forgets the flight.
+    mutating func emit(_ id: FlightID) {
+        unname(id)
+        let flight = flights[id]
+        flights.release(id)
+        guard flight.flags.contains(.seen) else { return }
+        var outcome = flight.outcome
+        if outcome == .complete { outcome = verdict(flight) }
+        if flight.flags.contains(.lost) {
+            outcome = .lostEvents
+        } else if flight.flags.contains(.ambiguous) {
+            outcome = .ambiguous
+        }
+        var journey = Journey(
+            machine: -1, device: 0, hostDevice: flight.device, direction: flight.direction, queue: 0,
+            length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
+            delivery: flight.delivery, times: flight.times)
+        let queue = Int(flight.queue)
+        let port = queue >= 0 ? Int(queues[queue].port) : Int(flight.port)
+        if port >= 0, queue >= 0 || ports[port].queue >= 0 {
+            identify(&journey, port)
+            sink.take(journey)
+        } else if orphans.count < 1 << 16 {
+            orphans.append(journey)
+        }
+    }
+
+    private func identify(_ journey: inout Journey, _ port: Int) {
+        journey.machine = Int(ports[port].machine)
+        journey.device = ports[port].device
+        if ports[port].queue >= 0 { journey.hostDevice = queues[Int(ports[port].queue)].device }
+    }
+
+    /// A complete journey has all points its path demands, none before the one it follows.
+    private func verdict(_ flight: Flight) -> Outcome {
+        var last = PointTimes.absent
+        for rule in path.rules(flight.direction) {
+            let time = flight.times[rule.point]
+            if time == PointTimes.absent {
+                if !rule.isOptional { return .notRecorded }
+                continue
+            }
+            if time < last { return .ambiguous }
+            last = time
+        }
+        return .complete
+    }
+
+    /// The recording is over: ends all that is still on its way.
+    /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
+    package mutating func finish() -> [UnclaimedPackets] {
+        for queue in queues.indices { finish(queue) }
+        var unclaimed: [UnclaimedPackets] = []
+        for port in ports.indices where ports[port].queue < 0 {
+            let count = ports[port].unclaimed + ports[port].takens.count + ports[port].puts.count
+            if count > 0 {
+                unclaimed.append(UnclaimedPackets(machine: Int(ports[port].machine), device: ports[port].device, count: count))
+            }
+        }
+        var live: [FlightID] = []
+        flights.forEachLive { live.append($0) }
+        for id in live {
+            let flight = flights[id]
+            let queue = flight.queue >= 0 ? Int(flight.queue) : queues.firstIndex { $0.device == flight.device } ?? -1
+            let isGuests =
+                flight.direction == .receive
+                ? queue >= 0 && queues[queue].port >= 0 : flight.port >= 0 && ports[Int(flight.port)].queue >= 0 || queue >= 0 && queues[queue].port >= 0
+            guard isGuests, flight.flags.contains(.seen) else {
+                discard(id)
+                continue
+            }
+            flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
+            flights[id].flags.subtract([.half, .unconfirmed])
+            if !flight.flags.contains(.ended) { flights[id].outcome = .traceEdge }
+            emit(id)
+        }
+        for journey in orphans {
+            guard let queue = queues.first(where: { $0.device == journey.hostDevice }), queue.port >= 0 else { continue }
+            var journey = journey
+            identify(&journey, Int(queue.port))
+            sink.take(journey)
+        }
+        orphans.removeAll()
+        return unclaimed
+    }
+
+    /// What the order of a queue's rings was not proven for.
+    private mutating func finish(_ queue: Int) {
+        let port = Int(queues[queue].port)
+        for ring in [\GuestQueue.rx, \GuestQueue.tx] {
+            while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
+                guard flights.contains(id) else { continue }
+                flights[id].flags.remove(.unconfirmed)
+                if flights[id].flags.contains(.ended) { emit(id) }
+            }
+            let puts = queues[queue][keyPath: ring].puts
+            let takens = queues[queue][keyPath: ring].takens
+            guard port >= 0, !puts.isEmpty, !takens.isEmpty else { continue }
+            let polls = kindCounts[Int(ports[port].machine)][Int(MarkKind.napiPoll.rawValue)]
+            let outcome: Outcome = ring == \GuestQueue.rx && polls == 0 ? .notRecorded : .ambiguous
+            for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
+            for index in 0..<takens.count where flights.contains(takens[index]) {
+                if index < puts.count { discard(takens[index]) } else { flights[takens[index]].flags.insert(.ambiguous) }
+            }
+        }
+    }
+}
+
+/// Packets of a guest device that no queue of the host was found for.
+package struct UnclaimedPackets: Sendable {
+    /// Index of the guest's machine.
+    package var machine: Int
+    /// Guest device, by name.
+    package var device: UInt16
+    package var count: Int
+}

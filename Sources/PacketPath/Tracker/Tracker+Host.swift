@@ -1,0 +1,176 @@
+// The host's share of a packet's way: NIC to worker on receive, worker to NIC on transmit.
+
+import ClockSync
+import TraceData
+
+extension Tracker {
+    mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
+        if followInterrupts(kind, mark, lane) { return }
+        switch kind {
+        case .taskSwitch: hostSwitch(mark)
+        case .waking: hostWaking(mark, lane)
+        case .vmEntry: vmEntry(mark)
+        case .vmExit: vmExit(mark)
+        case .injectVirq: injected(mark)
+        case .doorbell: doorbell(mark)
+        case .msi: signal(mark)
+        case .napiReceive: arrive(mark, lane, polled: true)
+        case .groMerged:
+            // The frame goes on inside another one; what is put on a queue is that one.
+            let id = lanes[lane].polled
+            if flights.contains(id) { discard(id) }
+        case .napiPoll: pollEnded(mark, lane, 0)
+        case .stackReceive: hostStackReceive(mark, lane)
+        case .startXmit: hostStartXmit(mark, lane)
+        case .xmitDone: hostXmitDone(mark, lane)
+        case .copy: if mark.inThread { taken(mark) }
+        case .consume: hostFree(mark, reason: nil)
+        case .drop: hostFree(mark, reason: UInt32(truncatingIfNeeded: mark.b))
+        default: break
+        }
+    }
+
+    /// A packet comes in on a NIC.
+    private mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) {
+        let id = newFlight(.receive, on: 0)
+        name(id, mark.a, on: 0)
+        flights[id].times[.hostIngress] = mark.time
+        flights[id].length = mark.length
+        if let index = lanes[lane].pendingIndex(receiving: mark.name, machines[0].napi) {
+            flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
+        }
+        if polled { lanes[lane].polled = id }
+    }
+
+    private mutating func hostStackReceive(_ mark: Mark, _ lane: Int) {
+        let known = flight(mark.a, on: 0)
+        if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) {
+            // A packet written to a tap by the thread that serves it.
+            takeTransmitted(mark)
+        } else if known.isNone {
+            arrive(mark, lane, polled: false)
+        }
+    }
+
+    private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
+        for queue in queues where queue.device == device { return machines[0].threads[queue.worker].id == thread }
+        return false
+    }
+
+    private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
+        var id = flight(mark.a, on: 0)
+        if id.isNone {
+            // Sent by the host itself.
+            id = newFlight(.receive, on: 0)
+            name(id, mark.a, on: 0)
+        }
+        if flights[id].direction == .transmit {
+            if !flights[id].times.has(.nicXmit) { flights[id].times[.hostEgress] = mark.time }
+        } else {
+            flights[id].times[.hostEgress] = mark.time
+            flights[id].times[.vhostWake] = PointTimes.absent
+            flights[id].device = mark.name
+            flights[id].length = mark.length
+            flights[id].flags.insert(.seen)
+        }
+        lanes[lane].beginHandover(mark.a, id, port: -1)
+    }
+
+    private mutating func hostXmitDone(_ mark: Mark, _ lane: Int) {
+        guard let handover = lanes[lane].endHandover(mark.a), flights.contains(handover.flight) else { return }
+        let id = handover.flight
+        guard flights[id].direction == .transmit, !flights[id].times.has(.nicXmit), mark.returnCode == 0 else { return }
+        flights[id].times[.nicXmit] = mark.time
+        unname(id)
+        end(id, .complete)
+    }
+
+    /// The worker takes a packet from the tap and copies it to the guest's buffers.
+    private mutating func taken(_ mark: Mark) {
+        let id = flight(mark.a, on: 0)
+        guard !id.isNone, flights[id].direction == .receive, flights[id].flags.contains(.seen) else { return }
+        let worker = machines[0].threads.index(mark.thread)
+        let queue = queueIndex(flights[id].device, worker: worker)
+        machines[0].threads[worker].isReceiving = true
+        unname(id)
+        flights[id].times[.vhostCopy] = mark.time
+        flights[id].queue = Int16(queue)
+        flights[id].worker = worker
+        if flights[id].wokenThread != mark.thread { flights[id].times[.vhostWake] = PointTimes.absent }
+        let wake = flights[id].times[.vhostWake]
+        let anchor = wake == PointTimes.absent ? flights[id].times[.hostEgress] : wake
+        if let run = machines[0].threads[worker].switchIn(
+            after: anchor, until: mark.time, validFrom: machines[0].validFrom)
+        {
+            flights[id].times[.vhostRun] = run
+        }
+        queues[queue].lastCopy = mark.time
+        queues[queue].unsignalled.append(id)
+        if queues[queue].unsignalled.count > RingOrder.mostWaiting { _ = queues[queue].unsignalled.popFirst() }
+        putReceived(id, queue)
+    }
+
+    /// The worker signals the guest: the interrupt of everything it copied since the last one.
+    private mutating func signal(_ mark: Mark) {
+        guard mark.inThread else { return }
+        let worker = machines[0].threads.index(mark.thread)
+        let queue = Int(machines[0].threads[worker].queue)
+        guard queue >= 0, machines[0].threads[worker].isReceiving else { return }
+        queues[queue].lastSettled = mark.time
+        while let id = queues[queue].unsignalled.popFirst() {
+            guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
+            flights[id].times[.irqInject] = mark.time
+            flights[id].vector = UInt8(truncatingIfNeeded: mark.a)
+        }
+    }
+
+    /// The worker writes a guest's packet to the tap.
+    private mutating func takeTransmitted(_ mark: Mark) {
+        let worker = machines[0].threads.index(mark.thread)
+        let queue = queueIndex(mark.name, worker: worker)
+        machines[0].threads[worker].isReceiving = false
+        // netif_receive_skb counts without the Ethernet header.
+        let id = takeFromGuest(queue, length: mark.length + 14)
+        name(id, mark.a, on: 0)
+        flights[id].times[.hostIngress] = mark.time
+        flights[id].worker = worker
+        flights[id].queue = Int16(queue)
+        flights[id].device = mark.name
+        if !flights[id].flags.contains(.half) { settleTransmitted(id) }
+    }
+
+    private mutating func hostFree(_ mark: Mark, reason: UInt32?) {
+        let id = flight(mark.a, on: 0)
+        guard !id.isNone else { return }
+        unname(id)
+        if let reason { flights[id].dropReason = reason }
+        if flights[id].direction == .transmit {
+            // A driver may free the skb before it reports the transmission.
+            if reason == nil, flights[id].times.has(.hostEgress) { return }
+            end(id, reason == nil ? .kernelConsumed : .dropped)
+        } else if flights[id].flags.contains(.seen), let queue = queues.firstIndex(where: { $0.device == flights[id].device }) {
+            flights[id].queue = Int16(queue)
+            end(id, reason == nil ? .notRecorded : .dropped)
+        } else if flights[id].flags.contains(.seen), reason != nil {
+            end(id, .dropped)
+        } else {
+            discard(id)
+        }
+    }
+
+    /// The queue of a tap device, made known with the worker that serves it.
+    private mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
+        var index = queues.firstIndex { $0.device == device } ?? -1
+        if index < 0 {
+            queues.append(GuestQueue(device: device, worker: worker))
+            index = queues.count - 1
+        }
+        if queues[index].worker != worker { severalWorkers(index) }
+        if machines[0].threads[worker].queue != Int16(index) {
+            machines[0].threads[worker].queue = Int16(index)
+            let port = machines[0].threads[worker].port
+            if port >= 0 { join(queue: index, port: Int(port)) }
+        }
+        return index
+    }
+}

@@ -1,0 +1,88 @@
+// Holes in the recording: packets that touch one are excluded and counted, and the rings' order is found anew after it.
+
+import ClockSync
+import TraceData
+
+extension Tracker {
+    mutating func reserved(_ mark: Mark, _ lane: Int, _ machine: Int) {
+        switch mark.kind {
+        case Mark.Reserved.laneBegin:
+            machines[machine].openLanes += 1
+        case Mark.Reserved.laneEnd:
+            machines[machine].openLanes -= 1
+            if machine == 0, machines[0].openLanes == 0 { hostEnded = true }
+        case Mark.Reserved.lostBegin:
+            machines[machine].openHoles += 1
+            lanes[lane].forget()
+            lose(machine)
+        case Mark.Reserved.lostEnd:
+            machines[machine].openHoles -= 1
+            machines[machine].validFrom = mark.time
+            lanes[lane].forget()
+            lose(machine)
+        default: break
+        }
+    }
+
+    /// Marks everything whose way may have led through the hole.
+    private mutating func lose(_ machine: Int) {
+        for index in vcpus.indices where machine == 0 || Int(vcpus[index].guest) == machine {
+            vcpus[index].isKnown = false
+            vcpus[index].doorbell = .none
+        }
+        flights.forEachLive { id in
+            if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
+        }
+        for queue in queues.indices {
+            let port = Int(queues[queue].port)
+            if machine == 0 || port >= 0 && Int(ports[port].machine) == machine { breakOrder(queue, .lostEvents) }
+        }
+        for port in ports.indices where ports[port].queue < 0 && Int(ports[port].machine) == machine {
+            while let id = ports[port].takens.popFirst() { if flights.contains(id) { discard(id) } }
+            while let id = ports[port].puts.popFirst() { if flights.contains(id) { discard(id) } }
+        }
+    }
+
+    /// Whether events of `machine` still have something to say about this flight.
+    private func isInHands(_ id: FlightID, of machine: Int) -> Bool {
+        let times = flights[id].times
+        if flights[id].direction == .receive {
+            let isInGuest = times.has(.guestIngress) && !flights[id].flags.contains(.half)
+            return machine == 0 ? !isInGuest : times.has(.guestIngress) && Int(flights[id].machine) == machine
+        }
+        let isInHost = times.has(.hostIngress) && !flights[id].flags.contains(.half)
+        return machine == 0 || !isInHost && (Int(flights[id].machine) == machine || flights[id].port >= 0 && Int(ports[Int(flights[id].port)].machine) == machine)
+    }
+
+    /// The order of both rings is lost; what waits on either side can't be joined any more.
+    mutating func breakOrder(_ queue: Int, _ outcome: Outcome) {
+        for ring in [\GuestQueue.rx, \GuestQueue.tx] {
+            let puts = queues[queue][keyPath: ring].puts
+            let takens = queues[queue][keyPath: ring].takens
+            queues[queue][keyPath: ring].puts.removeAll()
+            queues[queue][keyPath: ring].takens.removeAll()
+            queues[queue][keyPath: ring].isSynced = false
+            queues[queue][keyPath: ring].leftover = outcome
+            for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
+            // A packet that was put and taken is one packet: count those that exceed the ones put.
+            for index in 0..<takens.count where flights.contains(takens[index]) {
+                if index < puts.count {
+                    discard(takens[index])
+                } else {
+                    flights[takens[index]].flags.remove(.half)
+                    unname(takens[index])
+                    end(takens[index], outcome)
+                }
+            }
+            // Joined in a proven order before the hole, and in it only if they were marked above.
+            while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
+                guard flights.contains(id) else { continue }
+                flights[id].flags.remove(.unconfirmed)
+                if flights[id].flags.contains(.ended) { emit(id) }
+            }
+        }
+        while queues[queue].unsignalled.popFirst() != nil {}
+        queues[queue].lastCopy = PointTimes.absent
+        queues[queue].lastSettled = PointTimes.absent
+    }
+}

@@ -1,0 +1,244 @@
+// Across the virtqueue: what was put on one side is what is taken from the other, in order, once the order is proven.
+
+import ClockSync
+
+extension Tracker {
+    // MARK: Receive: the host puts, the guest takes
+
+    mutating func putReceived(_ id: FlightID, _ queue: Int) {
+        queues[queue].rx.puts.append(id)
+        shorten(queue, \.rx.puts)
+    }
+
+    /// The flight a guest's driver has just received; a half of one while the order is not known.
+    mutating func takeFromHost(_ port: Int, length: Int32) -> FlightID {
+        let queue = Int(ports[port].queue)
+        guard queue >= 0 else {
+            let id = half(.receive, on: Int(ports[port].machine), length: length)
+            flights[id].port = Int16(port)
+            ports[port].takens.append(id)
+            if ports[port].takens.count > RingOrder.mostWaiting, let oldest = ports[port].takens.popFirst() {
+                ports[port].unclaimed += 1
+                discard(oldest)
+            }
+            return id
+        }
+        let id = take(queue, \.rx, length: length, on: Int(ports[port].machine))
+        flights[id].port = Int16(port)
+        flights[id].queue = Int16(queue)
+        return id
+    }
+
+    /// A guest's poll ended with budget to spare: the ring was empty after the last packet it received.
+    ///
+    /// That proves the order if all the host had copied was on the ring by then, which a signal or sleep of the worker shows.
+    mutating func proveReceiveRingEmpty(_ port: Int) {
+        let queue = Int(ports[port].queue)
+        guard queue >= 0, !queues[queue].hasSeveralWorkers else { return }
+        let copied = queues[queue].lastCopy
+        if copied != PointTimes.absent {
+            let settled = queues[queue].lastSettled
+            guard settled >= copied, settled < ports[port].lastIngress else { return }
+        }
+        settle(queue, \.rx)
+    }
+
+    // MARK: Transmit: the guest puts, the host takes
+
+    mutating func putTransmitted(_ id: FlightID, _ port: Int) {
+        let queue = Int(ports[port].queue)
+        guard queue >= 0 else {
+            ports[port].puts.append(id)
+            if ports[port].puts.count > RingOrder.mostWaiting, let oldest = ports[port].puts.popFirst(), flights.contains(oldest) {
+                ports[port].unclaimed += 1
+                discard(oldest)
+            }
+            return
+        }
+        flights[id].queue = Int16(queue)
+        queues[queue].tx.puts.append(id)
+        shorten(queue, \.tx.puts)
+    }
+
+    /// The driver did not put the packet on the ring after all.
+    mutating func takeBack(_ id: FlightID) {
+        let port = Int(flights[id].port)
+        guard port >= 0 else { return }
+        let queue = Int(ports[port].queue)
+        if queue >= 0 { queues[queue].tx.puts.removeLast(id) } else { ports[port].puts.removeLast(id) }
+    }
+
+    mutating func takeFromGuest(_ queue: Int, length: Int32) -> FlightID {
+        guard queues[queue].port >= 0 else {
+            let id = half(.transmit, on: 0, length: length)
+            queues[queue].tx.takens.append(id)
+            shorten(queue, \.tx.takens)
+            return id
+        }
+        return take(queue, \.tx, length: length, on: 0)
+    }
+
+    /// The worker goes to sleep: it has taken everything that was on the ring.
+    mutating func proveTransmitRingEmpty(_ queue: Int) {
+        let port = Int(queues[queue].port)
+        guard port >= 0, !queues[queue].hasSeveralWorkers else { return }
+        // A packet that is being put on the ring right now may or may not have been seen.
+        for lane in lanes.indices where lanes[lane].machine == ports[port].machine {
+            if let handover = lanes[lane].handover, Int(handover.port) == port { return }
+        }
+        let puts = queues[queue].tx.puts
+        if !puts.isEmpty, flights.contains(puts[puts.count - 1]) {
+            // Without a notification the worker need not know of it: a driver may announce several packets at once.
+            let last = puts[puts.count - 1]
+            let isKnown = flights[last].times.has(.kick) || flights[last].times[.guestEgress] < queues[queue].tx.lastTaken
+            guard isKnown else { return }
+        }
+        settle(queue, \.tx)
+    }
+
+    // MARK: Both
+
+    private mutating func half(_ direction: Direction, on machine: Int, length: Int32) -> FlightID {
+        let id = newFlight(direction, on: machine)
+        flights[id].flags.formUnion([.half, .seen])
+        flights[id].length = length
+        return id
+    }
+
+    private mutating func take(
+        _ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>, length: Int32, on machine: Int
+    ) -> FlightID {
+        if queues[queue][keyPath: ring].isSynced {
+            if let put = queues[queue][keyPath: ring].puts.popFirst(), flights.contains(put) {
+                if flights[put].length == length {
+                    flights[put].flags.insert(.unconfirmed)
+                    queues[queue][keyPath: ring].unconfirmed.append(put)
+                    if queues[queue][keyPath: ring].unconfirmed.count > RingOrder.mostWaiting,
+                        let oldest = queues[queue][keyPath: ring].unconfirmed.popFirst()
+                    {
+                        confirm(oldest)
+                    }
+                    return put
+                }
+                end(put, .ambiguous)
+            }
+            contradict(queue, ring)
+        }
+        let direction: Direction = ring == \GuestQueue.rx ? .receive : .transmit
+        let id = half(direction, on: machine, length: length)
+        flights[id].queue = Int16(queue)
+        queues[queue][keyPath: ring].takens.append(id)
+        shorten(queue, ring.appending(path: \.takens))
+        return id
+    }
+
+    /// Something came out of the ring that does not fit: nothing since the last proof is certain.
+    private mutating func contradict(_ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>) {
+        queues[queue][keyPath: ring].isSynced = false
+        queues[queue][keyPath: ring].leftover = .ambiguous
+        while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
+            guard flights.contains(id) else { continue }
+            flights[id].flags.insert(.ambiguous)
+            confirm(id)
+        }
+    }
+
+    private mutating func confirm(_ id: FlightID) {
+        guard flights.contains(id) else { return }
+        flights[id].flags.remove(.unconfirmed)
+        if flights[id].flags.contains(.ended) { emit(id) }
+    }
+
+    /// The ring is empty: everything put has been taken.
+    private mutating func settle(_ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>) {
+        if queues[queue][keyPath: ring].isSynced {
+            if queues[queue][keyPath: ring].puts.isEmpty {
+                while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() { confirm(id) }
+                return
+            }
+            contradict(queue, ring)
+        }
+        let puts = queues[queue][keyPath: ring].puts
+        let takens = queues[queue][keyPath: ring].takens
+        let leftover = queues[queue][keyPath: ring].leftover
+        queues[queue][keyPath: ring].puts.removeAll()
+        queues[queue][keyPath: ring].takens.removeAll()
+        queues[queue][keyPath: ring].isSynced = true
+        let pairs = min(puts.count, takens.count)
+        var isConfirmed = true
+        for index in 0..<pairs {
+            let put = puts[puts.count - pairs + index]
+            let taken = takens[takens.count - pairs + index]
+            if !flights.contains(put) || !flights.contains(taken) || flights[put].length != flights[taken].length {
+                isConfirmed = false
+            }
+        }
+        for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
+        for index in 0..<takens.count - pairs { endHalf(takens[index], leftover) }
+        for index in 0..<pairs {
+            let put = puts[puts.count - pairs + index]
+            let taken = takens[takens.count - pairs + index]
+            if isConfirmed {
+                marry(put, taken)
+            } else {
+                endIfLive(put, .ambiguous)
+                if flights.contains(taken) { discard(taken) }
+            }
+        }
+    }
+
+    private mutating func endIfLive(_ id: FlightID, _ outcome: Outcome) {
+        if flights.contains(id) { end(id, outcome) }
+    }
+
+    private mutating func endHalf(_ id: FlightID, _ outcome: Outcome) {
+        guard flights.contains(id) else { return }
+        flights[id].flags.remove(.half)
+        unname(id)
+        end(id, outcome)
+    }
+
+    /// Two halves become one flight, that of the side which has the packet now.
+    private mutating func marry(_ put: FlightID, _ taken: FlightID) {
+        let first = flights[put]
+        flights[taken].times.merge(first.times)
+        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous]))
+        flights[taken].flags.remove(.half)
+        flights[taken].wokenThread = first.wokenThread
+        flights[taken].vector = first.vector
+        if first.direction == .receive {
+            flights[taken].worker = first.worker
+            flights[taken].device = first.device
+        }
+        unname(put)
+        flights.release(put)
+        if first.direction == .receive { settleReceived(taken) } else { settleTransmitted(taken) }
+        if flights[taken].flags.contains(.ended) { emit(taken) }
+    }
+
+    /// Both halves of an rx packet are known: how did its interrupt get there?
+    mutating func settleReceived(_ id: FlightID) { traceDelivery(id) }
+
+    /// Both halves of a tx packet are known: was it its own notification that woke the worker, and when did that run?
+    mutating func settleTransmitted(_ id: FlightID) {
+        let ingress = flights[id].times[.hostIngress]
+        let worker = flights[id].worker
+        if flights[id].times[.kick] > ingress { flights[id].times[.kick] = PointTimes.absent }
+        if flights[id].times[.vhostWake] > ingress || flights[id].wokenThread != machines[0].threads[worker].id {
+            flights[id].times[.vhostWake] = PointTimes.absent
+        }
+        let anchor = max(flights[id].times[.vhostWake], flights[id].times[.kick], flights[id].times[.guestEgress])
+        guard anchor != PointTimes.absent,
+            let run = machines[0].threads[worker].switchIn(after: anchor, until: ingress, validFrom: machines[0].validFrom)
+        else { return }
+        flights[id].times[.vhostRun] = run
+    }
+
+    /// Keeps a list from growing without end when nothing is ever proven.
+    private mutating func shorten(_ queue: Int, _ list: WritableKeyPath<GuestQueue, FlightQueue>) {
+        guard queues[queue][keyPath: list].count > RingOrder.mostWaiting,
+            let oldest = queues[queue][keyPath: list].popFirst(), flights.contains(oldest)
+        else { return }
+        if queues[queue].port >= 0 { endHalf(oldest, .ambiguous) } else { discard(oldest) }
+    }
+}

@@ -1,0 +1,230 @@
+// Threads and vCPUs: who runs, who was woken, what the guest's CPUs were doing when an interrupt came.
+
+import ClockSync
+import TraceData
+
+extension Tracker {
+    @inline(__always)
+    mutating func switchTasks(_ mark: Mark, _ machine: Int) {
+        // Thread 0 is every CPU's idle thread: it is nobody.
+        if mark.thread != 0 {
+            let previous = machines[machine].threads.index(mark.thread)
+            // The low byte holds the task's state; 0 is runnable, TASK_REPORT_MAX and above say "preempted".
+            machines[machine].threads[previous].push(mark.b & 0xff == 0 ? .preempted : .sleep, mark.time)
+        }
+        if mark.otherThread != 0 {
+            let next = machines[machine].threads.index(mark.otherThread)
+            machines[machine].threads[next].push(.switchIn, mark.time)
+        }
+    }
+
+    @inline(__always)
+    mutating func hostSwitch(_ mark: Mark) {
+        switchTasks(mark, 0)
+        guard mark.thread != 0 else { return }
+        let previous = machines[0].threads.index(mark.thread)
+        let queue = machines[0].threads[previous].queue
+        // TASK_INTERRUPTIBLE: a vhost worker sleeps so when it has nothing left to do.
+        if queue >= 0, mark.b & 0xff == 1 {
+            queues[Int(queue)].lastSettled = mark.time
+            proveTransmitRingEmpty(Int(queue))
+        }
+        let vcpu = machines[0].threads[previous].vcpu
+        if vcpu >= 0 { vcpus[Int(vcpu)].isInGuest = false }
+    }
+
+    mutating func hostWaking(_ mark: Mark, _ lane: Int) {
+        let target = machines[0].threads.index(mark.otherThread)
+        machines[0].threads[target].push(.waking, mark.time, by: mark.thread)
+        if !mark.inHardIRQ, let handover = lanes[lane].handover, flights.contains(handover.flight) {
+            let id = handover.flight
+            if flights[id].direction == .receive, !flights[id].times.has(.vhostCopy),
+                !flights[id].times.has(.vhostWake) || machines[0].threads[target].queue >= 0
+            {
+                flights[id].times[.vhostWake] = mark.time
+                flights[id].wokenThread = mark.otherThread
+            }
+        }
+        guard mark.inThread, mark.thread != 0 else { return }
+        let waker = machines[0].threads.index(mark.thread)
+        let vcpu = Int(machines[0].threads[waker].vcpu)
+        if vcpu >= 0 {
+            // A vCPU thread that wakes somebody while it handles a notification wakes the queue's worker.
+            let id = vcpus[vcpu].doorbell
+            guard flights.contains(id), !flights[id].times.has(.hostIngress) else { return }
+            flights[id].times[.vhostWake] = mark.time
+            flights[id].wokenThread = mark.otherThread
+            machines[0].threads[target].guest = vcpus[vcpu].guest
+            joinByNotification(target, port: vcpus[vcpu].doorbellPort)
+        } else if machines[0].threads[target].vcpu >= 0, machines[0].threads[waker].queue >= 0 {
+            machines[0].threads[waker].guest = vcpus[Int(machines[0].threads[target].vcpu)].guest
+        }
+    }
+
+    // MARK: vCPUs
+
+    mutating func addVCPU(thread: Int32, guest: Int16, number: Int32) {
+        machines[0].threads[thread].vcpu = Int16(vcpus.count)
+        machines[0].threads[thread].keepLongHistory()
+        vcpus.append(VCPU(thread: thread, guest: guest, number: number))
+    }
+
+    /// Index of the vCPU whose thread made the mark, made known if it was not.
+    private mutating func vcpuIndex(_ mark: Mark, number: Int32) -> (vcpu: Int, thread: Int32) {
+        let thread = machines[0].threads.index(mark.thread)
+        if machines[0].threads[thread].vcpu < 0, vcpus.count < Int(Int16.max) {
+            addVCPU(thread: thread, guest: -1, number: number)
+        }
+        return (Int(machines[0].threads[thread].vcpu), thread)
+    }
+
+    mutating func vmEntry(_ mark: Mark) {
+        let (index, thread) = vcpuIndex(mark, number: mark.otherThread)
+        guard index >= 0 else { return }
+        vcpus[index].isInGuest = true
+        vcpus[index].isKnown = true
+        vcpus[index].doorbell = .none
+        machines[0].threads[thread].push(.entry, mark.time, by: vcpus[index].injected)
+        vcpus[index].injected = 0
+    }
+
+    mutating func vmExit(_ mark: Mark) {
+        let (index, thread) = vcpuIndex(mark, number: -1)
+        guard index >= 0 else { return }
+        vcpus[index].isInGuest = false
+        vcpus[index].isKnown = true
+        vcpus[index].lastExit = mark.time
+        vcpus[index].doorbell = .none
+        // KVM_ISA_VMX is 1 and its HLT exit 12, KVM_ISA_SVM is 2 and its HLT exit 0x78, arch/x86/include/uapi/asm.
+        let halted = mark.b == 1 ? mark.a & 0xffff == 12 : mark.b == 2 ? mark.a == 0x78 : false
+        machines[0].threads[thread].push(.exit, mark.time, by: halted ? 1 : 0)
+    }
+
+    mutating func injected(_ mark: Mark) {
+        seesInjections = true
+        let vcpu = Int(machines[0].threads[machines[0].threads.index(mark.thread)].vcpu)
+        if vcpu >= 0 { vcpus[vcpu].injected = mark.otherThread }
+    }
+
+    /// The guest wrote to a device's notification address: the exit belongs to the packet its driver is sending.
+    mutating func doorbell(_ mark: Mark) {
+        let index = Int(machines[0].threads[machines[0].threads.index(mark.thread)].vcpu)
+        guard index >= 0, vcpus[index].lane >= 0, let handover = lanes[Int(vcpus[index].lane)].handover,
+            flights.contains(handover.flight)
+        else { return }
+        let id = handover.flight
+        guard flights[id].direction == .transmit, flights[id].times.has(.guestEgress), !flights[id].times.has(.hostIngress),
+            vcpus[index].lastExit >= flights[id].times[.guestEgress]
+        else { return }
+        flights[id].times[.kick] = vcpus[index].lastExit
+        vcpus[index].doorbell = id
+        vcpus[index].doorbellPort = handover.port
+    }
+
+    // MARK: Guest CPUs
+
+    /// Counts whether a guest event lies where its vCPU was in the guest.
+    @inline(__always)
+    mutating func checkContainment(_ lane: Int, _ machine: Int) {
+        let vcpu = Int(lanes[lane].vcpu)
+        guard vcpu >= 0 else {
+            assignVCPU(lane, machine)
+            return
+        }
+        guard vcpus[vcpu].isKnown, !hostEnded else { return }
+        if vcpus[vcpu].isInGuest {
+            machines[machine].containment.inside &+= 1
+        } else {
+            machines[machine].containment.outside &+= 1
+        }
+    }
+
+    /// How an rx packet's interrupt reached the vCPU that took it: the points between signal and guest.irq.
+    ///
+    /// All of it lies in the past when this is called; it is read out of the vCPU thread's history.
+    mutating func traceDelivery(_ id: FlightID) {
+        let copied = flights[id].times[.vhostCopy]
+        let irq = flights[id].times[.guestIRQ]
+        guard irq != PointTimes.absent, irq >= copied else {
+            flights[id].times[.guestIRQ] = PointTimes.absent
+            flights[id].times[.irqInject] = PointTimes.absent
+            flights[id].delivery = .suppressed
+            return
+        }
+        if flights[id].times.has(.irqInject), flights[id].times[.irqInject] > irq {
+            flights[id].times[.irqInject] = PointTimes.absent
+        }
+        let isShared = flights[id].flags.contains(.sharedInterrupt)
+        if isShared { flights[id].delivery = .coalesced }
+        let vcpu = Int(lanes[Int(flights[id].guestLane)].vcpu)
+        guard vcpu >= 0 else { return }
+        let anchor = flights[id].times.has(.irqInject) ? flights[id].times[.irqInject] : copied
+        let delivery = deliver(vcpus[vcpu].thread, vector: Int32(flights[id].vector), by: flights[id].worker, from: anchor, to: irq)
+        flights[id].times[.vcpuWake] = delivery.wake
+        flights[id].times[.vcpuRun] = delivery.run
+        flights[id].times[.vcpuEntry] = delivery.entry
+        if !isShared { flights[id].delivery = delivery.kind }
+    }
+
+    private struct DeliveryPoints {
+        var wake = PointTimes.absent
+        var run = PointTimes.absent
+        var entry = PointTimes.absent
+        var kind = Delivery.unknown
+    }
+
+    private func deliver(
+        _ thread: Int32, vector: Int32, by worker: Int32, from anchor: Nanoseconds, to irq: Nanoseconds
+    ) -> DeliveryPoints {
+        var points = DeliveryPoints()
+        var carrying = PointTimes.absent
+        var lastEntry = PointTimes.absent
+        var firstRun = PointTimes.absent
+        var before: ThreadEvent?
+        var wakingBefore = false
+        let workerID = worker >= 0 ? machines[0].threads[worker].id : -1
+        let complete = machines[0].threads[thread].newestFirst { event in
+            if event.time > irq { return true }
+            if event.time < anchor {
+                if event.what == .waking {
+                    wakingBefore = true
+                    return true
+                }
+                before = event
+                return false
+            }
+            switch event.what {
+            case .entry:
+                if lastEntry == PointTimes.absent { lastEntry = event.time }
+                if event.by == vector, carrying == PointTimes.absent { carrying = event.time }
+            case .switchIn: firstRun = event.time
+            case .waking: if event.by == workerID { points.wake = event.time }
+            default: break
+            }
+            return true
+        }
+        guard complete || before != nil else { return points }
+        points.entry = vector != 0 && seesInjections ? carrying : lastEntry
+        guard let before, before.time >= machines[0].validFrom else { return points }
+        switch before.what {
+        case .sleep:
+            points.run = firstRun
+            points.kind = wakingBefore ? .preempted : .woken
+        case .preempted:
+            points.run = firstRun
+            points.kind = .preempted
+        case .exit where before.by == 1: points.kind = .haltPoll
+        case .entry: points.kind = lastEntry == PointTimes.absent ? .posted : .kick
+        default: points.kind = .kick
+        }
+        // Woken on the way to sleep: the thread was still running when the interrupt came.
+        if points.wake != PointTimes.absent, points.run == PointTimes.absent, firstRun != PointTimes.absent, points.wake <= firstRun {
+            points.run = firstRun
+            points.kind = .woken
+        }
+        if points.entry != PointTimes.absent, points.run != PointTimes.absent, points.run > points.entry {
+            points.run = PointTimes.absent
+        }
+        return points
+    }
+}

@@ -1,0 +1,107 @@
+// Who belongs to whom: worker and tap, tap and guest device, vCPU thread and guest CPU, all told by the events.
+
+import ClockSync
+
+/// How well guest CPUs fit vCPU threads, where nothing in the files says which is which.
+struct VCPUAssignment {
+    private var outside: [[Int]] = []
+    private var asked: [Int] = []
+
+    /// So many guest events decide.
+    static let sample = 256
+
+    /// Counts one guest event against the vCPUs it can't have happened on.
+    /// - Returns: the only vCPU that fits, once enough events have been seen.
+    mutating func count(lane: Int, candidates: [Int], isInside: (Int) -> Bool) -> Int? {
+        while outside.count <= lane {
+            outside.append([])
+            asked.append(0)
+        }
+        for candidate in candidates {
+            while outside[lane].count <= candidate { outside[lane].append(0) }
+            if !isInside(candidate) { outside[lane][candidate] += 1 }
+        }
+        asked[lane] += 1
+        guard asked[lane] >= Self.sample else { return nil }
+        // One in a hundred may lie outside; a vCPU of another guest misses far more.
+        let fitting = candidates.filter { outside[lane][$0] * 100 <= asked[lane] }
+        asked[lane] = 0
+        outside[lane] = outside[lane].map { _ in 0 }
+        return fitting.count == 1 ? fitting[0] : nil
+    }
+}
+
+extension Tracker {
+    /// Finds the vCPU a guest CPU is by elimination: its events can't lie where that vCPU was not in the guest.
+    mutating func assignVCPU(_ lane: Int, _ machine: Int) {
+        let cpu = Int32(lanes[lane].cpu)
+        let candidates = vcpus.indices.filter {
+            vcpus[$0].isKnown && vcpus[$0].lane < 0 && (vcpus[$0].number < 0 || vcpus[$0].number == cpu)
+                && (vcpus[$0].guest < 0 || Int(vcpus[$0].guest) == machine)
+        }
+        guard !candidates.isEmpty,
+            let found = assignment.count(lane: lane, candidates: candidates, isInside: { vcpus[$0].isInGuest })
+        else { return }
+        vcpus[found].guest = Int16(machine)
+        vcpus[found].lane = Int32(lane)
+        lanes[lane].vcpu = Int16(found)
+    }
+
+    /// A guest device has received: which queue's worker caused the interrupt at `irq`?
+    mutating func joinByInterrupt(_ port: Int, _ lane: Int, _ irq: Nanoseconds) {
+        let machine = Int16(ports[port].machine)
+        let candidates = queues.indices.filter {
+            guard queues[$0].port < 0, queues[$0].lastCopy != PointTimes.absent else { return false }
+            let guest = machines[0].threads[queues[$0].worker].guest
+            return guest == machine || guest < 0 && machineCount == 2
+        }
+        if candidates.count == 1 {
+            join(queue: candidates[0], port: port)
+            return
+        }
+        // Several: the one whose worker woke this CPU's vCPU last.
+        let vcpu = Int(lanes[lane].vcpu)
+        guard vcpu >= 0 else { return }
+        var waker: Int32 = -1
+        _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
+            guard event.time <= irq, event.what == .waking else { return true }
+            waker = event.by
+            return false
+        }
+        for index in candidates where machines[0].threads[queues[index].worker].id == waker { join(queue: index, port: port) }
+    }
+
+    /// A notification of the guest device woke this host thread: it is the device's worker.
+    mutating func joinByNotification(_ thread: Int32, port: Int16) {
+        guard port >= 0 else { return }
+        machines[0].threads[thread].port = port
+        let queue = Int(machines[0].threads[thread].queue)
+        if queue >= 0 { join(queue: queue, port: Int(port)) }
+    }
+
+    /// The two sides of one virtio-net device have found each other.
+    mutating func join(queue: Int, port: Int) {
+        guard queues[queue].port < 0, ports[port].queue < 0 else { return }
+        queues[queue].port = Int16(port)
+        ports[port].queue = Int16(queue)
+        queues[queue].rx.takens = ports[port].takens
+        queues[queue].tx.puts = ports[port].puts
+        ports[port].takens.removeAll()
+        ports[port].puts.removeAll()
+        for index in 0..<queues[queue].rx.takens.count {
+            let id = queues[queue].rx.takens[index]
+            if flights.contains(id) { flights[id].queue = Int16(queue) }
+        }
+        for index in 0..<queues[queue].tx.puts.count {
+            let id = queues[queue].tx.puts[index]
+            if flights.contains(id) { flights[id].queue = Int16(queue) }
+        }
+    }
+
+    /// Two workers serve one device: each has an order of its own, and events do not say whose packet is whose.
+    mutating func severalWorkers(_ queue: Int) {
+        guard !queues[queue].hasSeveralWorkers else { return }
+        queues[queue].hasSeveralWorkers = true
+        breakOrder(queue, .ambiguous)
+    }
+}

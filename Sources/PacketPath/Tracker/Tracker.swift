@@ -1,0 +1,153 @@
+// Follows packets: marks in, journeys out. The state of all machines, and which mark goes where.
+
+import ClockSync
+package import TraceData
+
+/// How a guest's events lie in its vCPUs' entry windows, at the clock map in use.
+package struct Containment: Sendable {
+    /// Guest events between a kvm_entry and the next kvm_exit of their vCPU.
+    package var inside = 0
+    /// Guest events while their vCPU was not in the guest: with a true map there are none.
+    package var outside = 0
+}
+
+/// Turns one merged stream of marks into journeys.
+///
+/// Identity, not vicinity: inside a kernel a packet is its skb address until that is freed; across the virtqueue
+/// it is its place in the queue's order (`RingOrder`).
+package struct Tracker: ~Copyable {
+    struct MachineState: ~Copyable {
+        var skbs = AddressTable()
+        var threads = ThreadTable()
+        var napi = NapiInstances()
+        /// Lanes with a hole that is open at this moment.
+        var openHoles = 0
+        /// What happened before this time is doubtful: there is a hole in between.
+        var validFrom = PointTimes.absent
+        var openLanes = 0
+        var containment = Containment()
+    }
+
+    let path: PathDescription
+    let sink: any JourneySink
+    var flights = FlightDeck()
+    // Machine 0 is the host.
+    let machineCount: Int
+    let machines: UnsafeMutablePointer<MachineState>
+    var lanes: [LaneState]
+    var queues: [GuestQueue] = []
+    var ports: [GuestPort] = []
+    var vcpus: [VCPU] = []
+    /// What elimination has found so far, by lane and vCPU: guest events outside that vCPU's windows.
+    var assignment = VCPUAssignment()
+    /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
+    var seesInjections = false
+    var hostEnded = false
+    /// Journeys that ended before it was known whose they are.
+    var orphans: [Journey] = []
+    /// Marks of each kind seen, by machine: what was recorded at all.
+    var kindCounts: [[Int]]
+
+    /// - Parameters:
+    ///   - machines: the session's machines, the host first.
+    ///   - lanes: lanes of the stream the marks come from.
+    package init(machines: Machines, lanes: [Lane], path: PathDescription, sink: any JourneySink) {
+        self.path = path
+        self.sink = sink
+        machineCount = machines.all.count
+        self.machines = .allocate(capacity: machineCount)
+        for index in 0..<machineCount { (self.machines + index).initialize(to: MachineState()) }
+        self.lanes = lanes.map { LaneState(machine: UInt8($0.machine), cpu: $0.cpu) }
+        kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
+        for (index, machine) in machines.all.enumerated() where machine.role == .guest {
+            for (cpu, thread) in machine.threadOfCPU.sorted(by: { $0.key < $1.key }) {
+                addVCPU(thread: self.machines[0].threads.index(thread), guest: Int16(index), number: Int32(cpu))
+                for lane in self.lanes.indices where Int(self.lanes[lane].machine) == index && lanes[lane].cpu == cpu {
+                    self.lanes[lane].vcpu = Int16(vcpus.count - 1)
+                    vcpus[vcpus.count - 1].lane = Int32(lane)
+                }
+            }
+        }
+    }
+
+    deinit {
+        machines.deinitialize(count: machineCount)
+        machines.deallocate()
+    }
+
+    /// Takes in the next marks, in time order.
+    package mutating func follow(_ marks: UnsafeBufferPointer<Mark>) {
+        for mark in marks {
+            let lane = Int(mark.lane)
+            let machine = Int(lanes[lane].machine)
+            if mark.kind >= Mark.Reserved.lostBegin {
+                reserved(mark, lane, machine)
+                continue
+            }
+            guard let kind = MarkKind(rawValue: mark.kind) else { continue }
+            kindCounts[machine][Int(mark.kind)] &+= 1
+            if machine == 0 {
+                followHost(kind, mark, lane)
+            } else {
+                followGuest(kind, mark, lane, machine)
+            }
+        }
+    }
+
+    /// What interrupts and NAPI do is the same on every machine.
+    /// - Returns: whether the mark was of that sort.
+    @inline(__always)
+    mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
+        switch kind {
+        case .irqEntry: lanes[lane].enterIRQ(mark.otherThread, mark.time)
+        case .irqExit: lanes[lane].irq = -1
+        case .netRxRaised: if mark.inHardIRQ { lanes[lane].raise() }
+        default: return false
+        }
+        return true
+    }
+
+    mutating func pollEnded(_ mark: Mark, _ lane: Int, _ machine: Int) {
+        machines[machine].napi.note(mark.a, device: mark.name, work: mark.work)
+        lanes[lane].polled(mark.a, &machines[machine].napi)
+        lanes[lane].receiving = .none
+        lanes[lane].polled = .none
+    }
+
+    /// A new flight, marked as lost when there is a hole on its machine right now.
+    mutating func newFlight(_ direction: Direction, on machine: Int) -> FlightID {
+        let id = flights.add()
+        flights[id].direction = direction
+        flights[id].machine = UInt8(machine)
+        if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
+        return id
+    }
+
+    /// Gives `id` the skb address, ending whatever had it before.
+    mutating func name(_ id: FlightID, _ skb: UInt64, on machine: Int) {
+        let stale = machines[machine].skbs[skb]
+        if !stale.isNone, stale != id, flights.contains(stale) { reborn(stale) }
+        flights[id].skb = skb
+        flights[id].machine = UInt8(machine)
+        machines[machine].skbs.set(skb, id)
+    }
+
+    /// Takes the flight's address away: from here on the same address is another packet.
+    mutating func unname(_ id: FlightID) {
+        let skb = flights[id].skb
+        guard skb != 0 else { return }
+        let machine = Int(flights[id].machine)
+        if machines[machine].skbs[skb] == id { machines[machine].skbs.remove(skb) }
+        flights[id].skb = 0
+    }
+
+    /// The live flight that has this address.
+    @inline(__always)
+    func flight(_ skb: UInt64, on machine: Int) -> FlightID {
+        let id = machines[machine].skbs[skb]
+        return flights.contains(id) ? id : .none
+    }
+
+    /// What was found out about each guest's clock.
+    package func containment(of machine: Int) -> Containment { machines[machine].containment }
+}

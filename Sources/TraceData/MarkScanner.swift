@@ -1,0 +1,335 @@
+// The hot loop: walks one CPU's events and makes marks of those that were asked for.
+
+package import ClockSync
+
+/// What a scanner found besides marks.
+package struct LaneCounts: Sendable {
+    /// Events of any kind.
+    package var events = 0
+    /// Events the kernel says it lost, where it counted them.
+    package var lost = 0
+    /// Holes in the recording: places where events were lost, counted or not.
+    package var holes = 0
+    package var firstTime: Nanoseconds?
+    package var lastTime: Nanoseconds?
+    package var defects: [TraceDefect] = []
+    /// Bytes of the file that were looked at.
+    package var bytes = 0
+}
+
+/// Walks the sub-buffers of one CPU. It can stop after any event and go on later.
+struct MarkScanner: ~Copyable {
+    private var pages: PageSource
+    private let program: ExtractionProgram
+    private let map: ClockMap
+    private let longSize: Int
+    private let lane: UInt16
+    private let fixedOffset: Nanoseconds
+    private var names: NameCache
+    private(set) var counts = LaneCounts()
+
+    // Where we are: the rest of the current sub-buffer and the raw time of the last event.
+    private var cursor: UnsafeRawPointer?
+    private var pageEnd: UnsafeRawPointer?
+    private var pagePlace = 0
+    private var time: RawTime = 0
+    private var started = false
+    private var ended = false
+    private var lastMarkTime = Nanoseconds.min
+    private var clock: FlatClock
+
+    init(
+        file: TraceFile, buffer: TraceBuffer, data: CPUData, program: ExtractionProgram, map: ClockMap, lane: UInt16,
+        names: NameTable
+    ) {
+        pages = PageSource(file, buffer: buffer, data: data)
+        self.program = program
+        self.map = map
+        self.lane = lane
+        longSize = file.longSize
+        fixedOffset = file.options.fixedOffset
+        self.names = NameCache(names)
+        clock = FlatClock(map.segments[0])
+    }
+
+    /// Defects of the pages and of the events in them.
+    var defects: [TraceDefect] { pages.defects + counts.defects }
+
+    private mutating func note(_ kind: TraceDefect.Kind) {
+        // The first of a kind tells where, all of them are counted.
+        if let index = counts.defects.firstIndex(where: { $0.kind == kind }) {
+            counts.defects[index].count += 1
+        } else {
+            counts.defects.append(TraceDefect(kind: kind, cpu: data, offset: pagePlace))
+        }
+    }
+
+    private var data: Int { Int(lane) }
+
+    private mutating func hostTime(_ raw: RawTime) -> Nanoseconds {
+        if raw < clock.start || raw > clock.end { clock = FlatClock(map.segment(at: raw)) }
+        return clock.hostTime(raw) &+ fixedOffset
+    }
+
+    /// Appends a reserved mark at raw time `raw`.
+    private mutating func reserved(_ kind: UInt8, _ raw: RawTime, _ operand: Int, _ out: UnsafeMutablePointer<Mark>) {
+        lastMarkTime = max(lastMarkTime, hostTime(raw))
+        out.initialize(
+            to: Mark(time: lastMarkTime, a: UInt64(operand), b: 0, thread: 0, lane: lane, kind: kind, flags: 0))
+    }
+
+    /// Goes to the next sub-buffer that has events; marks holes on the way (at most three marks).
+    /// - Returns: whether there is one.
+    private mutating func turnPage(_ out: UnsafeMutableBufferPointer<Mark>, _ count: inout Int) -> Bool {
+        var hole = false
+        var lost = 0
+        while let page = pages.next() {
+            hole = hole || pages.skipped
+            pagePlace = page.fileOffset
+            counts.bytes += page.bytes.count
+            guard let header = SubBufferHeader(page.bytes, longSize: longSize) else {
+                note(.page)
+                hole = true
+                continue
+            }
+            if header.missedEvents {
+                hole = true
+                lost = lost &+ header.missedCount
+            }
+            guard header.dataSize > 0 else { continue }
+            if !started { time = header.timestamp }
+            if hole {
+                counts.holes += 1
+                counts.lost = counts.lost &+ lost
+                reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
+                reserved(Mark.Reserved.lostEnd, header.timestamp, lost, out.baseAddress! + count + 1)
+                count += 2
+            }
+            time = header.timestamp
+            if !started {
+                started = true
+                reserved(Mark.Reserved.laneBegin, time, 0, out.baseAddress! + count)
+                counts.firstTime = lastMarkTime
+                count += 1
+            }
+            cursor = page.bytes.baseAddress! + header.dataOffset
+            pageEnd = cursor! + header.dataSize
+            return true
+        }
+        if pages.skipped || hole {
+            counts.holes += 1
+            reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
+            count += 1
+        }
+        return false
+    }
+
+    /// Fills `out` with the next marks.
+    /// - Returns: how many; fewer than `out.count - 4` only at the end of the data, 0 after it.
+    mutating func fill(_ out: UnsafeMutableBufferPointer<Mark>) -> Int {
+        var count = 0
+        let limit = out.count - 4
+        while count < limit {
+            if cursor == pageEnd {
+                if ended { break }
+                guard turnPage(out, &count) else {
+                    ended = true
+                    if started {
+                        reserved(Mark.Reserved.laneEnd, time, 0, out.baseAddress! + count)
+                        counts.lastTime = lastMarkTime
+                        count += 1
+                    }
+                    break
+                }
+            }
+            count = scanPage(out, count, limit)
+        }
+        return count
+    }
+
+    /// Walks the current sub-buffer until it ends or `limit` marks are there; returns the number of marks.
+    private mutating func scanPage(_ out: UnsafeMutableBufferPointer<Mark>, _ before: Int, _ limit: Int) -> Int {
+        var count = before
+        var at = cursor!
+        let end = pageEnd!
+        var now = time
+        var events = 0
+        let planOfID = program.planOfID.baseAddress!
+        var defect: TraceDefect.Kind?
+        walk: while at < end {
+            guard end - at >= 4 else {
+                defect = .event
+                break
+            }
+            let head = UInt32(littleEndian: at.loadUnaligned(as: UInt32.self))
+            let type = head & 31
+            var size = Int(type) &* 4
+            var record = at + 4
+            if type == EventHead.large || type > 28 {
+                guard end - at >= 8 else {
+                    // A sub-buffer's last word may be padding that says "no more".
+                    if !(type == EventHead.padding && head >> 5 == 0) { defect = .event }
+                    at = end
+                    break
+                }
+                let word = UInt32(littleEndian: record.loadUnaligned(as: UInt32.self))
+                switch type {
+                case EventHead.large:
+                    guard word >= 4 else {
+                        defect = .event
+                        break walk
+                    }
+                    size = (Int(word) &- 4 &+ 3) & ~3
+                    record += 4
+                case EventHead.padding:
+                    if head >> 5 == 0 {
+                        at = end
+                        break walk
+                    }
+                    guard Int(word) <= end - record, word >= 4 else {
+                        defect = .event
+                        break walk
+                    }
+                    now &+= UInt64(head >> 5)
+                    at = record + Int(word)
+                    continue
+                case EventHead.timeExtend:
+                    now &+= UInt64(head >> 5) | UInt64(word) << 27
+                    at = record + 4
+                    continue
+                default:
+                    now = UInt64(head >> 5) | UInt64(word) << 27 | now & EventHead.absoluteMask
+                    at = record + 4
+                    continue
+                }
+            }
+            guard size >= 4, size <= end - record else {
+                defect = .event
+                break
+            }
+            now &+= UInt64(head >> 5)
+            at = record + size
+            events &+= 1
+            let id = Int(UInt16(littleEndian: record.loadUnaligned(as: UInt16.self)))
+            let plan = planOfID[id]
+            if plan == 0 { continue }
+            if extract(Int(plan) &- 1, record, size, now, out.baseAddress! + count) {
+                count &+= 1
+                if count >= limit { break }
+            }
+        }
+        if let defect {
+            note(defect)
+            // What follows in this sub-buffer is lost.
+            counts.holes += 1
+            reserved(Mark.Reserved.lostBegin, now, 0, out.baseAddress! + count)
+            reserved(Mark.Reserved.lostEnd, now, 0, out.baseAddress! + count + 1)
+            count += 2
+            at = end
+        }
+        cursor = at
+        time = now
+        counts.events &+= events
+        return count
+    }
+
+    /// Makes a mark of one record; false when the event's condition does not hold.
+    @inline(__always)
+    private mutating func extract(
+        _ index: Int, _ record: UnsafeRawPointer, _ size: Int, _ raw: RawTime, _ out: UnsafeMutablePointer<Mark>
+    ) -> Bool {
+        let plan = program.plans.baseAddress![index]
+        guard size >= Int(plan.minimumSize) else {
+            note(.shortEvent)
+            return false
+        }
+        var a: UInt64 = 0
+        var b: UInt64 = 0
+        let steps = program.steps.baseAddress! + Int(plan.firstStep)
+        for index in 0..<Int(plan.stepCount) {
+            let step = steps[index]
+            var value = Self.load(record, step)
+            if step.isName {
+                var start = Int(value & 0xffff)
+                let length = Int(value >> 16 & 0xffff)
+                if step.isRelative { start += Int(step.offset) + 4 }
+                value = start <= size && length <= size - start ? UInt64(names.id(record + start, count: length)) : 0
+            }
+            switch step.action {
+            case .toA: a |= (value & step.mask) << UInt64(step.shift)
+            case .toB: b |= (value & step.mask) << UInt64(step.shift)
+            case .requireEqual: if value != step.value { return false }
+            case .requireBelow: if value >= step.value { return false }
+            }
+        }
+        var time = hostTime(raw)
+        if time < lastMarkTime {
+            note(.backwards)
+            time = lastMarkTime
+        }
+        lastMarkTime = time
+        out.initialize(
+            to: Mark(
+                time: time, a: a, b: b,
+                thread: Int32(littleEndian: record.loadUnaligned(fromByteOffset: program.threadOffset, as: Int32.self)),
+                lane: lane, kind: plan.kind,
+                flags: record.load(fromByteOffset: program.flagsOffset, as: UInt8.self)))
+        return true
+    }
+
+    @inline(__always)
+    private static func load(_ record: UnsafeRawPointer, _ step: ExtractionStep) -> UInt64 {
+        let offset = Int(step.offset)
+        switch step.size {
+        case 8: return UInt64(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        case 4:
+            let value = UInt32(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            return step.isSigned && !step.isName ? UInt64(bitPattern: Int64(Int32(bitPattern: value))) : UInt64(value)
+        case 2:
+            let value = UInt16(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+            return step.isSigned ? UInt64(bitPattern: Int64(Int16(bitPattern: value))) : UInt64(value)
+        default:
+            let value = record.load(fromByteOffset: offset, as: UInt8.self)
+            return step.isSigned ? UInt64(bitPattern: Int64(Int8(bitPattern: value))) : UInt64(value)
+        }
+    }
+}
+
+/// One segment of a clock map with its arithmetic laid flat, so that the loop above stays in this module.
+private struct FlatClock {
+    var start: RawTime
+    var end: RawTime
+    private var offset: UInt64
+    private var multiplier: UInt64
+    private var shift: UInt64
+    private var added: UInt64
+    /// The segment itself, for the rare maps that are more than offset and multiplication.
+    private var segment: ClockMap.Segment?
+
+    init(_ segment: ClockMap.Segment) {
+        start = segment.start
+        end = segment.end
+        offset = 0
+        multiplier = UInt64(segment.toNanoseconds.multiplier)
+        shift = UInt64(segment.toNanoseconds.shift)
+        added = segment.toNanoseconds.offset
+        self.segment = nil
+        if case .offset(let offset) = segment.toHost, shift > 0, shift < 64 {
+            self.offset = offset
+        } else if case .offset(let offset) = segment.toHost, segment.toNanoseconds == .nanoseconds {
+            // ns already: multiply by 2^32 and shift it away again would be exact too, but this is plain to see.
+            self.offset = offset
+            multiplier = 0
+        } else {
+            self.segment = segment
+        }
+    }
+
+    @inline(__always)
+    func hostTime(_ raw: RawTime) -> Nanoseconds {
+        if let segment { return segment.hostTime(raw) }
+        if multiplier == 0 { return Nanoseconds(truncatingIfNeeded: raw &+ offset) }
+        let (high, low) = (raw &+ offset).multipliedFullWidth(by: multiplier)
+        return Nanoseconds(truncatingIfNeeded: (low &>> shift | high &<< (64 &- shift)) &+ added)
+    }
+}

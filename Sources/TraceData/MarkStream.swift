@@ -1,0 +1,136 @@
+// All CPUs of all machines as one stream of marks in time order: scanned in parallel, merged by one reader.
+
+package import ClockSync
+package import LinuxSystem
+
+/// One CPU of one machine.
+package struct Lane: Sendable {
+    /// Index of the machine, as the caller numbers them.
+    package var machine: Int
+    package var cpu: Int
+    /// Name of the ftrace instance.
+    package var instance: String
+}
+
+/// One machine's share of a stream.
+package struct StreamSource: Sendable {
+    package var file: TraceFile
+    package var selection: Selection
+    /// Clock map by CPU; the last one holds for all further CPUs.
+    package var maps: [ClockMap]
+
+    package init(file: TraceFile, selection: Selection, maps: [ClockMap]) {
+        precondition(!maps.isEmpty, "a machine without a clock map")
+        self.file = file
+        self.selection = selection
+        self.maps = maps
+    }
+}
+
+/// Merges the marks of all CPUs. Each CPU is scanned ahead of the reader by worker threads, two blocks at the most,
+/// so memory does not grow with the trace.
+package final class MarkStream {
+    package let lanes: [Lane]
+    package let names = NameTable()
+    /// Events asked for that a machine's file has no usable format of, by machine.
+    package let missing: [[String]]
+
+    private let feeds: [LaneFeed]
+    private let monitor = Monitor()
+    private let pool: ScannerPool
+    private var heap: [HeapEntry] = []
+    private var isPrimed = false
+
+    /// - Throws: `SystemError` when the system gives no threads.
+    package init(_ sources: [StreamSource], workers: Int = onlineProcessors()) throws(SystemError) {
+        var lanes: [Lane] = []
+        var feeds: [LaneFeed] = []
+        var missing: [[String]] = []
+        let cpuCount = sources.reduce(0) { $0 + $1.file.buffers.reduce(0) { $0 + $1.cpus.count } }
+        // 16 MiB of blocks for a machine of many CPUs, 256 KiB each for one of few.
+        let blockSize = max(512, min(8192, (16 << 20) / MemoryLayout<Mark>.stride / 2 / max(1, cpuCount)))
+        for (machine, source) in sources.enumerated() {
+            let program = ExtractionProgram(source.selection, source.file)
+            missing.append(program.missing)
+            for buffer in source.file.buffers {
+                for data in buffer.cpus where !data.range.isEmpty && lanes.count < Int(UInt16.max) {
+                    let map = source.maps[min(data.cpu, source.maps.count - 1)]
+                    let scanner = MarkScanner(
+                        file: source.file, buffer: buffer, data: data, program: program, map: map,
+                        lane: UInt16(lanes.count), names: names)
+                    feeds.append(LaneFeed(scanner, cpu: data.cpu, blockSize: blockSize))
+                    lanes.append(Lane(machine: machine, cpu: data.cpu, instance: buffer.name))
+                }
+            }
+        }
+        self.lanes = lanes
+        self.feeds = feeds
+        self.missing = missing
+        pool = try ScannerPool(feeds: feeds, monitor: monitor, workers: max(1, min(workers, feeds.count)))
+    }
+
+    deinit { pool.stop() }
+
+    /// What was found on each lane so far; complete once `next` has returned 0.
+    package var counts: [LaneCounts] { monitor.locked { feeds.map(\.counts) } }
+
+    private struct HeapEntry {
+        var time: Nanoseconds
+        var lane: Int
+
+        @inline(__always)
+        static func < (left: HeapEntry, right: HeapEntry) -> Bool {
+            left.time < right.time || (left.time == right.time && left.lane < right.lane)
+        }
+    }
+
+    /// The next marks in time order; equal times go by lane.
+    /// - Returns: how many were written to `out`, 0 at the end.
+    package func next(into out: UnsafeMutableBufferPointer<Mark>) -> Int {
+        if !isPrimed {
+            isPrimed = true
+            for lane in feeds.indices where feeds[lane].advance(monitor) {
+                heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
+            }
+            for index in heap.indices.reversed() { sift(index) }
+        }
+        var count = 0
+        while count < out.count, let top = heap.first {
+            let feed = feeds[top.lane]
+            // Everything up to the runner-up's time comes from the same lane.
+            var rival = HeapEntry(time: .max, lane: .max)
+            if heap.count > 1 { rival = heap[1] }
+            if heap.count > 2, heap[2] < rival { rival = heap[2] }
+            var at = feed.head
+            let end = feed.end
+            let start = at
+            let room = out.count - count
+            repeat { at += 1 } while at < end && at - start < room
+                && HeapEntry(time: at.pointee.time, lane: top.lane) < rival
+            (out.baseAddress! + count).update(from: start, count: at - start)
+            count += at - start
+            feed.head = at
+            if at < end || feed.advance(monitor) {
+                heap[0].time = feed.head.pointee.time
+            } else {
+                let last = heap.removeLast()
+                if heap.isEmpty { break }
+                heap[0] = last
+            }
+            sift(0)
+        }
+        return count
+    }
+
+    private func sift(_ start: Int) {
+        var index = start
+        while true {
+            var child = 2 * index + 1
+            guard child < heap.count else { return }
+            if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
+            guard heap[child] < heap[index] else { return }
+            heap.swapAt(index, child)
+            index = child
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// Options of a trace.dat file, trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5): what was recorded, by which clock, with whom.
+
+package import ClockSync
+
+/// A guest that was recorded together with this host (option GUEST).
+package struct GuestOption: Sendable, Equatable {
+    package var name: String
+    package var traceID: UInt64
+    /// Host thread id of each vCPU, by guest CPU; empty where the recorder did not find them.
+    package var threadOfCPU: [Int: Int32]
+}
+
+/// Counters of one CPU's ring buffer at the end of the recording (option CPUSTAT, per_cpu/cpuN/stats).
+package struct BufferStatistics: Sendable, Equatable {
+    package var cpu: Int
+    package var overrun: Int
+    package var dropped: Int
+}
+
+package struct TraceOptions: Sendable {
+    /// Trace clock by its name in trace_clock (`x86-tsc`, `mono`, `local`, …); nil when the file does not say.
+    package var clock: String?
+    /// `uname` of the recorded machine: "Linux HOST RELEASE MACHINE".
+    package var uname: String?
+    package var cpuCount: Int?
+    package var traceID: UInt64?
+    package var guests: [GuestOption] = []
+    package var tscToNanoseconds: CycleConversion?
+    /// Trace id of the machine whose clock the time shifts lead to.
+    package var peerTraceID: UInt64?
+    /// TIME_SHIFT by guest CPU.
+    package var timeShifts: [TimeShift] = []
+    package var statistics: [BufferStatistics] = []
+    /// Fixed ns to add to every timestamp (option OFFSET).
+    package var fixedOffset: Int64 = 0
+
+    /// Kernel release out of `uname`.
+    package var release: String? { word(2) }
+    /// Host name out of `uname`.
+    package var hostName: String? { word(1) }
+
+    private func word(_ index: Int) -> String? {
+        guard let words = uname?.split(separator: " "), words.count > index else { return nil }
+        return String(words[index])
+    }
+}
+
+extension TraceOptions {
+    /// Ids of the options, the same in both versions.
+    enum ID {
+        static let done: UInt16 = 0
+        static let cpuStat: UInt16 = 2
+        static let buffer: UInt16 = 3
+        static let traceClock: UInt16 = 4
+        static let uname: UInt16 = 5
+        static let offset: UInt16 = 7
+        static let cpuCount: UInt16 = 8
+        static let traceID: UInt16 = 11
+        static let timeShift: UInt16 = 12
+        static let guest: UInt16 = 13
+        static let tscToNanoseconds: UInt16 = 14
+        static let headerInfo: UInt16 = 16
+        static let ftraceFormats: UInt16 = 17
+        static let eventFormats: UInt16 = 18
+        static let commandLines: UInt16 = 21
+        static let bufferText: UInt16 = 22
+    }
+
+    /// No machine has more CPUs than this; larger counts are corrupt.
+    static let mostCPUs = 8192
+
+    /// Takes in one option. Unknown ones are left alone, as the format demands.
+    mutating func read(_ id: UInt16, _ data: inout ByteReader) throws(TraceFileError.Fault) {
+        switch id {
+        case ID.traceClock:
+            // The whole trace_clock file; the clock in use stands in brackets.
+            let text = Self.text(&data)
+            if let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]") {
+                clock = String(text[text.index(after: open)..<close])
+            }
+        case ID.uname: uname = Self.text(&data)
+        case ID.cpuCount: cpuCount = Int(try data.u32())
+        case ID.traceID: traceID = try data.u64()
+        case ID.guest: guests.append(try Self.guest(&data))
+        case ID.timeShift: try readTimeShift(&data)
+        case ID.cpuStat: if let counters = Self.statistics(Self.text(&data)) { statistics.append(counters) }
+        case ID.offset: fixedOffset = Int64(Self.text(&data)) ?? 0
+        case ID.tscToNanoseconds:
+            tscToNanoseconds = CycleConversion(
+                multiplier: try data.u32(), shift: try data.u32(), offset: try data.u64())
+            guard tscToNanoseconds!.shift < 64, tscToNanoseconds!.multiplier > 0 else {
+                throw data.corrupt("a clock multiplier or shift that no counter has")
+            }
+        default: break
+        }
+    }
+
+    private static func text(_ data: inout ByteReader) -> String {
+        guard let bytes = try? data.take(data.remaining) else { return "" }
+        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    private static func guest(_ data: inout ByteReader) throws(TraceFileError.Fault) -> GuestOption {
+        var guest = GuestOption(name: try data.string(), traceID: try data.u64(), threadOfCPU: [:])
+        let count = Int(try data.u32())
+        guard count <= mostCPUs else { throw data.corrupt("a guest of \(count) CPUs") }
+        for _ in 0..<count {
+            let cpu = Int(try data.u32())
+            guest.threadOfCPU[cpu] = Int32(truncatingIfNeeded: try data.u32())
+        }
+        return guest
+    }
+
+    /// Peer id, flags, CPUs; per CPU a count with its times, offsets and scalings; then, which the manual omits, one
+    /// word of fraction bits per CPU (trace-cmd since 3.0, `tracecmd_write_guest_time_shift`).
+    private mutating func readTimeShift(_ data: inout ByteReader) throws(TraceFileError.Fault) {
+        peerTraceID = try data.u64()
+        let flags = try data.u32()
+        let cpus = Int(try data.u32())
+        guard cpus <= Self.mostCPUs else { throw data.corrupt("a time shift for \(cpus) CPUs") }
+        var shifts: [TimeShift] = []
+        for _ in 0..<cpus {
+            let count = Int(try data.u32())
+            guard count <= data.remaining / 24 else { throw data.truncated(count &* 24) }
+            var samples = [TimeShiftSample](repeating: TimeShiftSample(time: 0, offset: 0, scaling: 1), count: count)
+            for index in 0..<count { samples[index].time = try data.u64() }
+            for index in 0..<count { samples[index].offset = try data.u64() }
+            for index in 0..<count { samples[index].scaling = try data.u64() }
+            shifts.append(TimeShift(interpolates: flags & 1 != 0, samples: samples, fractionBits: 0))
+        }
+        if data.remaining >= 4 * cpus {
+            for index in shifts.indices { shifts[index].fractionBits = try data.u32() }
+        }
+        timeShifts = shifts
+    }
+
+    /// "CPU: 1\nentries: …\noverrun: 0\n…\ndropped events: 0\n…"
+    private static func statistics(_ text: String) -> BufferStatistics? {
+        var values: [Substring: Int] = [:]
+        for line in text.split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            values[line[..<colon]] = Int(line[line.index(after: colon)...].drop { $0 == " " }.prefix { $0.isNumber })
+        }
+        guard let cpu = values["CPU"] else { return nil }
+        return BufferStatistics(cpu: cpu, overrun: values["overrun"] ?? 0, dropped: values["dropped events"] ?? 0)
+    }
+}
