@@ -136,3 +136,36 @@ package struct CycleConversion: Sendable, Equatable {
         return Nanoseconds(truncatingIfNeeded: shifted &+ offset)
     }
 }
+
+extension ClockMap.Segment {
+    /// The raw time whose host time is `time`, to within the rounding of the map: its inverse, by bisection.
+    package func rawTime(of time: Nanoseconds) -> RawTime {
+        // Host times rise with raw times; 64 steps reach any raw time. Offsets are modulo 2^64, so start where host
+        // raw time is 0.
+        var low: UInt64 = 0
+        var high = UInt64(1) << 63
+        func reached(_ hostRaw: UInt64) -> Bool { toNanoseconds.nanoseconds(hostRaw) >= time }
+        while low < high {
+            let middle = low + (high - low) / 2
+            if reached(middle) { high = middle } else { low = middle + 1 }
+        }
+        return toHost.raw(hostRaw: low)
+    }
+}
+
+extension ClockMap.RawConversion {
+    /// The raw time that reads `hostRaw` on the host: the conversion backwards, to within its rounding.
+    func raw(hostRaw: RawTime) -> RawTime {
+        switch self {
+        case .offset(let offset): return hostRaw &- offset
+        case .scaled(let offset, let ratio, let fractionBits):
+            // KVM's own direction: host·ratio >> fractionBits + kvmOffset.
+            let product = UInt128(hostRaw).multipliedFullWidth(by: UInt128(ratio))
+            return UInt64(truncatingIfNeeded: product.low >> UInt128(fractionBits)) &- offset
+        case .interpolated(_, _, let from, _):
+            // Offsets drift by millionths: one step from the first offset is near enough.
+            let guess = hostRaw &- UInt64(bitPattern: from)
+            return guess &- (self.hostRaw(guess) &- hostRaw)
+        }
+    }
+}

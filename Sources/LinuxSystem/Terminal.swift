@@ -20,6 +20,14 @@ package enum Terminal {
     }
 }
 
+extension Terminal {
+    /// Writes to standard error at once. Nothing can be done if that fails, so nothing is said.
+    package static func printError(_ text: String) {
+        var text = text
+        text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
 /// CLOCK_MONOTONIC in nanoseconds.
 package func monotonicNanoseconds() -> Int64 {
     var now = timespec()

@@ -52,6 +52,8 @@ struct Flight {
         static let queued = Flags(rawValue: 64)
         /// The interrupt that brought it had brought another packet already.
         static let sharedInterrupt = Flags(rawValue: 128)
+        /// The other machine's recording does not reach to where it began.
+        static let cut = Flags(rawValue: 256)
     }
 
     var times = PointTimes()
@@ -67,8 +69,10 @@ struct Flight {
     var machine: UInt8 = 0
     /// Lane of the CPU that polled it in the guest.
     var guestLane: UInt16 = 0
-    /// Host device, by name.
+    /// The guest's queue on the host (its tap), by name.
     var device: UInt16 = 0
+    /// The host's NIC, by name; 0 while unknown.
+    var nic: UInt16 = 0
     /// Index of the guest queue it went through, -1 before that is known.
     var queue: Int16 = -1
     /// Index of the guest's network device, -1 before that is known.

@@ -57,6 +57,9 @@ struct RingOrder {
     var isSynced = false
     /// What becomes of packets that have no partner when the order is found.
     var leftover = Outcome.traceEdge
+    /// Packets that were taken but, as far as recorded, never put count as packets of their own. Not so after a hole
+    /// on the taking side only: then every packet has been counted where it was put.
+    var countsTakens = true
     /// When the last one was taken.
     var lastTaken = PointTimes.absent
 

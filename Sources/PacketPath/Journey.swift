@@ -10,6 +10,8 @@ package struct Journey: Sendable {
     package var device: UInt16
     /// Host device (the tap), by name.
     package var hostDevice: UInt16
+    /// The host's NIC, by name; 0 when the packet did not come that far, or from the host itself.
+    package var nic: UInt16
     package var direction: Direction
     package var queue: Int
     /// Bytes with the Ethernet header.

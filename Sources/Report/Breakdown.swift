@@ -32,6 +32,8 @@ package struct Flow: Sendable {
     package var machine: Int
     package var device: UInt16
     package var hostDevice: UInt16
+    /// NICs its packets came from or went to, by name.
+    package var nics: [UInt16] = []
     package var direction: Direction
     package var seen = 0
     /// Packets by how they ended, `complete` among them.
@@ -83,6 +85,7 @@ package final class Breakdown: JourneySink {
         let index = flowIndex(journey, rules)
         onJourney?(journey)
         flows[index].seen += 1
+        if journey.nic != 0, !flows[index].nics.contains(journey.nic) { flows[index].nics.append(journey.nic) }
         flows[index].outcomes[journey.outcome, default: 0] += 1
         if journey.outcome == .dropped { flows[index].dropReasons[journey.dropReason, default: 0] += 1 }
         guard journey.outcome == .complete else { return }

@@ -44,6 +44,7 @@ extension Tracker {
         flights.release(id)
         guard flight.flags.contains(.seen) else { return }
         var outcome = flight.outcome
+        if flight.flags.contains(.cut) { outcome = .traceEdge }
         if outcome == .complete { outcome = verdict(flight) }
         if flight.flags.contains(.lost) {
             outcome = .lostEvents
@@ -51,7 +52,7 @@ extension Tracker {
             outcome = .ambiguous
         }
         var journey = Journey(
-            machine: -1, device: 0, hostDevice: flight.device, direction: flight.direction, queue: 0,
+            machine: -1, device: 0, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, times: flight.times)
         let queue = Int(flight.queue)

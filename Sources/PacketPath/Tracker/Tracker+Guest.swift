@@ -58,7 +58,7 @@ extension Tracker {
             lanes[lane].pending[index].isClaimed = true
         }
         lanes[lane].polled = id
-        if !flights[id].flags.contains(.half) { settleReceived(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleReceived(id) }
     }
 
     /// The packet's data is copied to a thread: that thread is its reader.

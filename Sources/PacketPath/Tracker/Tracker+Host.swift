@@ -35,6 +35,7 @@ extension Tracker {
         let id = newFlight(.receive, on: 0)
         name(id, mark.a, on: 0)
         flights[id].times[.hostIngress] = mark.time
+        flights[id].nic = mark.name
         flights[id].length = mark.length
         if let index = lanes[lane].pendingIndex(receiving: mark.name, machines[0].napi) {
             flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
@@ -65,7 +66,10 @@ extension Tracker {
             name(id, mark.a, on: 0)
         }
         if flights[id].direction == .transmit {
-            if !flights[id].times.has(.nicXmit) { flights[id].times[.hostEgress] = mark.time }
+            if !flights[id].times.has(.nicXmit) {
+                flights[id].times[.hostEgress] = mark.time
+                flights[id].nic = mark.name
+            }
         } else {
             flights[id].times[.hostEgress] = mark.time
             flights[id].times[.vhostWake] = PointTimes.absent
@@ -136,7 +140,7 @@ extension Tracker {
         flights[id].worker = worker
         flights[id].queue = Int16(queue)
         flights[id].device = mark.name
-        if !flights[id].flags.contains(.half) { settleTransmitted(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleTransmitted(id) }
     }
 
     private mutating func hostFree(_ mark: Mark, reason: UInt32?) {

@@ -35,7 +35,10 @@ extension Tracker {
         }
         for queue in queues.indices {
             let port = Int(queues[queue].port)
-            if machine == 0 || port >= 0 && Int(ports[port].machine) == machine { breakOrder(queue, .lostEvents) }
+            if machine == 0 || port >= 0 && Int(ports[port].machine) == machine {
+                // Packets are counted where they are put: on the host for receive, on the guest for transmit.
+                breakOrder(queue, .lostEvents, countsTakens: machine == 0 ? \.rx : \.tx)
+            }
         }
         for port in ports.indices where ports[port].queue < 0 && Int(ports[port].machine) == machine {
             while let id = ports[port].takens.popFirst() { if flights.contains(id) { discard(id) } }
@@ -55,7 +58,10 @@ extension Tracker {
     }
 
     /// The order of both rings is lost; what waits on either side can't be joined any more.
-    mutating func breakOrder(_ queue: Int, _ outcome: Outcome) {
+    /// - Parameter counted: the ring whose unmatched takens are packets of their own; nil for both.
+    mutating func breakOrder(
+        _ queue: Int, _ outcome: Outcome, countsTakens counted: WritableKeyPath<GuestQueue, RingOrder>? = nil
+    ) {
         for ring in [\GuestQueue.rx, \GuestQueue.tx] {
             let puts = queues[queue][keyPath: ring].puts
             let takens = queues[queue][keyPath: ring].takens
@@ -63,10 +69,12 @@ extension Tracker {
             queues[queue][keyPath: ring].takens.removeAll()
             queues[queue][keyPath: ring].isSynced = false
             queues[queue][keyPath: ring].leftover = outcome
+            let counts = counted == nil || ring == counted
+            queues[queue][keyPath: ring].countsTakens = counts
             for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
             // A packet that was put and taken is one packet: count those that exceed the ones put.
             for index in 0..<takens.count where flights.contains(takens[index]) {
-                if index < puts.count {
+                if !counts || index < puts.count {
                     discard(takens[index])
                 } else {
                     flights[takens[index]].flags.remove(.half)

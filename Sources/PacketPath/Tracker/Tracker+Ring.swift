@@ -121,6 +121,13 @@ extension Tracker {
                     return put
                 }
                 end(put, .ambiguous)
+            } else if !isRecording(puttingOn: ring, queue) {
+                // Its first half is beyond the recording of the other machine.
+                let id = half(ring == \GuestQueue.rx ? .receive : .transmit, on: machine, length: length)
+                flights[id].flags.remove(.half)
+                flights[id].flags.insert(.cut)
+                flights[id].queue = Int16(queue)
+                return id
             }
             contradict(queue, ring)
         }
@@ -132,10 +139,17 @@ extension Tracker {
         return id
     }
 
+    /// Whether the machine that puts packets on this ring is being recorded at this moment.
+    private func isRecording(puttingOn ring: WritableKeyPath<GuestQueue, RingOrder>, _ queue: Int) -> Bool {
+        let machine = ring == \GuestQueue.rx ? 0 : Int(ports[Int(queues[queue].port)].machine)
+        return machines[machine].openLanes > 0
+    }
+
     /// Something came out of the ring that does not fit: nothing since the last proof is certain.
     private mutating func contradict(_ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>) {
         queues[queue][keyPath: ring].isSynced = false
         queues[queue][keyPath: ring].leftover = .ambiguous
+        queues[queue][keyPath: ring].countsTakens = true
         while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
             guard flights.contains(id) else { continue }
             flights[id].flags.insert(.ambiguous)
@@ -161,6 +175,7 @@ extension Tracker {
         let puts = queues[queue][keyPath: ring].puts
         let takens = queues[queue][keyPath: ring].takens
         let leftover = queues[queue][keyPath: ring].leftover
+        let countsTakens = queues[queue][keyPath: ring].countsTakens
         queues[queue][keyPath: ring].puts.removeAll()
         queues[queue][keyPath: ring].takens.removeAll()
         queues[queue][keyPath: ring].isSynced = true
@@ -174,7 +189,7 @@ extension Tracker {
             }
         }
         for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
-        for index in 0..<takens.count - pairs { endHalf(takens[index], leftover) }
+        for index in 0..<takens.count - pairs { endHalf(takens[index], leftover, counts: countsTakens) }
         for index in 0..<pairs {
             let put = puts[puts.count - pairs + index]
             let taken = takens[takens.count - pairs + index]
@@ -191,8 +206,12 @@ extension Tracker {
         if flights.contains(id) { end(id, outcome) }
     }
 
-    private mutating func endHalf(_ id: FlightID, _ outcome: Outcome) {
+    private mutating func endHalf(_ id: FlightID, _ outcome: Outcome, counts: Bool) {
         guard flights.contains(id) else { return }
+        guard counts else {
+            discard(id)
+            return
+        }
         flights[id].flags.remove(.half)
         unname(id)
         end(id, outcome)
@@ -209,6 +228,7 @@ extension Tracker {
         if first.direction == .receive {
             flights[taken].worker = first.worker
             flights[taken].device = first.device
+            flights[taken].nic = first.nic
         }
         unname(put)
         flights.release(put)
@@ -239,6 +259,6 @@ extension Tracker {
         guard queues[queue][keyPath: list].count > RingOrder.mostWaiting,
             let oldest = queues[queue][keyPath: list].popFirst(), flights.contains(oldest)
         else { return }
-        if queues[queue].port >= 0 { endHalf(oldest, .ambiguous) } else { discard(oldest) }
+        if queues[queue].port >= 0 { endHalf(oldest, .ambiguous, counts: true) } else { discard(oldest) }
     }
 }

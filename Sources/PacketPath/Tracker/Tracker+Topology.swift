@@ -10,9 +10,16 @@ struct VCPUAssignment {
     /// So many guest events decide.
     static let sample = 256
 
+    enum Verdict {
+        /// Not enough events yet, or several vCPUs fit.
+        case open
+        case found(Int)
+        /// No vCPU fits; the best one missed so many of the sample.
+        case none(missed: Int)
+    }
+
     /// Counts one guest event against the vCPUs it can't have happened on.
-    /// - Returns: the only vCPU that fits, once enough events have been seen.
-    mutating func count(lane: Int, candidates: [Int], isInside: (Int) -> Bool) -> Int? {
+    mutating func count(lane: Int, candidates: [Int], isInside: (Int) -> Bool) -> Verdict {
         while outside.count <= lane {
             outside.append([])
             asked.append(0)
@@ -22,12 +29,14 @@ struct VCPUAssignment {
             if !isInside(candidate) { outside[lane][candidate] += 1 }
         }
         asked[lane] += 1
-        guard asked[lane] >= Self.sample else { return nil }
-        // One in a hundred may lie outside; a vCPU of another guest misses far more.
-        let fitting = candidates.filter { outside[lane][$0] * 100 <= asked[lane] }
+        guard asked[lane] >= Self.sample else { return .open }
+        let missed = candidates.map { outside[lane][$0] }
         asked[lane] = 0
         outside[lane] = outside[lane].map { _ in 0 }
-        return fitting.count == 1 ? fitting[0] : nil
+        // One in a hundred may lie outside; a vCPU of another guest misses far more.
+        let fitting = candidates.indices.filter { missed[$0] * 100 <= Self.sample }
+        if fitting.count == 1 { return .found(candidates[fitting[0]]) }
+        return fitting.isEmpty ? .none(missed: missed.min() ?? 0) : .open
     }
 }
 
@@ -39,12 +48,17 @@ extension Tracker {
             vcpus[$0].isKnown && vcpus[$0].lane < 0 && (vcpus[$0].number < 0 || vcpus[$0].number == cpu)
                 && (vcpus[$0].guest < 0 || Int(vcpus[$0].guest) == machine)
         }
-        guard !candidates.isEmpty,
-            let found = assignment.count(lane: lane, candidates: candidates, isInside: { vcpus[$0].isInGuest })
-        else { return }
-        vcpus[found].guest = Int16(machine)
-        vcpus[found].lane = Int32(lane)
-        lanes[lane].vcpu = Int16(found)
+        guard !candidates.isEmpty, !hostEnded else { return }
+        switch assignment.count(lane: lane, candidates: candidates, isInside: { vcpus[$0].isInGuest }) {
+        case .open: break
+        case .found(let vcpu):
+            vcpus[vcpu].guest = Int16(machine)
+            vcpus[vcpu].lane = Int32(lane)
+            lanes[lane].vcpu = Int16(vcpu)
+        case .none(let missed):
+            machines[machine].containment.outside += missed
+            machines[machine].containment.inside += VCPUAssignment.sample - missed
+        }
     }
 
     /// A guest device has received: which queue's worker caused the interrupt at `irq`?

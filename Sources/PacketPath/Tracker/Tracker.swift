@@ -9,6 +9,9 @@ package struct Containment: Sendable {
     package var inside = 0
     /// Guest events while their vCPU was not in the guest: with a true map there are none.
     package var outside = 0
+
+    /// The clock map can't be true: more than one event in a hundred lies where the guest did not run.
+    package var contradictsMap: Bool { outside >= 10 && outside * 100 > inside + outside }
 }
 
 /// Turns one merged stream of marks into journeys.

@@ -1,0 +1,62 @@
+// Everything a report says, gathered once; the formats only arrange it.
+
+import ClockSync
+package import PacketPath
+package import TraceData
+
+/// The result of one analysis, ready to be written.
+package struct AnalysisReport: Sendable {
+    package var session: String
+    package var machines: [Machine]
+    package var account: AnalysisAccount
+    package var flows: [Flow]
+    package var path: PathDescription
+    package var names: NameTable
+    package var filter: JourneyFilter
+
+    package init(session: String, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter) {
+        self.session = session
+        machines = analysis.machines.all
+        path = analysis.path
+        names = analysis.names
+        self.account = account
+        self.filter = filter
+        flows = breakdown.sortedFlows
+    }
+
+    /// A machine's clock as it was used.
+    struct Clock {
+        var method: String
+        /// Host time minus guest time at the session's start, both in ns.
+        var offset: Nanoseconds
+        /// How much faster the host's clock runs, in parts per billion.
+        var driftPPB: Double
+        var error: Nanoseconds?
+        var containment: Containment
+    }
+
+    func clock(_ machine: Int) -> Clock {
+        let map = machines[machine].maps[0]
+        let own = machines[machine].file.options.tscToNanoseconds ?? machines[0].file.options.tscToNanoseconds ?? .nanoseconds
+        let segment = map.segments[0]
+        // The guest's own reading of its raw clock at the start, against what the map makes of it.
+        let raw = segment.rawTime(of: account.start)
+        let ends = map.segments[map.segments.count - 1].rawTime(of: account.machines[0].lastTime ?? account.start)
+        let offset = map.hostTime(raw) - own.nanoseconds(raw)
+        let later = map.hostTime(ends) - own.nanoseconds(ends)
+        let span = own.nanoseconds(ends) - own.nanoseconds(raw)
+        return Clock(
+            method: map.method.rawValue, offset: offset,
+            driftPPB: span > 0 ? Double(later - offset) / Double(span) * 1e9 : 0, error: map.largestErrorBound,
+            containment: account.machines[machine].containment)
+    }
+
+    /// Names of the kernel's drop reasons, by number.
+    func dropReasons() -> [UInt64: String] {
+        for machine in machines {
+            let symbols = machine.file.symbols(event: "kfree_skb", field: "reason")
+            if !symbols.isEmpty { return symbols }
+        }
+        return [:]
+    }
+}

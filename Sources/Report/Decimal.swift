@@ -1,0 +1,44 @@
+// Numbers as text, exactly: ns as µs with a fixed number of decimals, shares as per cent.
+
+enum Decimal {
+    /// ns as µs with one decimal, rounded half away from zero.
+    static func microseconds(_ nanoseconds: Int64) -> String {
+        let tenths = (nanoseconds.magnitude + 50) / 100
+        return (nanoseconds < 0 && tenths > 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
+    }
+
+    static func microseconds(_ nanoseconds: Double) -> String { microseconds(Int64(nanoseconds.rounded())) }
+
+    /// ns as seconds with one decimal, or three below ten seconds.
+    static func seconds(_ nanoseconds: Int64) -> String {
+        let milliseconds = (nanoseconds.magnitude + 500_000) / 1_000_000
+        let sign = nanoseconds < 0 ? "-" : ""
+        if milliseconds >= 10_000 {
+            let tenths = (milliseconds + 50) / 100
+            return "\(sign)\(tenths / 10).\(tenths % 10)"
+        }
+        return "\(sign)\(milliseconds / 1000)." + pad(Int(milliseconds % 1000), 3)
+    }
+
+    /// 0.051 as "5.1".
+    static func percent(_ share: Double) -> String {
+        let tenths = Int((share * 1000).rounded())
+        return "\(tenths / 10).\(abs(tenths % 10))"
+    }
+
+    /// With a thin space between thousands, as in 63 412.
+    static func grouped(_ number: Int) -> String {
+        var digits = Array(String(number.magnitude))
+        var index = digits.count - 3
+        while index > 0 {
+            digits.insert(" ", at: index)
+            index -= 3
+        }
+        return (number < 0 ? "-" : "") + String(digits)
+    }
+
+    private static func pad(_ number: Int, _ width: Int) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(0, width - text.count)) + text
+    }
+}

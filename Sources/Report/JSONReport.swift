@@ -1,0 +1,189 @@
+// The machine-readable breakdown, schema 1. `schema` is raised on any change to it.
+
+import ClockSync
+import FoundationEssentials
+import PacketPath
+import Statistics
+import TraceData
+
+package enum JSONReport {
+    package static let schema = 1
+
+    /// The report as UTF-8 with a newline at the end.
+    package static func bytes(_ report: AnalysisReport) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        // Every value is a finite number or a string, so encoding can't fail.
+        guard let data = try? encoder.encode(Document(report)) else { preconditionFailure("unencodable report") }
+        return Array(data) + [UInt8(ascii: "\n")]
+    }
+
+    private struct Document: Encodable {
+        let schema = JSONReport.schema
+        let session: Session
+        let clocks: [Clock]
+        let flows: [FlowValue]
+
+        init(_ report: AnalysisReport) {
+            session = Session(report)
+            clocks = report.machines.indices.filter { report.machines[$0].role == .guest }.map { Clock(report, $0) }
+            flows = report.flows.map { FlowValue(report, $0) }
+        }
+    }
+
+    private struct Session: Encodable {
+        let name: String
+        let duration_ns: Int64
+        let machines: [MachineValue]
+
+        init(_ report: AnalysisReport) {
+            name = report.session
+            duration_ns = report.account.duration
+            machines = zip(report.machines, report.account.machines).map(MachineValue.init)
+        }
+    }
+
+    private struct MachineValue: Encodable {
+        let name: String
+        let role: String
+        let cpus: Int
+        let release: String
+        let events: Int
+        let lost_events: Int
+
+        init(_ machine: Machine, _ account: MachineAccount) {
+            name = machine.name
+            role = machine.role.rawValue
+            cpus = machine.cpuCount
+            release = machine.file.options.release ?? ""
+            events = account.events
+            lost_events = account.lostEvents
+        }
+    }
+
+    private struct Clock: Encodable {
+        let machine: String
+        let method: String
+        let offset_ns: Int64
+        let drift_ppb: Double
+        let error_ns: Int64?
+        let contained: Int
+        let outside: Int
+
+        init(_ report: AnalysisReport, _ index: Int) {
+            let clock = report.clock(index)
+            machine = report.machines[index].name
+            method = clock.method
+            offset_ns = clock.offset
+            drift_ppb = clock.driftPPB
+            error_ns = clock.error
+            contained = clock.containment.inside
+            outside = clock.containment.outside
+        }
+
+        enum CodingKeys: CodingKey { case machine, method, offset_ns, drift_ppb, error_ns, contained, outside }
+
+        func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(machine, forKey: .machine)
+            try values.encode(method, forKey: .method)
+            try values.encode(offset_ns, forKey: .offset_ns)
+            try values.encode(drift_ppb, forKey: .drift_ppb)
+            // null, not absent, when it is unknown.
+            try values.encode(error_ns, forKey: .error_ns)
+            try values.encode(contained, forKey: .contained)
+            try values.encode(outside, forKey: .outside)
+        }
+    }
+
+    private struct FlowValue: Encodable {
+        let machine: String
+        let device: String
+        let direction: String
+        let path: String
+        let packets: Packets
+        let delivery: [String: Int]
+        let end_to_end: SummaryValue
+        let stages: [StageValue]
+
+        init(_ report: AnalysisReport, _ flow: Flow) {
+            machine = report.machines[flow.machine].name
+            device = report.names.name(flow.device)
+            direction = flow.direction.name
+            path = report.path.name
+            packets = Packets(flow)
+            var classes: [String: Int] = [:]
+            for (delivery, count) in flow.deliveries { classes[delivery == .unknown ? "unknown" : delivery.name] = count }
+            delivery = classes
+            end_to_end = SummaryValue(flow.endToEnd.summary)
+            let error = report.machines[flow.machine].maps[0].largestErrorBound
+            stages = flow.stages.map { StageValue($0, share: flow.share($0), error: $0.stage.crossesMachines ? error : 0) }
+        }
+    }
+
+    private struct Packets: Encodable {
+        let seen: Int
+        let complete: Int
+        let incomplete: [String: Int]
+
+        init(_ flow: Flow) {
+            seen = flow.seen
+            complete = flow.complete
+            var reasons: [String: Int] = [:]
+            for (outcome, count) in flow.outcomes where outcome != .complete { reasons[outcome.name] = count }
+            incomplete = reasons
+        }
+    }
+
+    private struct SummaryValue: Encodable {
+        let count: Int
+        let min_ns: Int64
+        let mean_ns: Double
+        let stddev_ns: Double
+        let p50_ns: Int64
+        let p90_ns: Int64
+        let p99_ns: Int64
+        let p999_ns: Int64
+        let max_ns: Int64
+
+        init(_ summary: Summary) {
+            count = summary.count
+            min_ns = summary.minimum
+            mean_ns = summary.mean
+            stddev_ns = summary.standardDeviation
+            p50_ns = summary.p50
+            p90_ns = summary.p90
+            p99_ns = summary.p99
+            p999_ns = summary.p999
+            max_ns = summary.maximum
+        }
+    }
+
+    /// A stage's own keys and its summary's, side by side in one object.
+    private struct StageValue: Encodable {
+        let stage: String
+        let owner: String
+        let share: Double
+        let error: Int64?
+        let summary: SummaryValue
+
+        init(_ stage: Flow.StageSamples, share: Double, error: Int64?) {
+            self.stage = stage.stage.name
+            owner = stage.stage.owner.name
+            self.share = share
+            self.error = error
+            summary = SummaryValue(stage.samples.summary)
+        }
+
+        enum CodingKeys: CodingKey { case stage, owner, share, clock_error_ns }
+
+        func encode(to encoder: any Encoder) throws {
+            try summary.encode(to: encoder)
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(stage, forKey: .stage)
+            try values.encode(owner, forKey: .owner)
+            try values.encode(share, forKey: .share)
+            try values.encode(error, forKey: .clock_error_ns)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// What a reader must know before believing the numbers.
+
+import PacketPath
+import TraceData
+
+extension AnalysisReport {
+    /// One sentence each; none for a clean recording.
+    package var notes: [String] {
+        var notes: [String] = []
+        for (machine, account) in zip(machines, account.machines) {
+            notes += Self.notes(on: machine, account)
+        }
+        for packets in account.unclaimed {
+            notes.append(
+                "\(Decimal.grouped(packets.count)) packets of \(machines[packets.machine].name) \(names.name(packets.device)) have no "
+                    + "\(path.name) queue on the host: they took another path, which is not followed")
+        }
+        if flows.isEmpty { notes.append(emptyNote) }
+        return notes
+    }
+
+    private static func notes(on machine: Machine, _ account: MachineAccount) -> [String] {
+        var notes: [String] = []
+        if account.events == 0 { notes.append("\(machine.file.path) holds no events") }
+        if account.events > 0, !account.absentEvents.isEmpty {
+            let lost = account.absentEvents.compactMap(Self.consequence)
+            if !lost.isEmpty {
+                notes.append("\(machine.name) has no event of: " + lost.joined(separator: "; "))
+            }
+        }
+        let contained = account.containment
+        if contained.outside > 0 && !contained.contradictsMap {
+            notes.append(
+                "\(contained.outside) of \(contained.inside + contained.outside) events of \(machine.name) lie where its vCPU did not run")
+        }
+        for defect in account.defects {
+            notes.append(
+                "\(machine.file.path): CPU \(defect.cpu): \(defect.count) × bad \(defect.kind.rawValue), first at byte \(defect.offset); "
+                    + "what it held is treated as lost")
+        }
+        return notes
+    }
+
+    /// What can't be said without an event.
+    private static func consequence(_ event: String) -> String? {
+        let means: [String: String] = [
+            "irq_handler_entry": "no interrupt points",
+            "softirq_raise": "no interrupt points",
+            "napi_gro_receive_entry": "packets are not seen to come in",
+            "napi_poll": "the order of the receive queue can't be proven",
+            "netif_receive_skb": "no transmit journeys",
+            "net_dev_start_xmit": "no journeys",
+            "net_dev_xmit": "no nic.xmit, transmit journeys stay incomplete",
+            "skb_copy_datagram_iovec": "no vhost.copy, receive journeys stay incomplete",
+            "sched_switch": "no vhost.run, vcpu.run and guest.run",
+            "sched_waking": "no wake-up points",
+            "kvm_entry": "no vcpu.entry, and the clock can't be checked",
+            "kvm_exit": "no kick, and the clock can't be checked",
+            "kvm_msi_set_irq": "no irq.inject",
+            "sys_enter_sendto": "no guest.send",
+        ]
+        // A guest's readers need not copy with that event, and a host may have no use for these.
+        return means[event].map { "\(event) (\($0))" }
+    }
+
+    private var emptyNote: String {
+        if filter.isNarrow { return "no packet passes the filters given" }
+        if machines.count < 2 { return "no guest's recording was given, so no packet can be followed into one" }
+        return "no packet of path \(path.name) was found"
+    }
+}
+
+extension JourneyFilter {
+    var isNarrow: Bool { guest != nil || device != nil || direction != nil || since != nil || until != nil }
+}

@@ -1,0 +1,160 @@
+// The report a person reads: what was recorded, what became of the packets, what each stage cost.
+
+import ClockSync
+import PacketPath
+import Statistics
+import TraceData
+
+/// Arranges an `AnalysisReport` as text.
+package struct TextReport {
+    private let report: AnalysisReport
+    private let colour: Bool
+    private var text = ""
+
+    private init(_ report: AnalysisReport, colour: Bool) {
+        self.report = report
+        self.colour = colour
+    }
+
+    /// - Parameter colour: set headings off with terminal attributes.
+    package static func text(_ report: AnalysisReport, colour: Bool) -> String {
+        var writer = TextReport(report, colour: colour)
+        writer.header()
+        writer.notes()
+        for flow in report.flows { writer.flow(flow) }
+        return writer.text
+    }
+
+    private func strong(_ text: String) -> String { colour ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
+
+    private mutating func line(_ parts: String...) { text += parts.joined() + "\n" }
+
+    // MARK: Session
+
+    private mutating func header() {
+        let account = report.account
+        var parts = [Decimal.seconds(account.duration) + " s"]
+        for machine in report.machines {
+            let cpus = machine.role == .host ? "CPU" : "vCPU"
+            parts.append(
+                "\(machine.role.rawValue) \(machine.name): \(machine.cpuCount) \(cpus)\(machine.cpuCount == 1 ? "" : "s"), Linux "
+                    + (machine.file.options.release ?? "of unknown release"))
+        }
+        let events = account.machines.reduce(0) { $0 + $1.events }
+        parts.append("\(Decimal.grouped(events)) events, \(lostText)")
+        line(strong(report.session), "   ", parts.joined(separator: "   "))
+        for index in report.machines.indices where report.machines[index].role == .guest { clock(index) }
+    }
+
+    private var lostText: String {
+        let lost = report.account.machines.reduce(0) { $0 &+ $1.lostEvents }
+        let holes = report.account.machines.reduce(0) { $0 + $1.holes }
+        if lost == 0 && holes == 0 { return "none lost" }
+        return (lost > 0 ? "at least \(Decimal.grouped(lost))" : "an unknown number") + " lost in \(holes) hole\(holes == 1 ? "" : "s")"
+    }
+
+    private mutating func clock(_ index: Int) {
+        let clock = report.clock(index)
+        let method =
+            switch report.machines[index].maps[0].method {
+            case .host: "host's own"
+            case .kvmTSCOffset: "KVM TSC offset"
+            case .timeShift: "TIME_SHIFT estimate"
+            }
+        let error = clock.error.map { "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
+        let contained = clock.containment
+        let check =
+            contained.inside + contained.outside == 0
+            ? "not checked against entry windows"
+            : "\(Decimal.grouped(contained.inside)) guest events inside their entry windows, \(Decimal.grouped(contained.outside)) outside"
+        let whose = report.machines.count > 2 ? " \(report.machines[index].name)" : ""
+        line(column("clock\(whose)", report.session.count + 3), method, ", ", error, "; ", check)
+    }
+
+    private mutating func notes() {
+        for note in report.notes { line("note: ", note) }
+    }
+
+    // MARK: Flows
+
+    private mutating func flow(_ flow: Flow) {
+        let guest = "\(report.machines[flow.machine].name) \(report.names.name(flow.device))"
+        let nic = flow.nics.isEmpty ? "" : flow.nics.map { report.names.name($0) }.sorted().joined(separator: ",")
+        let tap = report.names.name(flow.hostDevice)
+        let stations = (flow.direction == .receive ? [nic, tap, guest] : [guest, tap, nic]).filter { !$0.isEmpty }
+        let title = flow.direction == .receive ? "RECEIVE " : "TRANSMIT"
+        line()
+        line(
+            strong(title), "  ", stations.joined(separator: " → "), "   path \(report.path.name)   ",
+            Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
+        if !flow.deliveries.isEmpty {
+            let classes = flow.deliveries.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
+            line("          interrupt: ", classes.map { "\($0.value) \($0.key == .unknown ? "unknown" : $0.key.name)" }.joined(separator: ", "))
+        }
+        guard flow.complete > 0 else { return }
+        stages(flow)
+    }
+
+    /// "300 complete, 1 trace-edge, 2 dropped (NO_SOCKET 2)"
+    private func packets(_ flow: Flow) -> String {
+        var parts = ["\(Decimal.grouped(flow.complete)) complete"]
+        for outcome in Outcome.allCases where outcome != .complete {
+            guard let count = flow.outcomes[outcome], count > 0 else { continue }
+            var part = "\(Decimal.grouped(count)) \(outcome.name)"
+            if outcome == .dropped {
+                let symbols = report.dropReasons()
+                let reasons = flow.dropReasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+                part += " (" + reasons.map { "\(symbols[UInt64($0.key)] ?? "reason \($0.key)") \($0.value)" }.joined(separator: ", ") + ")"
+            }
+            parts.append(part)
+        }
+        return parts.joined(separator: ", ")
+    }
+
+    private static let widths = (stage: 14, owner: 11, count: 7, number: 10, share: 8)
+
+    private mutating func stages(_ flow: Flow) {
+        let heads = ["min", "avg", "p50", "p99", "max", "stddev"].map { right($0, Self.widths.number) }.joined()
+        line(
+            "  ", strong(column("stage", Self.widths.stage) + column("owner", Self.widths.owner) + right("count", Self.widths.count)
+                + heads + right("share", Self.widths.share)), "   µs")
+        for stage in flow.stages where stage.samples.count > 0 {
+            let share = flow.share(stage)
+            row(stage.stage.name, stage.stage.owner.name, stage.samples.summary, right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share))
+        }
+        row("end to end", "", flow.endToEnd.summary, "")
+        let owners = Owner.allCases.compactMap { owner -> String? in
+            let total = flow.stages.filter { $0.stage.owner == owner }.reduce(Int128(0)) { $0 + $1.samples.total }
+            guard total > 0, flow.endToEnd.total > 0 else { return nil }
+            return "\(owner.name) \(Decimal.percent(Double(total) / Double(flow.endToEnd.total))) %"
+        }
+        line("  by owner: ", owners.joined(separator: ", "))
+    }
+
+    private mutating func row(_ name: String, _ owner: String, _ summary: Summary, _ tail: String) {
+        let numbers = [
+            Decimal.microseconds(summary.minimum), Decimal.microseconds(summary.mean), Decimal.microseconds(summary.p50),
+            Decimal.microseconds(summary.p99), Decimal.microseconds(summary.maximum), Decimal.microseconds(summary.standardDeviation),
+        ]
+        line(
+            "  ", column(name, Self.widths.stage), column(owner, Self.widths.owner), right(String(summary.count), Self.widths.count),
+            numbers.map { right($0, Self.widths.number) }.joined(), tail)
+    }
+
+    // MARK: Layout
+
+    private func column(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(1, width - text.count))
+    }
+
+    private func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(1, width - text.count)) + text
+    }
+
+    /// One block for an eighth of the whole, in eighths of a block.
+    private func bar(_ share: Double) -> String {
+        let eighths = Int((share * 64).rounded())
+        let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+        return String(repeating: "█", count: eighths / 8) + parts[eighths % 8]
+    }
+}

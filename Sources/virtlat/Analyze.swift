@@ -1,0 +1,133 @@
+// virtlat analyze: the per-stage breakdown of a session.
+
+import ArgumentParser
+import LinuxSystem
+import PacketPath
+import Report
+import Sessions
+import TraceData
+
+struct Analyze: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print what each stage of a packet's way cost.",
+        usage: "virtlat analyze [options] FOLDER\n       virtlat analyze [options] HOST.dat GUEST.dat ...",
+        discussion: """
+            Reads the trace.dat files of a host and its guests, puts the guests on the host's clock, follows every packet \
+            through the tap, bridge and vhost-net path in both directions, and prints what each stage cost. Files are told \
+            apart by what they hold, not by their order.
+
+            EXAMPLES
+              virtlat analyze traces/tap-steady
+                  the breakdown of a recorded session, as a table
+
+              virtlat analyze host.dat host-g3.dat --direction rx
+                  only packets that go to the guest
+
+              virtlat analyze session --format json | jq '.flows[].stages[] | {stage, p99_ns}'
+                  every stage's 99th percentile
+
+              virtlat analyze session --packets packets.csv --since 2s --until 5s
+                  one row for each packet of three seconds, beside the table
+
+            EXIT STATUS
+              0  done, also when no packet was found (the output says so)
+              1  a file can't be read, the files are no session, or the clock map is contradicted
+              64 wrong usage
+            """)
+
+    @Argument(help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
+    var input: [String]
+
+    @Option(help: "How to print the breakdown: text, json or csv.")
+    var format = Format.text
+
+    @Option(help: ArgumentHelp("Write one row for each packet to FILE ('-' for standard output).", valueName: "file"), completion: .file())
+    var packets: String?
+
+    @Option(help: "Only this guest, by name.")
+    var guest: String?
+
+    @Option(help: "Only this device, by its name in the guest or on the host.")
+    var device: String?
+
+    @Option(help: "Only rx (to the guest) or tx (from it).")
+    var direction: DirectionName?
+
+    @Option(help: "Only packets from this time on, counted from the start of the session (2s, 150ms, 30us).")
+    var since: Duration?
+
+    @Option(help: "Only packets before this time, counted from the start of the session.")
+    var until: Duration?
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, csv }
+
+    enum DirectionName: String, ExpressibleByArgument, CaseIterable {
+        case rx, tx
+        var direction: Direction { self == .rx ? .receive : .transmit }
+    }
+
+    func validate() throws {
+        if let since, let until, until.nanoseconds <= since.nanoseconds {
+            throw ValidationError("--until \(until) does not lie after --since \(since).")
+        }
+        if packets == "-", format != .text {
+            throw ValidationError("--packets - and --format \(format.rawValue) would both go to standard output.")
+        }
+    }
+
+    func run() throws {
+        try Failure.reported {
+            let files = try SessionFiles(input)
+            let machines = try Machines(files.recordings.map { ($0.machine, try TraceFile(path: $0.path)) })
+            try checkNames(machines)
+            let analysis = try Analysis(machines, path: .tap)
+            let filter = JourneyFilter(
+                guest: guest, device: device, direction: direction?.direction, since: since?.nanoseconds, until: until?.nanoseconds)
+            let breakdown = Breakdown(analysis, filter: filter)
+            let table = try PacketFile(packets, PacketTable(analysis))
+            if table.isOpen { breakdown.onJourney = { table.take($0) } }
+            var progress = ProgressLine("analyzing")
+            let account = analysis.run(into: breakdown) { progress.show($0) }
+            progress.clear()
+            try table.check()
+            try checkClocks(machines, account)
+            let report = AnalysisReport(
+                session: files.name, analysis: analysis, account: account, breakdown: breakdown, filter: filter)
+            try write(report)
+            try table.commit()
+        }
+    }
+
+    private func checkNames(_ machines: Machines) throws {
+        if let guest, !machines.guests.contains(where: { $0.name == guest }) {
+            throw Failure(
+                "there is no guest \(guest) in this session; it has "
+                    + (machines.guests.isEmpty ? "none" : machines.guests.map(\.name).joined(separator: ", ")))
+        }
+    }
+
+    /// A map that puts guest events where the guest did not run would give wrong numbers: none are better.
+    private func checkClocks(_ machines: Machines, _ account: AnalysisAccount) throws {
+        for (machine, account) in zip(machines.all, account.machines) where account.containment.contradictsMap {
+            let (inside, outside) = (account.containment.inside, account.containment.outside)
+            throw Failure(
+                "\(machine.file.path): its time shift is wrong: \(outside) of \(inside + outside) guest events lie where no vCPU of the "
+                    + "guest was running. Nothing is printed, because every stage that crosses from host to guest would be wrong. "
+                    + "Record with a time synchronisation that is exact (trace-cmd's kvm protocol, x86-tsc clock).")
+        }
+    }
+
+    private func write(_ report: AnalysisReport) throws {
+        var output = OutputStream.standardOutput()
+        switch format {
+        case .text:
+            try output.write(TextReport.text(report, colour: Terminal.outputHasColour))
+        case .json:
+            try output.write(bytes: JSONReport.bytes(report))
+        case .csv:
+            try output.write(CSVReport.text(report))
+        }
+        try output.flush()
+        if format != .text { report.notes.forEach { Failure.warn($0) } }
+    }
+}

@@ -1,0 +1,93 @@
+// What is said when something is at fault: which file, which place, what to do. Exit status 1.
+
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import PacketPath
+import Sessions
+import TraceData
+
+/// A fault in words.
+struct Failure: Error {
+    var text: String
+    init(_ text: String) { self.text = text }
+
+    static func warn(_ text: String) { Terminal.printError("virtlat: note: \(text)\n") }
+
+    /// Runs `body`; a fault of the input or the system is printed and ends the command with status 1.
+    static func reported(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch {
+            guard let text = describe(error) else { throw error }
+            Terminal.printError("virtlat: \(text)\n")
+            throw ExitCode(1)
+        }
+    }
+
+    private static func describe(_ error: any Error) -> String? {
+        switch error {
+        case let failure as Failure: failure.text
+        case let error as TraceFileError: "\(error.file): \(error.fault.text)"
+        case let fault as SessionFiles.Fault: fault.text
+        case let fault as SessionFault: fault.text
+        case let error as SystemError: "\(error.call): \(error.text)"
+        default: nil
+        }
+    }
+}
+
+extension TraceFileError.Fault {
+    var text: String {
+        switch self {
+        case .system(let error) where error.errno == EISDIR: "is a folder, where a file was expected"
+        case .system(let error) where error.errno == ENXIO: "is not a regular file, so it can't be mapped; copy it to one"
+        case .system(let error): "\(error.call): \(error.text)"
+        case .empty: "is empty: nothing was recorded, or the recording was not finished"
+        case .notTraceData(let found):
+            "is not a trace.dat file: it begins with \(found.isEmpty ? "nothing" : found.map { byte in String(byte, radix: 16) }.joined(separator: " ")), "
+                + "not with 17 8 44 \"tracing\""
+        case .unsupportedVersion(let version):
+            "is trace.dat version \(version); versions 6 and 7 are read (trace-cmd convert makes them)"
+        case .foreignByteOrder: "was written on a big-endian machine; such files are not read here"
+        case .unsupportedCompression(let name):
+            "is compressed with \(name); zstd, zlib and none are read (trace-cmd convert --compression none helps)"
+        case .truncated(let section, let offset, let needed):
+            "ends too early: \(needed) bytes were expected at byte \(offset) (\(section)). The copy is incomplete, or the recording was cut "
+                + "off before trace-cmd wrote the end of the file; copy or record it again"
+        case .corrupt(let section, let offset, let fact): "is corrupt at byte \(offset) (\(section)): \(fact)"
+        case .latencyFormat: "holds a latency tracer's text, not events; record with events (trace-cmd record -e ...)"
+        case .noTraceData: "holds no trace data: the recording was not finished, or was made with no events"
+        }
+    }
+}
+
+extension SessionFiles.Fault {
+    var text: String {
+        switch self {
+        case .nothingGiven: "no files given"
+        case .unreadableFolder(let path, let error): "\(path): \(error.text)"
+        case .noRecordings(let folder): "\(folder): holds no .dat files"
+        }
+    }
+}
+
+extension SessionFault {
+    var text: String {
+        switch self {
+        case .noFiles: "no files given"
+        case .noHost(let files) where files.count == 1:
+            "\(files[0]): is a guest's recording (or holds no KVM events); give the host's recording too"
+        case .noHost(let files): "none of \(files.joined(separator: ", ")) is a host's recording: none has events of KVM without a time shift"
+        case .severalHosts(let files):
+            "\(files.joined(separator: " and ")) are both hosts' recordings: a guest's carries a TIME_SHIFT option, and none of these does. "
+                + "One host and its guests make a session"
+        case .unrelated(let guest, let host):
+            "\(guest): was recorded together with another host's file than \(host) (their trace ids differ)"
+        case .notSynchronised(let guest, let host, let guestClock, let hostClock):
+            "\(guest): nothing says how its clock (\(guestClock ?? "unknown")) relates to that of \(host) (\(hostClock ?? "unknown")): "
+                + "the file has no TIME_SHIFT option. Record both together, with trace-cmd record -A or trace-cmd agent"
+        case .unusableTimeShift(let guest): "\(guest): its TIME_SHIFT option is corrupt: no clock runs at the rate it gives"
+        }
+    }
+}

@@ -1,0 +1,12 @@
+// The command: its verbs are the other files of this folder.
+
+import ArgumentParser
+
+@main
+struct Virtlat: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "virtlat",
+        abstract: "Tells where a packet's time goes between a KVM host's NIC and the application in its guest.",
+        version: "0.1.0",
+        subcommands: [Analyze.self])
+}
