@@ -54,5 +54,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        // Tests. TestSupport builds trace files in code and finds the recordings in traces/.
+        .target(name: "TestSupport", dependencies: ["TraceData"], path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "TraceDataTests", dependencies: ["TraceData", "ClockSync", "LinuxSystem", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ClockSyncTests", dependencies: ["ClockSync"], swiftSettings: strict),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: strict),
+        .testTarget(
+            name: "PacketPathTests",
+            dependencies: ["PacketPath", "TraceData", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: strict),
+
+        // What `make bench` runs beside virtlat.
+        .executableTarget(
+            name: "bench-trace", dependencies: ["TraceData", "LinuxSystem"], path: "Tests/Bench/Trace", swiftSettings: strict),
     ]
 )
