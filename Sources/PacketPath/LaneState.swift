@@ -91,6 +91,8 @@ struct LaneState {
 
     /// A poll ended: the interrupt that asked for it is answered.
     mutating func polled(_ instance: UInt64, _ instances: inout NapiInstances) {
+        // One interrupt, one poll: that speaks for their belonging together.
+        if pendingCount == 1 { instances.vote(pending[0].irq, instance) }
         var firstUnknown: Int?
         for index in 0..<pendingCount {
             let owner = instances.instance(of: pending[index].irq)
@@ -100,11 +102,8 @@ struct LaneState {
             }
             if owner == 0, firstUnknown == nil { firstUnknown = index }
         }
-        guard let firstUnknown else { return }
-        // One interrupt, one poll: they belong together. With more, polls come in the order they were asked for,
-        // which is good enough to answer one, not to learn from it.
-        if pendingCount == 1 { instances.learn(pending[firstUnknown].irq, instance) }
-        removePending(firstUnknown)
+        // Polls come in the order they were asked for: good enough to answer one, not to learn from it.
+        if let firstUnknown { removePending(firstUnknown) }
     }
 
     mutating func removePending(_ index: Int) {
@@ -147,10 +146,16 @@ struct NapiInstances: ~Copyable {
     enum Role { case receives, other, unknown }
 
     private var instances: [Instance] = []
-    /// Address of the instance an interrupt schedules, by interrupt number; 0 while unknown.
-    private var byInterrupt: [UInt64] = []
+    /// What is known of an interrupt number: the instance it schedules, and how many polls speak for it.
+    private struct Interrupt {
+        var instance: UInt64 = 0
+        var votes = 0
+    }
 
-    func instance(of irq: Int32) -> UInt64 { Int(irq) < byInterrupt.count ? byInterrupt[Int(irq)] : 0 }
+    private var interrupts: [Interrupt] = []
+
+    /// Address of the instance an interrupt schedules, 0 while unknown.
+    func instance(of irq: Int32) -> UInt64 { Int(irq) < interrupts.count ? interrupts[Int(irq)].instance : 0 }
 
     func role(of irq: Int32, _ device: UInt16) -> Role {
         let address = instance(of: irq)
@@ -158,12 +163,22 @@ struct NapiInstances: ~Copyable {
         return known.device == device && known.receives ? .receives : .other
     }
 
-    mutating func learn(_ irq: Int32, _ address: UInt64) {
+    /// A poll of `address` came while only `irq` was waiting for one. Polls without an interrupt happen too (a driver
+    /// polls for freed buffers when it sends), so it takes more than one to overturn what many have shown.
+    mutating func vote(_ irq: Int32, _ address: UInt64) {
         guard irq >= 0, irq < 1 << 16 else { return }
-        if Int(irq) >= byInterrupt.count {
-            byInterrupt += [UInt64](repeating: 0, count: Int(irq) + 1 - byInterrupt.count)
+        if Int(irq) >= interrupts.count {
+            interrupts += [Interrupt](repeating: Interrupt(), count: Int(irq) + 1 - interrupts.count)
         }
-        byInterrupt[Int(irq)] = address
+        var known = interrupts[Int(irq)]
+        if known.instance == address {
+            known.votes = min(known.votes + 1, 8)
+        } else if known.votes > 1 {
+            known.votes -= 1
+        } else {
+            known = Interrupt(instance: address, votes: 1)
+        }
+        interrupts[Int(irq)] = known
     }
 
     /// Takes note of a poll's result.

@@ -49,10 +49,10 @@ package struct Machines: Sendable {
         let host = files[hostIndex].file
         var machines = [
             Machine(
-                name: files[hostIndex].name, role: .host, file: host,
+                name: host.options.hostName ?? files[hostIndex].name, role: .host, file: host,
                 maps: [.host(host.options.tscToNanoseconds)], threadOfCPU: [:])
         ]
-        var names: Set<String> = [files[hostIndex].name]
+        var names: Set<String> = [machines[0].name]
         for (index, entry) in files.enumerated() where index != hostIndex {
             let option = host.options.guests.first { $0.traceID == entry.file.options.traceID }
             var name = entry.name

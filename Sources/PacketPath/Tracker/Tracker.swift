@@ -63,7 +63,8 @@ package struct Tracker: ~Copyable {
         self.lanes = lanes.map { LaneState(machine: UInt8($0.machine), cpu: $0.cpu) }
         kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
         for (index, machine) in machines.all.enumerated() where machine.role == .guest {
-            for (cpu, thread) in machine.threadOfCPU.sorted(by: { $0.key < $1.key }) {
+            // trace-cmd writes -1 where it did not find a thread.
+            for (cpu, thread) in machine.threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 {
                 addVCPU(thread: self.machines[0].threads.index(thread), guest: Int16(index), number: Int32(cpu))
                 for lane in self.lanes.indices where Int(self.lanes[lane].machine) == index && lanes[lane].cpu == cpu {
                     self.lanes[lane].vcpu = Int16(vcpus.count - 1)
@@ -130,6 +131,8 @@ package struct Tracker: ~Copyable {
     mutating func name(_ id: FlightID, _ skb: UInt64, on machine: Int) {
         let stale = machines[machine].skbs[skb]
         if !stale.isNone, stale != id, flights.contains(stale) { reborn(stale) }
+        // The address it had in the other kernel may be anybody's by now.
+        unname(id)
         flights[id].skb = skb
         flights[id].machine = UInt8(machine)
         machines[machine].skbs.set(skb, id)
