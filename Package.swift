@@ -50,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "virtlat",
             dependencies: [
-                "LinuxSystem", "ClockSync", "Statistics", "TraceData", "Sessions", "PacketPath", "Report",
+                "LinuxSystem", "TraceData", "Sessions", "PacketPath", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -45,16 +45,24 @@ extension MarkKind {
             // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
             return [query("napi_gro_receive_exit", where: .below("ret", 2)), query("napi_gro_frags_exit", where: .below("ret", 2))]
         case .napiPoll:
-            return [query("napi_poll", [
-                .number("napi", to: .a), device, .number("work", to: .b, shift: 16, width: 16),
-                .number("budget", to: .b, shift: 32, width: 16, required: false),
-            ])]
+            return [
+                query(
+                    "napi_poll",
+                    [
+                        .number("napi", to: .a), device, .number("work", to: .b, shift: 16, width: 16),
+                        .number("budget", to: .b, shift: 32, width: 16, required: false),
+                    ])
+            ]
         case .stackReceive:
             return [query("netif_receive_skb", [skb, device, length])]
         case .netQueue:
             return isHost ? [] : [query("net_dev_queue", [skb, device, length])]
         case .startXmit:
-            return [query("net_dev_start_xmit", [skb, device, length, .number("queue_mapping", to: .b, shift: Layout.extraShift, width: 16, required: false)])]
+            return [
+                query(
+                    "net_dev_start_xmit",
+                    [skb, device, length, .number("queue_mapping", to: .b, shift: Layout.extraShift, width: 16, required: false)])
+            ]
         case .xmitDone:
             return [query("net_dev_xmit", [skb, device, .number("rc", to: .b, shift: Layout.lengthShift, width: 32)])]
         case .copy:
@@ -70,7 +78,15 @@ extension MarkKind {
         case .vmEntry:
             return isHost ? [query("kvm_entry", [.number("vcpu_id", to: .a, width: 32, required: false)])] : []
         case .vmExit:
-            return isHost ? [query("kvm_exit", [.number("exit_reason", "ret", to: .a, width: 32, required: false), .number("isa", to: .b, width: 32, required: false)])] : []
+            return isHost
+                ? [
+                    query(
+                        "kvm_exit",
+                        [
+                            .number("exit_reason", "ret", to: .a, width: 32, required: false),
+                            .number("isa", to: .b, width: 32, required: false),
+                        ])
+                ] : []
         case .injectVirq:
             return isHost ? [query("kvm_inj_virq", [.number("vector", "irq", to: .a, width: 32)])] : []
         case .msi:

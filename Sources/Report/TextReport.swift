@@ -89,7 +89,9 @@ package struct TextReport {
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
         if !flow.deliveries.isEmpty {
             let classes = flow.deliveries.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
-            line("          interrupt: ", classes.map { "\($0.value) \($0.key == .unknown ? "unknown" : $0.key.name)" }.joined(separator: ", "))
+            line(
+                "          interrupt: ",
+                classes.map { "\($0.value) \($0.key == .unknown ? "unknown" : $0.key.name)" }.joined(separator: ", "))
         }
         guard flow.complete > 0 else { return }
         stages(flow)
@@ -116,11 +118,15 @@ package struct TextReport {
     private mutating func stages(_ flow: Flow) {
         let heads = ["min", "avg", "p50", "p99", "max", "stddev"].map { right($0, Self.widths.number) }.joined()
         line(
-            "  ", strong(column("stage", Self.widths.stage) + column("owner", Self.widths.owner) + right("count", Self.widths.count)
-                + heads + right("share", Self.widths.share)), "   µs")
+            "  ",
+            strong(
+                column("stage", Self.widths.stage) + column("owner", Self.widths.owner) + right("count", Self.widths.count)
+                    + heads + right("share", Self.widths.share)), "   µs")
         for stage in flow.stages where stage.samples.count > 0 {
             let share = flow.share(stage)
-            row(stage.stage.name, stage.stage.owner.name, stage.samples.summary, right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share))
+            row(
+                stage.stage.name, stage.stage.owner.name, stage.samples.summary,
+                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share))
         }
         row("end to end", "", flow.endToEnd.summary, "")
         let owners = Owner.allCases.compactMap { owner -> String? in

@@ -117,7 +117,9 @@ struct FormatParser {
                 tep_parse_event(handle, $0.baseAddress, UInt($0.count), source.system)
             }
         }
-        guard code.rawValue == 0, let event = tep_get_first_event(handle), (0...0xffff).contains(event.pointee.id), let name = event.pointee.name else { return nil }
+        guard code.rawValue == 0, let event = tep_get_first_event(handle), (0...0xffff).contains(event.pointee.id),
+            let name = event.pointee.name
+        else { return nil }
         let common = Self.fields(event.pointee.format.common_fields)
         let own = Self.fields(event.pointee.format.fields)
         // A record is smaller than a sub-buffer; anything else is corrupt.

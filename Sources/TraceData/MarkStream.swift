@@ -105,7 +105,9 @@ package final class MarkStream {
             let end = feed.end
             let start = at
             let room = out.count - count
-            repeat { at += 1 } while at < end && at - start < room
+            repeat {
+                at += 1
+            } while at < end && at - start < room
                 && HeapEntry(time: at.pointee.time, lane: top.lane) < rival
             (out.baseAddress! + count).update(from: start, count: at - start)
             count += at - start

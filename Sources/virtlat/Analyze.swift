@@ -59,9 +59,10 @@ struct Analyze: ParsableCommand {
     @Option(help: "Only packets before this time, counted from the start of the session.")
     var until: Duration?
 
-    @Option(help: ArgumentHelp(
-        "What to do when guest events lie where the guest did not run, which proves its time shift wrong: auto refuses, file uses it all the same.",
-        valueName: "auto|file"))
+    @Option(
+        help: ArgumentHelp(
+            "What to do when guest events lie where the guest did not run, which proves its time shift wrong: auto refuses, file uses it all the same.",
+            valueName: "auto|file"))
     var clock = ClockChoice.auto
 
     enum ClockChoice: String, ExpressibleByArgument, CaseIterable { case auto, file }

@@ -78,7 +78,8 @@ extension SessionFault {
         case .noFiles: "no files given"
         case .noHost(let files) where files.count == 1:
             "\(files[0]): is a guest's recording (or holds no KVM events); give the host's recording too"
-        case .noHost(let files): "none of \(files.joined(separator: ", ")) is a host's recording: none has events of KVM without a time shift"
+        case .noHost(let files):
+            "none of \(files.joined(separator: ", ")) is a host's recording: none has events of KVM without a time shift"
         case .severalHosts(let files):
             "\(files.joined(separator: " and ")) are both hosts' recordings: a guest's carries a TIME_SHIFT option, and none of these does. "
                 + "One host and its guests make a session"

@@ -104,7 +104,8 @@ extension Tracker {
             let queue = flight.queue >= 0 ? Int(flight.queue) : queues.firstIndex { $0.device == flight.device } ?? -1
             let isGuests =
                 flight.direction == .receive
-                ? queue >= 0 && queues[queue].port >= 0 : flight.port >= 0 && ports[Int(flight.port)].queue >= 0 || queue >= 0 && queues[queue].port >= 0
+                ? queue >= 0 && queues[queue].port >= 0
+                : flight.port >= 0 && ports[Int(flight.port)].queue >= 0 || queue >= 0 && queues[queue].port >= 0
             guard isGuests, flight.flags.contains(.seen) else {
                 discard(id)
                 continue

@@ -54,7 +54,9 @@ extension Tracker {
             return machine == 0 ? !isInGuest : times.has(.guestIngress) && Int(flights[id].machine) == machine
         }
         let isInHost = times.has(.hostIngress) && !flights[id].flags.contains(.half)
-        return machine == 0 || !isInHost && (Int(flights[id].machine) == machine || flights[id].port >= 0 && Int(ports[Int(flights[id].port)].machine) == machine)
+        return machine == 0
+            || !isInHost
+                && (Int(flights[id].machine) == machine || flights[id].port >= 0 && Int(ports[Int(flights[id].port)].machine) == machine)
     }
 
     /// The order of both rings is lost; what waits on either side can't be joined any more.
