@@ -50,12 +50,16 @@ package final class Analysis {
     /// Names of devices in journeys.
     package var names: NameTable { stream.names }
 
-    /// First event of the host so far; known as soon as the first marks have come.
+    /// Host time of the host's first event, the zero of a session; 0 for a host without events.
+    package private(set) lazy var start: Nanoseconds = stream.firstTime(of: 0) ?? 0
+
+    /// Marks that are merged at a time.
     private static let batch = 2048
 
     /// Reads everything, handing journeys to `sink` as they end.
     /// - Parameter progress: called now and then with the share of the bytes read, 0 to 1.
     package func run(into sink: any JourneySink, progress: (Double) -> Void = { _ in }) -> AnalysisAccount {
+        _ = start
         var tracker = Tracker(machines: machines, lanes: stream.lanes, path: path, sink: sink)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)

@@ -75,8 +75,8 @@ struct GuestQueue {
     var worker: Int32
     /// Index of the guest's device, -1 while unknown.
     var port: Int16 = -1
-    var rx = RingOrder()
-    var tx = RingOrder()
+    /// The virtqueue of each direction, by `Direction.index`.
+    var rings = InlineArray<2, RingOrder>(repeating: RingOrder())
     /// When a packet was last copied to the guest …
     var lastCopy = PointTimes.absent
     /// … and when the worker last signalled or slept, so that all it had copied was on the ring.

@@ -39,6 +39,7 @@ package enum Direction: UInt8, CaseIterable, Sendable {
     case transmit
 
     package var name: String { self == .receive ? "rx" : "tx" }
+    package var index: Int { Int(rawValue) }
 }
 
 /// Who a stage belongs to.

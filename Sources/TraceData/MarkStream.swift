@@ -87,13 +87,7 @@ package final class MarkStream {
     /// The next marks in time order; equal times go by lane.
     /// - Returns: how many were written to `out`, 0 at the end.
     package func next(into out: UnsafeMutableBufferPointer<Mark>) -> Int {
-        if !isPrimed {
-            isPrimed = true
-            for lane in feeds.indices where feeds[lane].advance(monitor) {
-                heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
-            }
-            for index in heap.indices.reversed() { sift(index) }
-        }
+        prime()
         var count = 0
         while count < out.count, let top = heap.first {
             let feed = feeds[top.lane]
@@ -122,6 +116,22 @@ package final class MarkStream {
             sift(0)
         }
         return count
+    }
+
+    /// Waits for the first marks of every lane.
+    private func prime() {
+        guard !isPrimed else { return }
+        isPrimed = true
+        for lane in feeds.indices where feeds[lane].advance(monitor) {
+            heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
+        }
+        for index in heap.indices.reversed() { sift(index) }
+    }
+
+    /// Host time of a machine's first event, nil when it has none. To be asked before the first `next`.
+    package func firstTime(of machine: Int) -> Nanoseconds? {
+        prime()
+        return heap.filter { lanes[$0.lane].machine == machine }.map(\.time).min()
     }
 
     private func sift(_ start: Int) {

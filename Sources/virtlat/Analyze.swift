@@ -10,7 +10,7 @@ import TraceData
 struct Analyze: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print what each stage of a packet's way cost.",
-        usage: "virtlat analyze [options] FOLDER\n       virtlat analyze [options] HOST.dat GUEST.dat ...",
+        usage: "virtlat analyze [options] FOLDER\nvirtlat analyze [options] HOST.dat GUEST.dat ...",
         discussion: """
             Reads the trace.dat files of a host and its guests, puts the guests on the host's clock, follows every packet \
             through the tap, bridge and vhost-net path in both directions, and prints what each stage cost. Files are told \
@@ -90,7 +90,8 @@ struct Analyze: ParsableCommand {
             try checkNames(machines)
             let analysis = try Analysis(machines, path: .tap)
             let filter = JourneyFilter(
-                guest: guest, device: device, direction: direction?.direction, since: since?.nanoseconds, until: until?.nanoseconds)
+                guest: guest, device: device, direction: direction?.direction, since: since.map { analysis.start + $0.nanoseconds },
+                until: until.map { analysis.start + $0.nanoseconds })
             let breakdown = Breakdown(analysis, filter: filter)
             let table = try PacketFile(packets, PacketTable(analysis))
             if table.isOpen { breakdown.onJourney = { table.take($0) } }

@@ -128,17 +128,17 @@ extension Tracker {
     /// What the order of a queue's rings was not proven for.
     private mutating func finish(_ queue: Int) {
         let port = Int(queues[queue].port)
-        for ring in [\GuestQueue.rx, \GuestQueue.tx] {
-            while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
+        for side in Direction.allCases {
+            while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
                 guard flights.contains(id) else { continue }
                 flights[id].flags.remove(.unconfirmed)
                 if flights[id].flags.contains(.ended) { emit(id) }
             }
-            let puts = queues[queue][keyPath: ring].puts
-            let takens = queues[queue][keyPath: ring].takens
+            let puts = queues[queue].rings[side.index].puts
+            let takens = queues[queue].rings[side.index].takens
             guard port >= 0, !puts.isEmpty, !takens.isEmpty else { continue }
             let polls = kindCounts[Int(ports[port].machine)][Int(MarkKind.napiPoll.rawValue)]
-            let outcome: Outcome = ring == \GuestQueue.rx && polls == 0 ? .notRecorded : .ambiguous
+            let outcome: Outcome = side == .receive && polls == 0 ? .notRecorded : .ambiguous
             for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
             for index in 0..<takens.count where flights.contains(takens[index]) {
                 if index < puts.count { discard(takens[index]) } else { flights[takens[index]].flags.insert(.ambiguous) }

@@ -135,6 +135,7 @@ extension Tracker {
         machines[0].threads[worker].isReceiving = false
         // netif_receive_skb counts without the Ethernet header.
         let id = takeFromGuest(queue, length: mark.length + 14)
+        queues[queue].rings[Direction.transmit.index].lastTaken = mark.time
         name(id, mark.a, on: 0)
         flights[id].times[.hostIngress] = mark.time
         flights[id].worker = worker

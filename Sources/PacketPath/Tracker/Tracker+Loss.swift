@@ -37,7 +37,7 @@ extension Tracker {
             let port = Int(queues[queue].port)
             if machine == 0 || port >= 0 && Int(ports[port].machine) == machine {
                 // Packets are counted where they are put: on the host for receive, on the guest for transmit.
-                breakOrder(queue, .lostEvents, countsTakens: machine == 0 ? \.rx : \.tx)
+                breakOrder(queue, .lostEvents, countsTakens: machine == 0 ? .receive : .transmit)
             }
         }
         for port in ports.indices where ports[port].queue < 0 && Int(ports[port].machine) == machine {
@@ -62,17 +62,17 @@ extension Tracker {
     /// The order of both rings is lost; what waits on either side can't be joined any more.
     /// - Parameter counted: the ring whose unmatched takens are packets of their own; nil for both.
     mutating func breakOrder(
-        _ queue: Int, _ outcome: Outcome, countsTakens counted: WritableKeyPath<GuestQueue, RingOrder>? = nil
+        _ queue: Int, _ outcome: Outcome, countsTakens counted: Direction? = nil
     ) {
-        for ring in [\GuestQueue.rx, \GuestQueue.tx] {
-            let puts = queues[queue][keyPath: ring].puts
-            let takens = queues[queue][keyPath: ring].takens
-            queues[queue][keyPath: ring].puts.removeAll()
-            queues[queue][keyPath: ring].takens.removeAll()
-            queues[queue][keyPath: ring].isSynced = false
-            queues[queue][keyPath: ring].leftover = outcome
-            let counts = counted == nil || ring == counted
-            queues[queue][keyPath: ring].countsTakens = counts
+        for side in Direction.allCases {
+            let puts = queues[queue].rings[side.index].puts
+            let takens = queues[queue].rings[side.index].takens
+            queues[queue].rings[side.index].puts.removeAll()
+            queues[queue].rings[side.index].takens.removeAll()
+            queues[queue].rings[side.index].isSynced = false
+            queues[queue].rings[side.index].leftover = outcome
+            let counts = counted == nil || side == counted
+            queues[queue].rings[side.index].countsTakens = counts
             for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
             // A packet that was put and taken is one packet: count those that exceed the ones put.
             for index in 0..<takens.count where flights.contains(takens[index]) {
@@ -85,7 +85,7 @@ extension Tracker {
                 }
             }
             // Joined in a proven order before the hole, and in it only if they were marked above.
-            while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
+            while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
                 guard flights.contains(id) else { continue }
                 flights[id].flags.remove(.unconfirmed)
                 if flights[id].flags.contains(.ended) { emit(id) }

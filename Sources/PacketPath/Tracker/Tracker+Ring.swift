@@ -6,8 +6,8 @@ extension Tracker {
     // MARK: Receive: the host puts, the guest takes
 
     mutating func putReceived(_ id: FlightID, _ queue: Int) {
-        queues[queue].rx.puts.append(id)
-        shorten(queue, \.rx.puts)
+        queues[queue].rings[Direction.receive.index].puts.append(id)
+        shortenPuts(queue, .receive)
     }
 
     /// The flight a guest's driver has just received; a half of one while the order is not known.
@@ -23,7 +23,7 @@ extension Tracker {
             }
             return id
         }
-        let id = take(queue, \.rx, length: length, on: Int(ports[port].machine))
+        let id = take(queue, .receive, length: length, on: Int(ports[port].machine))
         flights[id].port = Int16(port)
         flights[id].queue = Int16(queue)
         return id
@@ -40,7 +40,7 @@ extension Tracker {
             let settled = queues[queue].lastSettled
             guard settled >= copied, settled < ports[port].lastIngress else { return }
         }
-        settle(queue, \.rx)
+        settle(queue, .receive)
     }
 
     // MARK: Transmit: the guest puts, the host takes
@@ -56,8 +56,8 @@ extension Tracker {
             return
         }
         flights[id].queue = Int16(queue)
-        queues[queue].tx.puts.append(id)
-        shorten(queue, \.tx.puts)
+        queues[queue].rings[Direction.transmit.index].puts.append(id)
+        shortenPuts(queue, .transmit)
     }
 
     /// The driver did not put the packet on the ring after all.
@@ -65,17 +65,17 @@ extension Tracker {
         let port = Int(flights[id].port)
         guard port >= 0 else { return }
         let queue = Int(ports[port].queue)
-        if queue >= 0 { queues[queue].tx.puts.removeLast(id) } else { ports[port].puts.removeLast(id) }
+        if queue >= 0 { queues[queue].rings[Direction.transmit.index].puts.removeLast(id) } else { ports[port].puts.removeLast(id) }
     }
 
     mutating func takeFromGuest(_ queue: Int, length: Int32) -> FlightID {
         guard queues[queue].port >= 0 else {
             let id = half(.transmit, on: 0, length: length)
-            queues[queue].tx.takens.append(id)
-            shorten(queue, \.tx.takens)
+            queues[queue].rings[Direction.transmit.index].takens.append(id)
+            shortenTakens(queue, .transmit)
             return id
         }
-        return take(queue, \.tx, length: length, on: 0)
+        return take(queue, .transmit, length: length, on: 0)
     }
 
     /// The worker goes to sleep: it has taken everything that was on the ring.
@@ -86,14 +86,16 @@ extension Tracker {
         for lane in lanes.indices where lanes[lane].machine == ports[port].machine {
             if let handover = lanes[lane].handover, Int(handover.port) == port { return }
         }
-        let puts = queues[queue].tx.puts
+        let puts = queues[queue].rings[Direction.transmit.index].puts
         if !puts.isEmpty, flights.contains(puts[puts.count - 1]) {
             // Without a notification the worker need not know of it: a driver may announce several packets at once.
             let last = puts[puts.count - 1]
-            let isKnown = flights[last].times.has(.kick) || flights[last].times[.guestEgress] < queues[queue].tx.lastTaken
+            let isKnown =
+                flights[last].times.has(.kick)
+                || flights[last].times[.guestEgress] < queues[queue].rings[Direction.transmit.index].lastTaken
             guard isKnown else { return }
         }
-        settle(queue, \.tx)
+        settle(queue, .transmit)
     }
 
     // MARK: Both
@@ -106,51 +108,51 @@ extension Tracker {
     }
 
     private mutating func take(
-        _ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>, length: Int32, on machine: Int
+        _ queue: Int, _ side: Direction, length: Int32, on machine: Int
     ) -> FlightID {
-        if queues[queue][keyPath: ring].isSynced {
-            if let put = queues[queue][keyPath: ring].puts.popFirst(), flights.contains(put) {
+        if queues[queue].rings[side.index].isSynced {
+            if let put = queues[queue].rings[side.index].puts.popFirst(), flights.contains(put) {
                 if flights[put].length == length {
                     flights[put].flags.insert(.unconfirmed)
-                    queues[queue][keyPath: ring].unconfirmed.append(put)
-                    if queues[queue][keyPath: ring].unconfirmed.count > RingOrder.mostWaiting,
-                        let oldest = queues[queue][keyPath: ring].unconfirmed.popFirst()
+                    queues[queue].rings[side.index].unconfirmed.append(put)
+                    if queues[queue].rings[side.index].unconfirmed.count > RingOrder.mostWaiting,
+                        let oldest = queues[queue].rings[side.index].unconfirmed.popFirst()
                     {
                         confirm(oldest)
                     }
                     return put
                 }
                 end(put, .ambiguous)
-            } else if !isRecording(puttingOn: ring, queue) {
+            } else if !isRecording(puttingOn: side, queue) {
                 // Its first half is beyond the recording of the other machine.
-                let id = half(ring == \GuestQueue.rx ? .receive : .transmit, on: machine, length: length)
+                let id = half(side == .receive ? .receive : .transmit, on: machine, length: length)
                 flights[id].flags.remove(.half)
                 flights[id].flags.insert(.cut)
                 flights[id].queue = Int16(queue)
                 return id
             }
-            contradict(queue, ring)
+            contradict(queue, side)
         }
-        let direction: Direction = ring == \GuestQueue.rx ? .receive : .transmit
+        let direction: Direction = side == .receive ? .receive : .transmit
         let id = half(direction, on: machine, length: length)
         flights[id].queue = Int16(queue)
-        queues[queue][keyPath: ring].takens.append(id)
-        shorten(queue, ring.appending(path: \.takens))
+        queues[queue].rings[side.index].takens.append(id)
+        shortenTakens(queue, side)
         return id
     }
 
     /// Whether the machine that puts packets on this ring is being recorded at this moment.
-    private func isRecording(puttingOn ring: WritableKeyPath<GuestQueue, RingOrder>, _ queue: Int) -> Bool {
-        let machine = ring == \GuestQueue.rx ? 0 : Int(ports[Int(queues[queue].port)].machine)
+    private func isRecording(puttingOn side: Direction, _ queue: Int) -> Bool {
+        let machine = side == .receive ? 0 : Int(ports[Int(queues[queue].port)].machine)
         return machines[machine].openLanes > 0
     }
 
     /// Something came out of the ring that does not fit: nothing since the last proof is certain.
-    private mutating func contradict(_ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>) {
-        queues[queue][keyPath: ring].isSynced = false
-        queues[queue][keyPath: ring].leftover = .ambiguous
-        queues[queue][keyPath: ring].countsTakens = true
-        while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() {
+    private mutating func contradict(_ queue: Int, _ side: Direction) {
+        queues[queue].rings[side.index].isSynced = false
+        queues[queue].rings[side.index].leftover = .ambiguous
+        queues[queue].rings[side.index].countsTakens = true
+        while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
             guard flights.contains(id) else { continue }
             flights[id].flags.insert(.ambiguous)
             confirm(id)
@@ -164,21 +166,21 @@ extension Tracker {
     }
 
     /// The ring is empty: everything put has been taken.
-    private mutating func settle(_ queue: Int, _ ring: WritableKeyPath<GuestQueue, RingOrder>) {
-        if queues[queue][keyPath: ring].isSynced {
-            if queues[queue][keyPath: ring].puts.isEmpty {
-                while let id = queues[queue][keyPath: ring].unconfirmed.popFirst() { confirm(id) }
+    private mutating func settle(_ queue: Int, _ side: Direction) {
+        if queues[queue].rings[side.index].isSynced {
+            if queues[queue].rings[side.index].puts.isEmpty {
+                while let id = queues[queue].rings[side.index].unconfirmed.popFirst() { confirm(id) }
                 return
             }
-            contradict(queue, ring)
+            contradict(queue, side)
         }
-        let puts = queues[queue][keyPath: ring].puts
-        let takens = queues[queue][keyPath: ring].takens
-        let leftover = queues[queue][keyPath: ring].leftover
-        let countsTakens = queues[queue][keyPath: ring].countsTakens
-        queues[queue][keyPath: ring].puts.removeAll()
-        queues[queue][keyPath: ring].takens.removeAll()
-        queues[queue][keyPath: ring].isSynced = true
+        let puts = queues[queue].rings[side.index].puts
+        let takens = queues[queue].rings[side.index].takens
+        let leftover = queues[queue].rings[side.index].leftover
+        let countsTakens = queues[queue].rings[side.index].countsTakens
+        queues[queue].rings[side.index].puts.removeAll()
+        queues[queue].rings[side.index].takens.removeAll()
+        queues[queue].rings[side.index].isSynced = true
         let pairs = min(puts.count, takens.count)
         var isConfirmed = true
         for index in 0..<pairs {
@@ -254,11 +256,19 @@ extension Tracker {
         flights[id].times[.vhostRun] = run
     }
 
-    /// Keeps a list from growing without end when nothing is ever proven.
-    private mutating func shorten(_ queue: Int, _ list: WritableKeyPath<GuestQueue, FlightQueue>) {
-        guard queues[queue][keyPath: list].count > RingOrder.mostWaiting,
-            let oldest = queues[queue][keyPath: list].popFirst(), flights.contains(oldest)
-        else { return }
-        if queues[queue].port >= 0 { endHalf(oldest, .ambiguous, counts: true) } else { discard(oldest) }
+    /// Keeps the lists from growing without end when nothing is ever proven.
+    private mutating func shortenPuts(_ queue: Int, _ side: Direction) {
+        guard queues[queue].rings[side.index].puts.count > RingOrder.mostWaiting else { return }
+        giveUp(queues[queue].rings[side.index].puts.popFirst(), queue)
+    }
+
+    private mutating func shortenTakens(_ queue: Int, _ side: Direction) {
+        guard queues[queue].rings[side.index].takens.count > RingOrder.mostWaiting else { return }
+        giveUp(queues[queue].rings[side.index].takens.popFirst(), queue)
+    }
+
+    private mutating func giveUp(_ id: FlightID?, _ queue: Int) {
+        guard let id, flights.contains(id) else { return }
+        if queues[queue].port >= 0 { endHalf(id, .ambiguous, counts: true) } else { discard(id) }
     }
 }

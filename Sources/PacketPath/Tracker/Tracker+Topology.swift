@@ -98,16 +98,16 @@ extension Tracker {
         guard queues[queue].port < 0, ports[port].queue < 0 else { return }
         queues[queue].port = Int16(port)
         ports[port].queue = Int16(queue)
-        queues[queue].rx.takens = ports[port].takens
-        queues[queue].tx.puts = ports[port].puts
+        queues[queue].rings[Direction.receive.index].takens = ports[port].takens
+        queues[queue].rings[Direction.transmit.index].puts = ports[port].puts
         ports[port].takens.removeAll()
         ports[port].puts.removeAll()
-        for index in 0..<queues[queue].rx.takens.count {
-            let id = queues[queue].rx.takens[index]
+        for index in 0..<queues[queue].rings[Direction.receive.index].takens.count {
+            let id = queues[queue].rings[Direction.receive.index].takens[index]
             if flights.contains(id) { flights[id].queue = Int16(queue) }
         }
-        for index in 0..<queues[queue].tx.puts.count {
-            let id = queues[queue].tx.puts[index]
+        for index in 0..<queues[queue].rings[Direction.transmit.index].puts.count {
+            let id = queues[queue].rings[Direction.transmit.index].puts[index]
             if flights.contains(id) { flights[id].queue = Int16(queue) }
         }
     }
