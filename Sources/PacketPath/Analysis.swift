@@ -60,7 +60,8 @@ package final class Analysis {
     /// - Parameter progress: called now and then with the share of the bytes read, 0 to 1.
     package func run(into sink: any JourneySink, progress: (Double) -> Void = { _ in }) -> AnalysisAccount {
         _ = start
-        var tracker = Tracker(machines: machines, lanes: stream.lanes, path: path, sink: sink)
+        var tracker = Tracker(
+            threadsOfGuests: machines.guests.map(\.threadOfCPU), lanes: stream.lanes, path: path, sink: sink)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { marks.deallocate() }

@@ -10,6 +10,12 @@ package struct Lane: Sendable {
     package var cpu: Int
     /// Name of the ftrace instance.
     package var instance: String
+
+    package init(machine: Int, cpu: Int, instance: String = "") {
+        self.machine = machine
+        self.cpu = cpu
+        self.instance = instance
+    }
 }
 
 /// One machine's share of a stream.

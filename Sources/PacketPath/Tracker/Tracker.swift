@@ -52,21 +52,21 @@ package struct Tracker: ~Copyable {
     var kindCounts: [[Int]]
 
     /// - Parameters:
-    ///   - machines: the session's machines, the host first.
+    ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
     ///   - lanes: lanes of the stream the marks come from.
-    package init(machines: Machines, lanes: [Lane], path: PathDescription, sink: any JourneySink) {
+    package init(threadsOfGuests threads: [[Int: Int32]], lanes: [Lane], path: PathDescription, sink: any JourneySink) {
         self.path = path
         self.sink = sink
-        machineCount = machines.all.count
-        self.machines = .allocate(capacity: machineCount)
-        for index in 0..<machineCount { (self.machines + index).initialize(to: MachineState()) }
+        machineCount = threads.count + 1
+        machines = .allocate(capacity: machineCount)
+        for index in 0..<machineCount { (machines + index).initialize(to: MachineState()) }
         self.lanes = lanes.map { LaneState(machine: UInt8($0.machine), cpu: $0.cpu) }
         kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
-        for (index, machine) in machines.all.enumerated() where machine.role == .guest {
+        for (guest, threadOfCPU) in threads.enumerated() {
             // trace-cmd writes -1 where it did not find a thread.
-            for (cpu, thread) in machine.threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 {
-                addVCPU(thread: self.machines[0].threads.index(thread), guest: Int16(index), number: Int32(cpu))
-                for lane in self.lanes.indices where Int(self.lanes[lane].machine) == index && lanes[lane].cpu == cpu {
+            for (cpu, thread) in threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 {
+                addVCPU(thread: machines[0].threads.index(thread), guest: Int16(guest + 1), number: Int32(cpu))
+                for lane in lanes.indices where lanes[lane].machine == guest + 1 && lanes[lane].cpu == cpu {
                     self.lanes[lane].vcpu = Int16(vcpus.count - 1)
                     vcpus[vcpus.count - 1].lane = Int32(lane)
                 }
