@@ -94,6 +94,10 @@ package final class MarkStream {
     /// - Returns: how many were written to `out`, 0 at the end.
     package func next(into out: UnsafeMutableBufferPointer<Mark>) -> Int {
         prime()
+        // Taken out while it is worked on: a class's property is checked for exclusive access at every touch.
+        var heap: [HeapEntry] = []
+        swap(&heap, &self.heap)
+        defer { swap(&heap, &self.heap) }
         var count = 0
         while count < out.count, let top = heap.first {
             let feed = feeds[top.lane]
@@ -119,7 +123,7 @@ package final class MarkStream {
                 if heap.isEmpty { break }
                 heap[0] = last
             }
-            sift(0)
+            Self.sift(&heap, 0)
         }
         return count
     }
@@ -131,7 +135,7 @@ package final class MarkStream {
         for lane in feeds.indices where feeds[lane].advance(monitor) {
             heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
         }
-        for index in heap.indices.reversed() { sift(index) }
+        for index in heap.indices.reversed() { Self.sift(&heap, index) }
     }
 
     /// Host time of a machine's first event, nil when it has none. To be asked before the first `next`.
@@ -140,7 +144,7 @@ package final class MarkStream {
         return heap.filter { lanes[$0.lane].machine == machine }.map(\.time).min()
     }
 
-    private func sift(_ start: Int) {
+    private static func sift(_ heap: inout [HeapEntry], _ start: Int) {
         var index = start
         while true {
             var child = 2 * index + 1

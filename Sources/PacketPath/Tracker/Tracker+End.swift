@@ -25,7 +25,7 @@ extension Tracker {
             if flight.times.has(.guestIngress) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 end(id, .kernelConsumed)
-            } else if flight.flags.contains(.seen), queues.contains(where: { $0.device == flight.device }) {
+            } else if flight.flags.contains(.seen), queues.firstIndex(where: { $0.device == flight.device }) != nil {
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
                 discard(id)
@@ -116,9 +116,9 @@ extension Tracker {
             emit(id)
         }
         for journey in orphans {
-            guard let queue = queues.first(where: { $0.device == journey.hostDevice }), queue.port >= 0 else { continue }
+            guard let queue = queues.firstIndex(where: { $0.device == journey.hostDevice }), queues[queue].port >= 0 else { continue }
             var journey = journey
-            identify(&journey, Int(queue.port))
+            identify(&journey, Int(queues[queue].port))
             sink.take(journey)
         }
         orphans.removeAll()

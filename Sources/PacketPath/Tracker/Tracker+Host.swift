@@ -54,8 +54,8 @@ extension Tracker {
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
-        for queue in queues where queue.device == device { return machines[0].threads[queue.worker].id == thread }
-        return false
+        guard let queue = queues.firstIndex(where: { $0.device == device }) else { return false }
+        return machines[0].threads[queues[queue].worker].id == thread
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {

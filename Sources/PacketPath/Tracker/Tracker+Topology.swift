@@ -18,15 +18,15 @@ struct VCPUAssignment {
         case none(missed: Int)
     }
 
-    /// Counts one guest event against the vCPUs it can't have happened on.
-    mutating func count(lane: Int, candidates: [Int], isInside: (Int) -> Bool) -> Verdict {
+    /// Counts one guest event against the vCPUs it can't have happened on: those that were not in the guest.
+    mutating func count(lane: Int, candidates: [Int], inside: [Bool]) -> Verdict {
         while outside.count <= lane {
             outside.append([])
             asked.append(0)
         }
-        for candidate in candidates {
+        for (candidate, isInside) in zip(candidates, inside) {
             while outside[lane].count <= candidate { outside[lane].append(0) }
-            if !isInside(candidate) { outside[lane][candidate] += 1 }
+            if !isInside { outside[lane][candidate] += 1 }
         }
         asked[lane] += 1
         guard asked[lane] >= Self.sample else { return .open }
@@ -49,7 +49,7 @@ extension Tracker {
                 && (vcpus[$0].guest < 0 || Int(vcpus[$0].guest) == machine)
         }
         guard !candidates.isEmpty, !hostEnded else { return }
-        switch assignment.count(lane: lane, candidates: candidates, isInside: { vcpus[$0].isInGuest }) {
+        switch assignment.count(lane: lane, candidates: candidates, inside: candidates.map { vcpus[$0].isInGuest }) {
         case .open: break
         case .found(let vcpu):
             vcpus[vcpu].guest = Int16(machine)

@@ -37,10 +37,10 @@ package struct Tracker: ~Copyable {
     // Machine 0 is the host.
     let machineCount: Int
     let machines: UnsafeMutablePointer<MachineState>
-    var lanes: [LaneState]
-    var queues: [GuestQueue] = []
-    var ports: [GuestPort] = []
-    var vcpus: [VCPU] = []
+    var lanes = Shelf<LaneState>()
+    var queues = Shelf<GuestQueue>()
+    var ports = Shelf<GuestPort>()
+    var vcpus = Shelf<VCPU>()
     /// What elimination has found so far, by lane and vCPU: guest events outside that vCPU's windows.
     var assignment = VCPUAssignment()
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
@@ -60,7 +60,7 @@ package struct Tracker: ~Copyable {
         machineCount = threads.count + 1
         machines = .allocate(capacity: machineCount)
         for index in 0..<machineCount { (machines + index).initialize(to: MachineState()) }
-        self.lanes = lanes.map { LaneState(machine: UInt8($0.machine), cpu: $0.cpu) }
+        for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
         kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
         for (guest, threadOfCPU) in threads.enumerated() {
             // trace-cmd writes -1 where it did not find a thread.

@@ -1,0 +1,48 @@
+// A growing row of values that are read and changed where they stand.
+
+/// Like an array, but nothing is ever copied out of it by reading a part: its elements hold arrays of their own, and copying one would
+/// retain and release them all for each field that is looked at.
+struct Shelf<Element>: ~Copyable {
+    private var elements: UnsafeMutablePointer<Element>
+    private var capacity = 8
+    private(set) var count = 0
+
+    init() { elements = .allocate(capacity: capacity) }
+
+    deinit {
+        elements.deinitialize(count: count)
+        elements.deallocate()
+    }
+
+    mutating func append(_ element: Element) {
+        if count == capacity {
+            let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+            larger.moveInitialize(from: elements, count: count)
+            elements.deallocate()
+            elements = larger
+            capacity *= 2
+        }
+        (elements + count).initialize(to: element)
+        count += 1
+    }
+
+    var indices: Range<Int> { 0..<count }
+
+    @inline(__always)
+    subscript(index: Int) -> Element {
+        unsafeAddress { UnsafePointer(elements + checked(index)) }
+        nonmutating unsafeMutableAddress { elements + checked(index) }
+    }
+
+    @inline(__always)
+    private func checked(_ index: Int) -> Int {
+        precondition(index >= 0 && index < count, "index out of range")
+        return index
+    }
+
+    @inline(__always)
+    func firstIndex(where matches: (borrowing Element) -> Bool) -> Int? {
+        for index in 0..<count where matches(elements[index]) { return index }
+        return nil
+    }
+}
