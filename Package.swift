@@ -2,11 +2,14 @@
 import PackageDescription
 
 /// What every Swift target is compiled with.
-let strict: [SwiftSetting] = [
+let common: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
+
+/// What ships also says where it touches memory by address.
+let strict = common + [.strictMemorySafety()]
 
 let package = Package(
     name: "virtlat",
@@ -56,18 +59,18 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests. TestSupport builds trace files in code and finds the recordings in traces/.
-        .target(name: "TestSupport", dependencies: ["TraceData"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["TraceData"], path: "Tests/TestSupport", swiftSettings: common),
         .testTarget(
-            name: "TraceDataTests", dependencies: ["TraceData", "ClockSync", "LinuxSystem", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "ClockSyncTests", dependencies: ["ClockSync"], swiftSettings: strict),
-        .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: strict),
+            name: "TraceDataTests", dependencies: ["TraceData", "ClockSync", "LinuxSystem", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "ClockSyncTests", dependencies: ["ClockSync"], swiftSettings: common),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: common),
         .testTarget(
             name: "PacketPathTests",
-            dependencies: ["PacketPath", "TraceData", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: strict),
+            dependencies: ["PacketPath", "TraceData", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: common),
 
         // What `make bench` runs beside virtlat.
         .executableTarget(
-            name: "bench-trace", dependencies: ["TraceData", "LinuxSystem"], path: "Tests/Bench/Trace", swiftSettings: strict),
+            name: "bench-trace", dependencies: ["TraceData", "LinuxSystem"], path: "Tests/Bench/Trace", swiftSettings: common),
     ]
 )

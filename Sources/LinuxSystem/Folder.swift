@@ -5,17 +5,17 @@ import Glibc
 package enum Folder {
     package static func exists(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// Names in a folder, sorted.
     package static func names(in path: String) throws(SystemError) -> [String] {
-        guard let folder = opendir(path) else { throw SystemError(call: "opendir") }
-        defer { closedir(folder) }
+        guard let folder = unsafe opendir(path) else { throw SystemError(call: "opendir") }
+        defer { unsafe closedir(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        while let entry = unsafe readdir(folder) {
+            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != ".", name != ".." { names.append(name) }
         }
@@ -24,9 +24,9 @@ package enum Folder {
 
     /// Name of the folder a path lies in (or is, for a folder).
     package static func enclosingName(of path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return "session" }
-        defer { free(resolved) }
-        var parts = String(cString: resolved).split(separator: "/")
+        guard let resolved = unsafe realpath(path, nil) else { return "session" }
+        defer { unsafe free(resolved) }
+        var parts = unsafe String(cString: resolved).split(separator: "/")
         if !exists(path) { parts = parts.dropLast() }
         return parts.last.map { String($0) } ?? "session"
     }

@@ -14,7 +14,7 @@ package struct SystemError: Error, Equatable, Sendable {
     }
 
     /// The system's own words for the error, see strerror(3).
-    package var text: String { String(cString: strerror(errno)) }
+    package var text: String { unsafe String(cString: strerror(errno)) }
 }
 
 /// An immutable mapping of a whole regular file, unmapped when the last reference goes.
@@ -22,7 +22,7 @@ package struct SystemError: Error, Equatable, Sendable {
 /// The pages belong to the file: they are not anonymous memory, and the kernel may drop them at any time.
 /// A file that is truncated by somebody else while it is mapped ends the process with SIGBUS; recordings are
 /// not written to once they are complete, so no attempt is made to survive that.
-package final class MappedFile: @unchecked Sendable {
+@safe package final class MappedFile: @unchecked Sendable {
     package let path: String
     /// All bytes of the file; empty for an empty file.
     package let bytes: UnsafeRawBufferPointer
@@ -30,11 +30,11 @@ package final class MappedFile: @unchecked Sendable {
     /// Maps the file at `path`.
     /// - Throws: `SystemError`; `EISDIR` for a folder, `ENXIO` for anything else that is not a regular file.
     package init(path: String) throws(SystemError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw SystemError(call: "open") }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw SystemError(call: "fstat") }
+        guard unsafe fstat(descriptor, &status) == 0 else { throw SystemError(call: "fstat") }
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
         case S_IFDIR: throw SystemError(call: "open", errno: EISDIR)
@@ -43,24 +43,24 @@ package final class MappedFile: @unchecked Sendable {
         self.path = path
         let size = Int(status.st_size)
         guard size > 0 else {
-            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            unsafe bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+        guard let start = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe start != MAP_FAILED else {
             throw SystemError(call: "mmap")
         }
-        bytes = UnsafeRawBufferPointer(start: start, count: size)
+        unsafe bytes = UnsafeRawBufferPointer(start: start, count: size)
     }
 
     deinit {
-        if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+        if let start = unsafe bytes.baseAddress { unsafe munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
     }
 
     /// Tells the kernel that `range` will be read from front to end soon, see madvise(2).
     package func willReadSequentially(_ range: Range<Int>) {
-        guard let start = bytes.baseAddress, !range.isEmpty, range.upperBound <= bytes.count else { return }
+        guard let start = unsafe bytes.baseAddress, !range.isEmpty, unsafe range.upperBound <= bytes.count else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = range.lowerBound / page * page
-        madvise(UnsafeMutableRawPointer(mutating: start + first), range.upperBound - first, MADV_SEQUENTIAL)
+        unsafe madvise(UnsafeMutableRawPointer(mutating: start + first), range.upperBound - first, MADV_SEQUENTIAL)
     }
 }

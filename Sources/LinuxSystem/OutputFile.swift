@@ -25,7 +25,7 @@ package struct OutputStream: ~Copyable {
     package mutating func flush() throws(SystemError) {
         var done = 0
         while done < pending.count {
-            let count = pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
+            let count = unsafe pending.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw SystemError(call: "write")
@@ -49,10 +49,10 @@ package struct OutputFile: ~Copyable {
     /// A path that is something else than a regular file (`/dev/stdout`, a pipe) is written to directly.
     package init(path: String) throws(SystemError) {
         var status = stat()
-        isDirect = stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+        isDirect = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
         self.path = path
         let name = isDirect ? path : path + ".partial"
-        descriptor = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        descriptor = unsafe open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw SystemError(call: "open") }
         stream = OutputStream(descriptor: descriptor)
     }
@@ -62,12 +62,12 @@ package struct OutputFile: ~Copyable {
     /// Writes what is pending and gives the file its name.
     package consuming func commit() throws(SystemError) {
         try stream.flush()
-        if !isDirect, rename(path + ".partial", path) != 0 { throw SystemError(call: "rename") }
+        if !isDirect, unsafe rename(path + ".partial", path) != 0 { throw SystemError(call: "rename") }
     }
 
     deinit {
         close(descriptor)
         // After `commit` there is nothing under this name any more.
-        if !isDirect { unlink(path + ".partial") }
+        if !isDirect { unsafe unlink(path + ".partial") }
     }
 }

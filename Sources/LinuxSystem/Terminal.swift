@@ -9,13 +9,13 @@ package enum Terminal {
     package static var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
     /// Colour only for a terminal, and never with NO_COLOR set (https://no-color.org).
     package static var outputHasColour: Bool {
-        outputIsTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
+        unsafe outputIsTerminal && (getenv("NO_COLOR").map { unsafe $0.pointee == 0 } ?? true)
     }
 
     /// Columns of standard output's terminal, nil when it is none.
     package static var columns: Int? {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
         return Int(size.ws_col)
     }
 }
@@ -24,13 +24,13 @@ extension Terminal {
     /// Writes to standard error at once. Nothing can be done if that fails, so nothing is said.
     package static func printError(_ text: String) {
         var text = text
-        text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        text.withUTF8 { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.
 package func monotonicNanoseconds() -> Int64 {
     var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &now)
     return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
 }

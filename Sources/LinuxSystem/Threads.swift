@@ -9,16 +9,16 @@ package struct JoinedThread: ~Copyable {
     /// Starts `body` on a new thread.
     /// - Throws: `SystemError` when the system gives no thread.
     package init(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        let box = Unmanaged.passRetained(Body(run: body))
+        let box = unsafe Unmanaged.passRetained(Body(run: body))
         var handle = pthread_t()
-        let code = pthread_create(
+        let code = unsafe pthread_create(
             &handle, nil,
             { argument in
-                Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+                unsafe Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
                 return nil
-            }, box.toOpaque())
+            }, unsafe box.toOpaque())
         guard code == 0 else {
-            box.release()
+            unsafe box.release()
             throw SystemError(call: "pthread_create", errno: code)
         }
         self.handle = handle

@@ -64,12 +64,12 @@ package final class Analysis {
             threadsOfGuests: machines.guests.map(\.threadOfCPU), lanes: stream.lanes, path: path, sink: sink)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
-        defer { marks.deallocate() }
+        defer { unsafe marks.deallocate() }
         var batches = 0
         while true {
-            let count = stream.next(into: marks)
+            let count = unsafe stream.next(into: marks)
             guard count > 0 else { break }
-            tracker.follow(UnsafeBufferPointer(rebasing: marks[..<count]))
+            unsafe tracker.follow(UnsafeBufferPointer(rebasing: marks[..<count]))
             batches += 1
             if batches % 64 == 0, total > 0 {
                 progress(Double(stream.counts.reduce(0) { $0 + $1.bytes }) / Double(total))

@@ -2,27 +2,27 @@
 
 /// Like an array, but nothing is ever copied out of it by reading a part: its elements hold arrays of their own, and copying one would
 /// retain and release them all for each field that is looked at.
-struct Shelf<Element>: ~Copyable {
+@safe struct Shelf<Element: ~Copyable>: ~Copyable {
     private var elements: UnsafeMutablePointer<Element>
     private var capacity = 8
     private(set) var count = 0
 
-    init() { elements = .allocate(capacity: capacity) }
+    init() { unsafe elements = .allocate(capacity: capacity) }
 
     deinit {
-        elements.deinitialize(count: count)
-        elements.deallocate()
+        unsafe elements.deinitialize(count: count)
+        unsafe elements.deallocate()
     }
 
-    mutating func append(_ element: Element) {
+    mutating func append(_ element: consuming Element) {
         if count == capacity {
             let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
-            larger.moveInitialize(from: elements, count: count)
-            elements.deallocate()
-            elements = larger
+            unsafe larger.moveInitialize(from: elements, count: count)
+            unsafe elements.deallocate()
+            unsafe elements = larger
             capacity *= 2
         }
-        (elements + count).initialize(to: element)
+        unsafe (elements + count).initialize(to: element)
         count += 1
     }
 
@@ -30,8 +30,8 @@ struct Shelf<Element>: ~Copyable {
 
     @inline(__always)
     subscript(index: Int) -> Element {
-        unsafeAddress { UnsafePointer(elements + checked(index)) }
-        nonmutating unsafeMutableAddress { elements + checked(index) }
+        unsafeAddress { unsafe UnsafePointer(elements + checked(index)) }
+        nonmutating unsafeMutableAddress { unsafe elements + checked(index) }
     }
 
     @inline(__always)
@@ -42,7 +42,7 @@ struct Shelf<Element>: ~Copyable {
 
     @inline(__always)
     func firstIndex(where matches: (borrowing Element) -> Bool) -> Int? {
-        for index in 0..<count where matches(elements[index]) { return index }
+        for index in 0..<count where unsafe matches(elements[index]) { return index }
         return nil
     }
 }

@@ -24,7 +24,7 @@ struct ThreadEvent: BitwiseCopyable {
     var what: What
 }
 
-struct ThreadState {
+@safe struct ThreadState {
     /// The last events, oldest overwritten first.
     private var ring: UnsafeMutablePointer<ThreadEvent>
     private var mask: Int
@@ -50,26 +50,26 @@ struct ThreadState {
 
     init(id: Int32) {
         self.id = id
-        ring = .allocate(capacity: Self.shortHistory)
+        unsafe ring = .allocate(capacity: Self.shortHistory)
         mask = Self.shortHistory - 1
     }
 
-    func free() { ring.deallocate() }
+    func free() { unsafe ring.deallocate() }
 
     mutating func keepLongHistory() {
         guard mask + 1 < Self.longHistory else { return }
         let longer = UnsafeMutablePointer<ThreadEvent>.allocate(capacity: Self.longHistory)
         let kept = min(count, mask + 1)
-        for offset in 0..<kept { longer[offset] = ring[(count - kept + offset) & mask] }
-        ring.deallocate()
-        ring = longer
+        for offset in 0..<kept { unsafe longer[offset] = ring[(count - kept + offset) & mask] }
+        unsafe ring.deallocate()
+        unsafe ring = longer
         mask = Self.longHistory - 1
         count = kept
     }
 
     @inline(__always)
     mutating func push(_ what: ThreadEvent.What, _ time: Nanoseconds, by: Int32 = 0, flight: FlightID = .none) {
-        ring[count & mask] = ThreadEvent(time: time, flight: flight, by: by, what: what)
+        unsafe ring[count & mask] = ThreadEvent(time: time, flight: flight, by: by, what: what)
         count &+= 1
     }
 
@@ -80,7 +80,7 @@ struct ThreadState {
         let oldest = max(0, count &- mask &- 1)
         var index = count &- 1
         while index >= oldest {
-            if !body(ring[index & mask]) { return true }
+            if unsafe !body(ring[index & mask]) { return true }
             index &-= 1
         }
         return oldest == 0
@@ -111,7 +111,7 @@ struct ThreadState {
 }
 
 /// Threads by id.
-struct ThreadTable: ~Copyable {
+@safe struct ThreadTable: ~Copyable {
     private var states: UnsafeMutablePointer<ThreadState>
     private var capacity = 64
     private(set) var count = 0
@@ -119,15 +119,15 @@ struct ThreadTable: ~Copyable {
     private var mask = 255
 
     init() {
-        states = .allocate(capacity: capacity)
-        slots = .allocate(capacity: mask + 1)
-        slots.initialize(repeating: -1, count: mask + 1)
+        unsafe states = .allocate(capacity: capacity)
+        unsafe slots = .allocate(capacity: mask + 1)
+        unsafe slots.initialize(repeating: -1, count: mask + 1)
     }
 
     deinit {
-        for index in 0..<count { states[index].free() }
-        states.deallocate()
-        slots.deallocate()
+        for index in 0..<count { unsafe states[index].free() }
+        unsafe states.deallocate()
+        unsafe slots.deallocate()
     }
 
     /// Index of a thread, made known if it was not.
@@ -135,9 +135,9 @@ struct ThreadTable: ~Copyable {
     mutating func index(_ id: Int32) -> Int32 {
         var slot = Int(truncatingIfNeeded: UInt32(bitPattern: id) &* 0x9e37_79b1 &>> 8) & mask
         while true {
-            let index = slots[slot]
+            let index = unsafe slots[slot]
             if index < 0 { return add(id) }
-            if states[Int(index)].id == id { return index }
+            if unsafe states[Int(index)].id == id { return index }
             slot = (slot &+ 1) & mask
         }
     }
@@ -145,18 +145,18 @@ struct ThreadTable: ~Copyable {
     private mutating func add(_ id: Int32) -> Int32 {
         if count == capacity {
             let larger = UnsafeMutablePointer<ThreadState>.allocate(capacity: capacity * 2)
-            larger.moveInitialize(from: states, count: count)
-            states.deallocate()
-            states = larger
+            unsafe larger.moveInitialize(from: states, count: count)
+            unsafe states.deallocate()
+            unsafe states = larger
             capacity *= 2
         }
-        (states + count).initialize(to: ThreadState(id: id))
+        unsafe (states + count).initialize(to: ThreadState(id: id))
         count += 1
         if count * 2 > mask {
-            slots.deallocate()
+            unsafe slots.deallocate()
             mask = mask * 2 + 1
-            slots = .allocate(capacity: mask + 1)
-            slots.initialize(repeating: -1, count: mask + 1)
+            unsafe slots = .allocate(capacity: mask + 1)
+            unsafe slots.initialize(repeating: -1, count: mask + 1)
             for index in 0..<count { place(index) }
         } else {
             place(count - 1)
@@ -165,14 +165,14 @@ struct ThreadTable: ~Copyable {
     }
 
     private func place(_ index: Int) {
-        var slot = Int(truncatingIfNeeded: UInt32(bitPattern: states[index].id) &* 0x9e37_79b1 &>> 8) & mask
-        while slots[slot] >= 0 { slot = (slot &+ 1) & mask }
-        slots[slot] = Int32(index)
+        var slot = unsafe Int(truncatingIfNeeded: UInt32(bitPattern: states[index].id) &* 0x9e37_79b1 &>> 8) & mask
+        while unsafe slots[slot] >= 0 { slot = (slot &+ 1) & mask }
+        unsafe slots[slot] = Int32(index)
     }
 
     @inline(__always)
     subscript(index: Int32) -> ThreadState {
-        unsafeAddress { UnsafePointer(states + Int(index)) }
-        nonmutating unsafeMutableAddress { states + Int(index) }
+        unsafeAddress { unsafe UnsafePointer(states + Int(index)) }
+        nonmutating unsafeMutableAddress { unsafe states + Int(index) }
     }
 }

@@ -1,7 +1,7 @@
 // Reads numbers and strings from untrusted bytes, one after the other, and says where they ended.
 
 /// A cursor over little-endian bytes. Every read is checked; nothing from a file meets an unguarded `+`.
-struct ByteReader {
+@safe struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     /// Where the next read begins.
     private(set) var offset: Int
@@ -14,7 +14,7 @@ struct ByteReader {
     typealias Fault = TraceFileError.Fault
 
     init(_ bytes: UnsafeRawBufferPointer, from offset: Int = 0, section: String, fileOffset: Int = 0) {
-        self.bytes = bytes
+        unsafe self.bytes = bytes
         self.offset = offset
         self.section = section
         self.fileOffset = fileOffset
@@ -35,17 +35,17 @@ struct ByteReader {
     mutating func take(_ count: Int) throws(Fault) -> UnsafeRawBufferPointer {
         guard offset >= 0, count >= 0, offset <= end, count <= end - offset else { throw truncated(count) }
         defer { offset += count }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
+        return unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
 
     mutating func take(_ count: UInt64) throws(Fault) -> UnsafeRawBufferPointer {
         guard let count = Int(exactly: count) else { throw corrupt("a size of \(count) bytes") }
-        return try take(count)
+        return unsafe try take(count)
     }
 
     private mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) throws(Fault) -> T {
-        let piece = try take(MemoryLayout<T>.size)
-        return T(littleEndian: piece.loadUnaligned(as: T.self))
+        let piece = unsafe try take(MemoryLayout<T>.size)
+        return unsafe T(littleEndian: piece.loadUnaligned(as: T.self))
     }
 
     mutating func u8() throws(Fault) -> UInt8 { try integer(UInt8.self) }
@@ -55,20 +55,20 @@ struct ByteReader {
 
     /// A NUL-terminated string of at most `limit` bytes.
     mutating func string(limit: Int = 4096) throws(Fault) -> String {
-        let rest = UnsafeRawBufferPointer(rebasing: bytes[min(offset, end)..<end])
-        guard let length = rest.prefix(limit).firstIndex(of: 0) else {
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[min(offset, end)..<end])
+        guard let length = unsafe rest.prefix(limit).firstIndex(of: 0) else {
             throw rest.count < limit ? truncated(rest.count + 1) : corrupt("a string without an end")
         }
         offset += length + 1
-        return String(decoding: rest[..<length], as: UTF8.self)
+        return unsafe String(decoding: rest[..<length], as: UTF8.self)
     }
 
     /// The bytes that must stand here, a magic word for example.
     mutating func expect(_ text: StaticString) throws(Fault) {
-        let expected = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        let expected = unsafe UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
         let start = offset
-        let found = try take(expected.count)
-        guard found.elementsEqual(expected) else {
+        let found = unsafe try take(expected.count)
+        guard unsafe found.elementsEqual(expected) else {
             offset = start
             throw corrupt("found other bytes than \"\(text)\"")
         }

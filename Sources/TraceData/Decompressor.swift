@@ -8,16 +8,16 @@ package enum Compression: String, Sendable {
 }
 
 /// Decompresses whole blocks; holds zstd's working memory between them.
-struct Decompressor: ~Copyable {
+@safe struct Decompressor: ~Copyable {
     private let compression: Compression
     private let zstd: OpaquePointer?
 
     init(_ compression: Compression) {
         self.compression = compression
-        zstd = compression == .zstd ? ZSTD_createDCtx() : nil
+        unsafe zstd = compression == .zstd ? ZSTD_createDCtx() : nil
     }
 
-    deinit { if zstd != nil { ZSTD_freeDCtx(zstd) } }
+    deinit { if unsafe zstd != nil { unsafe ZSTD_freeDCtx(zstd) } }
 
     /// Decompresses `source` into all of `target`.
     /// - Returns: whether it was a whole stream of exactly `target.count` bytes.
@@ -25,17 +25,17 @@ struct Decompressor: ~Copyable {
         switch compression {
         case .none:
             guard source.count == target.count else { return false }
-            target.copyMemory(from: source)
+            unsafe target.copyMemory(from: source)
             return true
         case .zlib:
             // uncompress(3) takes the capacity and gives back the size.
             var size = uLongf(target.count)
-            let code = uncompress(
+            let code = unsafe uncompress(
                 target.bindMemory(to: Bytef.self).baseAddress, &size,
                 source.bindMemory(to: Bytef.self).baseAddress, uLong(source.count))
             return code == Z_OK && Int(size) == target.count
         case .zstd:
-            let size = ZSTD_decompressDCtx(
+            let size = unsafe ZSTD_decompressDCtx(
                 zstd, target.baseAddress, target.count, source.baseAddress, source.count)
             return ZSTD_isError(size) == 0 && size == target.count
         }

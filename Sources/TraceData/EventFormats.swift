@@ -108,39 +108,39 @@ struct FormatParser {
     func parse(_ source: FormatText) -> EventFormat? {
         guard source.text.utf8.allSatisfy({ $0 == 9 || $0 == 10 || (32..<127).contains($0) }) else { return nil }
         var text = Self.withoutPrintFormat(source.text)
-        guard let handle = tep_alloc() else { return nil }
-        defer { tep_free(handle) }
-        tep_set_long_size(handle, Int32(longSize))
-        tep_set_file_bigendian(handle, TEP_LITTLE_ENDIAN)
+        guard let handle = unsafe tep_alloc() else { return nil }
+        defer { unsafe tep_free(handle) }
+        unsafe tep_set_long_size(handle, Int32(longSize))
+        unsafe tep_set_file_bigendian(handle, TEP_LITTLE_ENDIAN)
         let code = text.withUTF8 { bytes in
-            bytes.withMemoryRebound(to: CChar.self) {
-                tep_parse_event(handle, $0.baseAddress, UInt($0.count), source.system)
+            unsafe bytes.withMemoryRebound(to: CChar.self) {
+                unsafe tep_parse_event(handle, $0.baseAddress, UInt($0.count), source.system)
             }
         }
-        guard code.rawValue == 0, let event = tep_get_first_event(handle), (0...0xffff).contains(event.pointee.id),
-            let name = event.pointee.name
+        guard code.rawValue == 0, let event = unsafe tep_get_first_event(handle), unsafe (0...0xffff).contains(event.pointee.id),
+            let name = unsafe event.pointee.name
         else { return nil }
-        let common = Self.fields(event.pointee.format.common_fields)
-        let own = Self.fields(event.pointee.format.fields)
+        let common = unsafe Self.fields(event.pointee.format.common_fields)
+        let own = unsafe Self.fields(event.pointee.format.fields)
         // A record is smaller than a sub-buffer; anything else is corrupt.
         guard (common + own).allSatisfy({ $0.offset >= 0 && $0.size >= 0 && $0.offset < 1 << 20 && $0.size < 1 << 20 })
         else { return nil }
-        return EventFormat(
+        return unsafe EventFormat(
             id: Int(event.pointee.id), system: source.system, name: String(cString: name), commonFields: common, fields: own)
     }
 
     private static func fields(_ first: UnsafeMutablePointer<tep_format_field>?) -> [EventField] {
         var fields: [EventField] = []
-        var next = first
-        while let field = next?.pointee {
-            next = field.next
-            let flags = UInt32(field.flags)
+        var next = unsafe first
+        while let field = unsafe next?.pointee {
+            unsafe next = field.next
+            let flags = unsafe UInt32(field.flags)
             func has(_ flag: tep_format_flags) -> Bool { flags & flag.rawValue != 0 }
             let shape: EventField.Shape =
                 has(TEP_FIELD_IS_DYNAMIC)
                 ? (has(TEP_FIELD_IS_RELATIVE) ? .relativeDynamic : .dynamic)
                 : has(TEP_FIELD_IS_ARRAY) ? .array : .number
-            fields.append(
+            unsafe fields.append(
                 EventField(
                     name: String(cString: field.name), offset: Int(field.offset), size: Int(field.size),
                     isSigned: has(TEP_FIELD_IS_SIGNED), shape: shape, isString: has(TEP_FIELD_IS_STRING)))

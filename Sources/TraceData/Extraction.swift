@@ -31,7 +31,7 @@ struct ExtractionStep: BitwiseCopyable {
 }
 
 /// Everything a scanner needs to know of a file's events; compiled once, read by all of its CPUs.
-final class ExtractionProgram: @unchecked Sendable {
+@safe final class ExtractionProgram: @unchecked Sendable {
     /// Index of an event's plan plus one, by event id; 0 for events nobody asked for.
     let planOfID: UnsafeMutableBufferPointer<UInt8>
     let plans: UnsafeMutableBufferPointer<ExtractionPlan>
@@ -59,13 +59,13 @@ final class ExtractionProgram: @unchecked Sendable {
             plans.append(plan)
             places.append((format.id, UInt8(plans.count)))
         }
-        planOfID = .allocate(capacity: 1 << 16)
-        planOfID.initialize(repeating: 0)
-        for place in places { planOfID[place.id] = place.plan }
-        self.plans = .allocate(capacity: max(1, plans.count))
-        _ = self.plans.initialize(from: plans)
-        self.steps = .allocate(capacity: max(1, steps.count))
-        _ = self.steps.initialize(from: steps)
+        unsafe planOfID = .allocate(capacity: 1 << 16)
+        unsafe planOfID.initialize(repeating: 0)
+        for place in places { unsafe planOfID[place.id] = place.plan }
+        unsafe self.plans = .allocate(capacity: max(1, plans.count))
+        _ = unsafe self.plans.initialize(from: plans)
+        unsafe self.steps = .allocate(capacity: max(1, steps.count))
+        _ = unsafe self.steps.initialize(from: steps)
         self.missing = missing
         // Every event of a kernel has the same common fields; 2 and 4 since they exist.
         flagsOffset = formats.all.first?.field("common_flags")?.offset ?? 2
@@ -73,9 +73,9 @@ final class ExtractionProgram: @unchecked Sendable {
     }
 
     deinit {
-        planOfID.deallocate()
-        plans.deallocate()
-        steps.deallocate()
+        unsafe planOfID.deallocate()
+        unsafe plans.deallocate()
+        unsafe steps.deallocate()
     }
 
     private static func compile(

@@ -4,7 +4,7 @@ internal import LinuxSystem
 
 /// One lane's scanner and its two blocks. Between threads it is guarded by the stream's monitor; a block that is being
 /// filled or read belongs to one thread alone.
-final class LaneFeed: @unchecked Sendable {
+@safe final class LaneFeed: @unchecked Sendable {
     /// Marks of the block being read that are still to come.
     var head: UnsafeMutablePointer<Mark>
     private(set) var end: UnsafeMutablePointer<Mark>
@@ -25,12 +25,15 @@ final class LaneFeed: @unchecked Sendable {
     init(_ scanner: consuming MarkScanner, cpu: Int, blockSize: Int) {
         self.scanner = scanner
         self.cpu = cpu
-        blocks = [.allocate(capacity: blockSize), .allocate(capacity: blockSize)]
-        head = blocks[0].baseAddress!
-        end = head
+        unsafe blocks = [.allocate(capacity: blockSize), .allocate(capacity: blockSize)]
+        unsafe head = blocks[0].baseAddress!
+        unsafe end = head
     }
 
-    deinit { for block in blocks { block.deallocate() } }
+    deinit {
+        unsafe blocks[0].deallocate()
+        unsafe blocks[1].deallocate()
+    }
 
     /// Reader: goes on to the next block, waiting for it if need be; false at the end of the lane.
     func advance(_ monitor: Monitor) -> Bool {
@@ -43,8 +46,8 @@ final class LaneFeed: @unchecked Sendable {
         isAwaited = false
         guard state == .ready else { return false }
         reading = 1 - reading
-        head = blocks[reading].baseAddress!
-        end = head + filled
+        unsafe head = blocks[reading].baseAddress!
+        unsafe end = head + filled
         state = .wanting
         monitor.wakeAll()
         return true
@@ -57,7 +60,7 @@ final class LaneFeed: @unchecked Sendable {
     func begin() { state = .filling }
 
     /// Worker, without the lock.
-    func fill() -> Int { scanner.fill(blocks[1 - reading]) }
+    func fill() -> Int { unsafe scanner.fill(blocks[1 - reading]) }
 
     /// Worker, with the lock held.
     func finish(_ count: Int) {

@@ -18,7 +18,7 @@ package struct LaneCounts: Sendable {
 }
 
 /// Walks the sub-buffers of one CPU. It can stop after any event and go on later.
-struct MarkScanner: ~Copyable {
+@safe struct MarkScanner: ~Copyable {
     private var pages: PageSource
     private let program: ExtractionProgram
     private let map: ClockMap
@@ -74,7 +74,7 @@ struct MarkScanner: ~Copyable {
     /// Appends a reserved mark at raw time `raw`.
     private mutating func reserved(_ kind: UInt8, _ raw: RawTime, _ operand: Int, _ out: UnsafeMutablePointer<Mark>) {
         lastMarkTime = max(lastMarkTime, hostTime(raw))
-        out.initialize(
+        unsafe out.initialize(
             to: Mark(time: lastMarkTime, a: UInt64(operand), b: 0, thread: 0, lane: lane, kind: kind, flags: 0))
     }
 
@@ -86,8 +86,8 @@ struct MarkScanner: ~Copyable {
         while let page = pages.next() {
             hole = hole || pages.skipped
             pagePlace = page.fileOffset
-            counts.bytes += page.bytes.count
-            guard let header = SubBufferHeader(page.bytes, longSize: longSize) else {
+            unsafe counts.bytes += page.bytes.count
+            guard let header = unsafe SubBufferHeader(page.bytes, longSize: longSize) else {
                 note(.page)
                 hole = true
                 continue
@@ -101,24 +101,24 @@ struct MarkScanner: ~Copyable {
             if hole {
                 counts.holes += 1
                 counts.lost = counts.lost &+ lost
-                reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
-                reserved(Mark.Reserved.lostEnd, header.timestamp, lost, out.baseAddress! + count + 1)
+                unsafe reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
+                unsafe reserved(Mark.Reserved.lostEnd, header.timestamp, lost, out.baseAddress! + count + 1)
                 count += 2
             }
             time = header.timestamp
             if !started {
                 started = true
-                reserved(Mark.Reserved.laneBegin, time, 0, out.baseAddress! + count)
+                unsafe reserved(Mark.Reserved.laneBegin, time, 0, out.baseAddress! + count)
                 counts.firstTime = lastMarkTime
                 count += 1
             }
-            cursor = page.bytes.baseAddress! + header.dataOffset
-            pageEnd = cursor! + header.dataSize
+            unsafe cursor = page.bytes.baseAddress! + header.dataOffset
+            unsafe pageEnd = cursor! + header.dataSize
             return true
         }
         if pages.skipped || hole {
             counts.holes += 1
-            reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
+            unsafe reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
             count += 1
         }
         return false
@@ -130,19 +130,19 @@ struct MarkScanner: ~Copyable {
         var count = 0
         let limit = out.count - 4
         while count < limit {
-            if cursor == pageEnd {
+            if unsafe cursor == pageEnd {
                 if ended { break }
-                guard turnPage(out, &count) else {
+                guard unsafe turnPage(out, &count) else {
                     ended = true
                     if started {
-                        reserved(Mark.Reserved.laneEnd, time, 0, out.baseAddress! + count)
+                        unsafe reserved(Mark.Reserved.laneEnd, time, 0, out.baseAddress! + count)
                         counts.lastTime = lastMarkTime
                         count += 1
                     }
                     break
                 }
             }
-            count = scanPage(out, count, limit)
+            count = unsafe scanPage(out, count, limit)
         }
         return count
     }
@@ -150,29 +150,29 @@ struct MarkScanner: ~Copyable {
     /// Walks the current sub-buffer until it ends or `limit` marks are there; returns the number of marks.
     private mutating func scanPage(_ out: UnsafeMutableBufferPointer<Mark>, _ before: Int, _ limit: Int) -> Int {
         var count = before
-        var at = cursor!
-        let end = pageEnd!
+        var at = unsafe cursor!
+        let end = unsafe pageEnd!
         var now = time
         var events = 0
-        let planOfID = program.planOfID.baseAddress!
+        let planOfID = unsafe program.planOfID.baseAddress!
         var defect: TraceDefect.Kind?
-        walk: while at < end {
-            guard end - at >= 4 else {
+        walk: while unsafe at < end {
+            guard unsafe end - at >= 4 else {
                 defect = .event
                 break
             }
-            let head = UInt32(littleEndian: at.loadUnaligned(as: UInt32.self))
+            let head = unsafe UInt32(littleEndian: at.loadUnaligned(as: UInt32.self))
             let type = head & 31
             var size = Int(type) &* 4
-            var record = at + 4
+            var record = unsafe at + 4
             if type == EventHead.large || type > 28 {
-                guard end - at >= 8 else {
+                guard unsafe end - at >= 8 else {
                     // A sub-buffer's last word may be padding that says "no more".
                     if !(type == EventHead.padding && head >> 5 == 0) { defect = .event }
-                    at = end
+                    unsafe at = end
                     break
                 }
-                let word = UInt32(littleEndian: record.loadUnaligned(as: UInt32.self))
+                let word = unsafe UInt32(littleEndian: record.loadUnaligned(as: UInt32.self))
                 switch type {
                 case EventHead.large:
                     guard word >= 4 else {
@@ -180,40 +180,40 @@ struct MarkScanner: ~Copyable {
                         break walk
                     }
                     size = (Int(word) &- 4 &+ 3) & ~3
-                    record += 4
+                    unsafe record += 4
                 case EventHead.padding:
                     if head >> 5 == 0 {
-                        at = end
+                        unsafe at = end
                         break walk
                     }
-                    guard Int(word) <= end - record, word >= 4 else {
+                    guard unsafe Int(word) <= end - record, word >= 4 else {
                         defect = .event
                         break walk
                     }
                     now &+= UInt64(head >> 5)
-                    at = record + Int(word)
+                    unsafe at = record + Int(word)
                     continue
                 case EventHead.timeExtend:
                     now &+= UInt64(head >> 5) | UInt64(word) << 27
-                    at = record + 4
+                    unsafe at = record + 4
                     continue
                 default:
                     now = UInt64(head >> 5) | UInt64(word) << 27 | now & EventHead.absoluteMask
-                    at = record + 4
+                    unsafe at = record + 4
                     continue
                 }
             }
-            guard size >= 4, size <= end - record else {
+            guard size >= 4, unsafe size <= end - record else {
                 defect = .event
                 break
             }
             now &+= UInt64(head >> 5)
-            at = record + size
+            unsafe at = record + size
             events &+= 1
-            let id = Int(UInt16(littleEndian: record.loadUnaligned(as: UInt16.self)))
-            let plan = planOfID[id]
+            let id = unsafe Int(UInt16(littleEndian: record.loadUnaligned(as: UInt16.self)))
+            let plan = unsafe planOfID[id]
             if plan == 0 { continue }
-            if extract(Int(plan) &- 1, record, size, now, out.baseAddress! + count) {
+            if unsafe extract(Int(plan) &- 1, record, size, now, out.baseAddress! + count) {
                 count &+= 1
                 if count >= limit { break }
             }
@@ -222,12 +222,12 @@ struct MarkScanner: ~Copyable {
             note(defect)
             // What follows in this sub-buffer is lost.
             counts.holes += 1
-            reserved(Mark.Reserved.lostBegin, now, 0, out.baseAddress! + count)
-            reserved(Mark.Reserved.lostEnd, now, 0, out.baseAddress! + count + 1)
+            unsafe reserved(Mark.Reserved.lostBegin, now, 0, out.baseAddress! + count)
+            unsafe reserved(Mark.Reserved.lostEnd, now, 0, out.baseAddress! + count + 1)
             count += 2
-            at = end
+            unsafe at = end
         }
-        cursor = at
+        unsafe cursor = at
         time = now
         counts.events &+= events
         return count
@@ -238,22 +238,22 @@ struct MarkScanner: ~Copyable {
     private mutating func extract(
         _ index: Int, _ record: UnsafeRawPointer, _ size: Int, _ raw: RawTime, _ out: UnsafeMutablePointer<Mark>
     ) -> Bool {
-        let plan = program.plans.baseAddress![index]
+        let plan = unsafe program.plans.baseAddress![index]
         guard size >= Int(plan.minimumSize) else {
             note(.shortEvent)
             return false
         }
         var a: UInt64 = 0
         var b: UInt64 = 0
-        let steps = program.steps.baseAddress! + Int(plan.firstStep)
+        let steps = unsafe program.steps.baseAddress! + Int(plan.firstStep)
         for index in 0..<Int(plan.stepCount) {
-            let step = steps[index]
-            var value = Self.load(record, step)
+            let step = unsafe steps[index]
+            var value = unsafe Self.load(record, step)
             if step.isName {
                 var start = Int(value & 0xffff)
                 let length = Int(value >> 16 & 0xffff)
                 if step.isRelative { start += Int(step.offset) + 4 }
-                value = start <= size && length <= size - start ? UInt64(names.id(record + start, count: length)) : 0
+                value = unsafe start <= size && length <= size - start ? UInt64(names.id(record + start, count: length)) : 0
             }
             switch step.action {
             case .toA: a |= (value & step.mask) << UInt64(step.shift)
@@ -268,7 +268,7 @@ struct MarkScanner: ~Copyable {
             time = lastMarkTime
         }
         lastMarkTime = time
-        out.initialize(
+        unsafe out.initialize(
             to: Mark(
                 time: time, a: a, b: b,
                 thread: Int32(littleEndian: record.loadUnaligned(fromByteOffset: program.threadOffset, as: Int32.self)),
@@ -281,15 +281,15 @@ struct MarkScanner: ~Copyable {
     private static func load(_ record: UnsafeRawPointer, _ step: ExtractionStep) -> UInt64 {
         let offset = Int(step.offset)
         switch step.size {
-        case 8: return UInt64(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        case 8: return unsafe UInt64(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         case 4:
-            let value = UInt32(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            let value = unsafe UInt32(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
             return step.isSigned && !step.isName ? UInt64(bitPattern: Int64(Int32(bitPattern: value))) : UInt64(value)
         case 2:
-            let value = UInt16(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+            let value = unsafe UInt16(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
             return step.isSigned ? UInt64(bitPattern: Int64(Int16(bitPattern: value))) : UInt64(value)
         default:
-            let value = record.load(fromByteOffset: offset, as: UInt8.self)
+            let value = unsafe record.load(fromByteOffset: offset, as: UInt8.self)
             return step.isSigned ? UInt64(bitPattern: Int64(Int8(bitPattern: value))) : UInt64(value)
         }
     }

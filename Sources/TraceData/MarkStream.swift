@@ -105,19 +105,19 @@ package final class MarkStream {
             var rival = HeapEntry(time: .max, lane: .max)
             if heap.count > 1 { rival = heap[1] }
             if heap.count > 2, heap[2] < rival { rival = heap[2] }
-            var at = feed.head
-            let end = feed.end
-            let start = at
+            var at = unsafe feed.head
+            let end = unsafe feed.end
+            let start = unsafe at
             let room = out.count - count
             repeat {
-                at += 1
-            } while at < end && at - start < room
+                unsafe at += 1
+            } while unsafe at < end && at - start < room
                 && HeapEntry(time: at.pointee.time, lane: top.lane) < rival
-            (out.baseAddress! + count).update(from: start, count: at - start)
-            count += at - start
-            feed.head = at
-            if at < end || feed.advance(monitor) {
-                heap[0].time = feed.head.pointee.time
+            unsafe (out.baseAddress! + count).update(from: start, count: at - start)
+            unsafe count += at - start
+            unsafe feed.head = at
+            if unsafe at < end || feed.advance(monitor) {
+                heap[0].time = unsafe feed.head.pointee.time
             } else {
                 let last = heap.removeLast()
                 if heap.isEmpty { break }
@@ -133,7 +133,7 @@ package final class MarkStream {
         guard !isPrimed else { return }
         isPrimed = true
         for lane in feeds.indices where feeds[lane].advance(monitor) {
-            heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
+            unsafe heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
         }
         for index in heap.indices.reversed() { Self.sift(&heap, index) }
     }

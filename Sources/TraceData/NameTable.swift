@@ -40,18 +40,18 @@ struct NameCache {
     /// Interns the string that begins at `bytes` and ends at a NUL or after `count` bytes.
     mutating func id(_ bytes: UnsafeRawPointer, count: Int) -> UInt16 {
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        let length = withUnsafeMutableBytes(of: &words) { target in
+        let length = unsafe withUnsafeMutableBytes(of: &words) { target in
             var length = 0
             while length < min(count, 31) {
-                let byte = bytes.load(fromByteOffset: length, as: UInt8.self)
+                let byte = unsafe bytes.load(fromByteOffset: length, as: UInt8.self)
                 if byte == 0 { break }
-                target[length] = byte
+                unsafe target[length] = byte
                 length += 1
             }
             return length
         }
         for index in keys.indices where keys[index] == words { return ids[index] }
-        let name = withUnsafeBytes(of: &words) { String(decoding: $0.prefix(length), as: UTF8.self) }
+        let name = unsafe withUnsafeBytes(of: &words) { unsafe String(decoding: $0.prefix(length), as: UTF8.self) }
         let id = table.id(of: name)
         // More distinct names than this are no device names; look them up the slow way.
         if keys.count < 256 {

@@ -5,7 +5,7 @@ internal import LinuxSystem
 /// Hands out sub-buffers in the order of the recording.
 struct PageSource: ~Copyable {
     /// A sub-buffer's bytes, valid until the next one is asked for.
-    struct Page {
+    @safe struct Page {
         var bytes: UnsafeRawBufferPointer
         /// Byte of the file where it lies, or where the chunk begins that holds it.
         var fileOffset: Int
@@ -38,7 +38,7 @@ struct PageSource: ~Copyable {
         cpu = data.cpu
         offset = data.range.lowerBound
         // The size of chunked data does not count the word that holds the number of chunks.
-        end = min(data.range.upperBound + (data.isChunked ? 4 : 0), file.mapping.bytes.count)
+        end = unsafe min(data.range.upperBound + (data.isChunked ? 4 : 0), file.mapping.bytes.count)
         decompressor = Decompressor(data.isChunked ? file.compression : .none)
         file.mapping.willReadSequentially(data.range)
         if isChunked && end > offset {
@@ -52,7 +52,7 @@ struct PageSource: ~Copyable {
     }
 
     private func word(at offset: Int) -> UInt32 {
-        UInt32(littleEndian: file.mapping.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        unsafe UInt32(littleEndian: file.mapping.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 
     private mutating func fail(_ kind: TraceDefect.Kind, at place: Int) {
@@ -71,7 +71,7 @@ struct PageSource: ~Copyable {
         let size = min(pageSize, end - offset)
         let place = offset
         offset += size
-        return Page(bytes: UnsafeRawBufferPointer(rebasing: file.mapping.bytes[place..<place + size]), fileOffset: place)
+        return unsafe Page(bytes: UnsafeRawBufferPointer(rebasing: file.mapping.bytes[place..<place + size]), fileOffset: place)
     }
 
     private mutating func nextOfChunks() -> Page? {
@@ -80,7 +80,7 @@ struct PageSource: ~Copyable {
         }
         let size = min(pageSize, chunkSize - chunkOffset)
         defer { chunkOffset += size }
-        return Page(
+        return unsafe Page(
             bytes: UnsafeRawBufferPointer(rebasing: chunk.bytes[chunkOffset..<chunkOffset + size]), fileOffset: chunkPlace)
     }
 
@@ -101,10 +101,10 @@ struct PageSource: ~Copyable {
             fail(.chunk, at: place)
             return false
         }
-        if chunk.bytes.count < fullSize { chunk = DecompressedBytes(count: fullSize) }
-        let source = UnsafeRawBufferPointer(rebasing: file.mapping.bytes[offset..<offset + size])
+        if unsafe chunk.bytes.count < fullSize { chunk = DecompressedBytes(count: fullSize) }
+        let source = unsafe UnsafeRawBufferPointer(rebasing: file.mapping.bytes[offset..<offset + size])
         offset += size
-        guard decompressor.decompress(source, into: UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<fullSize])) else {
+        guard unsafe decompressor.decompress(source, into: UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<fullSize])) else {
             fail(.chunk, at: place)
             return true
         }

@@ -20,9 +20,9 @@ struct SubBufferHeader {
     init?(_ page: UnsafeRawBufferPointer, longSize: Int) {
         dataOffset = 8 + longSize
         guard page.count >= dataOffset else { return nil }
-        timestamp = UInt64(littleEndian: page.loadUnaligned(as: UInt64.self))
+        timestamp = unsafe UInt64(littleEndian: page.loadUnaligned(as: UInt64.self))
         // Flags and size lie in the low 32 bits whatever the word's width: bits 30 and 31, and 27 bits of size.
-        let commit = UInt32(littleEndian: page.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+        let commit = unsafe UInt32(littleEndian: page.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
         dataSize = Int(commit & 0x7ff_ffff)
         guard dataSize <= page.count - dataOffset else { return nil }
         missedEvents = commit & 1 << 31 != 0
@@ -30,7 +30,7 @@ struct SubBufferHeader {
         let stored = dataOffset + dataSize
         if missedEvents, commit & 1 << 30 != 0, page.count - stored >= longSize {
             missedCount =
-                longSize == 8
+                unsafe longSize == 8
                 ? Int(truncatingIfNeeded: page.loadUnaligned(fromByteOffset: stored, as: UInt64.self))
                 : Int(page.loadUnaligned(fromByteOffset: stored, as: UInt32.self))
             if missedCount < 0 { missedCount = 0 }

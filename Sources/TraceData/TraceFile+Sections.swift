@@ -7,11 +7,11 @@ extension TraceFile {
     /// "header_page" and its text, "header_event" and its text: the commit word's width is the kernel's long.
     static func readHeaderInfo(_ reader: inout ByteReader, _ contents: inout Contents) throws(TraceFileError.Fault) {
         try reader.expect("header_page\0")
-        let page = try reader.take(try reader.u64())
+        let page = unsafe try reader.take(try reader.u64())
         try reader.expect("header_event\0")
-        _ = try reader.take(try reader.u64())
+        _ = unsafe try reader.take(try reader.u64())
         // "	field: local_t commit;	offset:8;	size:8;	signed:1;"
-        let text = String(decoding: page, as: UTF8.self)
+        let text = unsafe String(decoding: page, as: UTF8.self)
         for line in text.split(separator: "\n") where line.contains(" commit;") {
             guard let size = formatNumber("size", in: line), size == 4 || size == 8 else {
                 throw reader.corrupt("a commit word that is neither 4 nor 8 bytes")
@@ -49,12 +49,12 @@ extension TraceFile {
     private static func format(_ reader: inout ByteReader, system: String) throws(TraceFileError.Fault) -> FormatText {
         let size = try reader.u64()
         guard size <= mostMetadata else { throw reader.corrupt("an event format of \(size) bytes") }
-        return FormatText(system: system, text: String(decoding: try reader.take(size), as: UTF8.self))
+        return unsafe FormatText(system: system, text: String(decoding: try reader.take(size), as: UTF8.self))
     }
 
     /// Lines "PID NAME".
     static func readCommandLines(_ reader: inout ByteReader, _ contents: inout Contents) throws(TraceFileError.Fault) {
-        let text = String(decoding: try reader.take(try reader.u64()), as: UTF8.self)
+        let text = unsafe String(decoding: try reader.take(try reader.u64()), as: UTF8.self)
         for line in text.split(separator: "\n") {
             guard let blank = line.firstIndex(of: " "), let id = Int32(line[..<blank]) else { continue }
             contents.commandLines[id] = String(line[line.index(after: blank)...])

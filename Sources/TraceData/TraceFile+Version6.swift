@@ -7,31 +7,31 @@ extension TraceFile {
         try readHeaderInfo(&reader, &contents)
         try readFtraceFormats(&reader, &contents)
         try readEventFormats(&reader, &contents)
-        _ = try reader.take(Int(try reader.u32()))  // kallsyms
-        _ = try reader.take(Int(try reader.u32()))  // trace_printk formats
+        _ = unsafe try reader.take(Int(try reader.u32()))  // kallsyms
+        _ = unsafe try reader.take(Int(try reader.u32()))  // trace_printk formats
         try readCommandLines(&reader, &contents)
         let cpus = Int(try reader.u32())
         guard cpus <= TraceOptions.mostCPUs else { throw reader.corrupt("\(cpus) CPUs") }
 
         // Ten bytes say what follows: options once, then the kind of data.
         var instances: [(name: String, offset: Int)] = []
-        var kind = try reader.take(10)
-        if kind.elementsEqual("options  \0".utf8) {
+        var kind = unsafe try reader.take(10)
+        if unsafe kind.elementsEqual("options  \0".utf8) {
             try readOptions6(&reader, &contents, &instances)
-            kind = try reader.take(10)
+            unsafe kind = try reader.take(10)
         }
-        if kind.elementsEqual("latency  \0".utf8) { throw .latencyFormat }
-        guard kind.elementsEqual("flyrecord\0".utf8) else {
+        if unsafe kind.elementsEqual("latency  \0".utf8) { throw .latencyFormat }
+        guard unsafe kind.elementsEqual("flyrecord\0".utf8) else {
             throw .corrupt(section: reader.section, offset: reader.offset - 10, fact: "neither options nor trace data")
         }
         let clock = contents.options.clock
-        let top = try cpuTable(&reader, cpus: cpus, bytes)
+        let top = unsafe try cpuTable(&reader, cpus: cpus, bytes)
         contents.buffers.append(TraceBuffer(name: "", clock: clock, pageSize: pageSize, cpus: top))
         for instance in instances {
             // An instance has its own "flyrecord" and table, at the place its option names.
-            var reader = ByteReader(bytes, from: instance.offset, section: "instance \(instance.name)")
+            var reader = unsafe ByteReader(bytes, from: instance.offset, section: "instance \(instance.name)")
             try reader.expect("flyrecord\0")
-            let table = try cpuTable(&reader, cpus: cpus, bytes)
+            let table = unsafe try cpuTable(&reader, cpus: cpus, bytes)
             contents.buffers.append(TraceBuffer(name: instance.name, clock: clock, pageSize: pageSize, cpus: table))
         }
         contents.options.cpuCount = contents.options.cpuCount ?? cpus
@@ -45,7 +45,7 @@ extension TraceFile {
             if id == TraceOptions.ID.done { return }
             let size = Int(try reader.u32())
             let start = reader.offset
-            var data = ByteReader(try reader.take(size), section: "option \(id)", fileOffset: start)
+            var data = unsafe ByteReader(try reader.take(size), section: "option \(id)", fileOffset: start)
             if id == TraceOptions.ID.buffer {
                 let offset = try data.u64()
                 guard let place = Int(exactly: offset) else { throw data.corrupt("an instance at byte \(offset)") }
@@ -62,7 +62,7 @@ extension TraceFile {
     ) throws(TraceFileError.Fault) -> [CPUData] {
         var table: [CPUData] = []
         for cpu in 0..<cpus {
-            let range = try dataRange(offset: try reader.u64(), size: try reader.u64(), cpu: cpu, bytes)
+            let range = unsafe try dataRange(offset: try reader.u64(), size: try reader.u64(), cpu: cpu, bytes)
             table.append(CPUData(cpu: cpu, range: range, isChunked: false))
         }
         return table

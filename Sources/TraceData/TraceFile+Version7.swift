@@ -8,7 +8,7 @@ extension TraceFile {
         _ = try reader.string(limit: 64)  // the compressor's version
         guard let compression = Compression(rawValue: name) else { throw .unsupportedCompression(name) }
         contents.compression = compression
-        var sections = SectionTable(bytes: bytes, compression: compression)
+        var sections = unsafe SectionTable(bytes: bytes, compression: compression)
         var next = try reader.u64()
         var seen: Set<UInt64> = []
         while next != 0 {
@@ -32,7 +32,7 @@ extension TraceFile {
             let id = try reader.u16()
             let size = Int(try reader.u32())
             let start = reader.offset
-            var data = ByteReader(
+            var data = unsafe ByteReader(
                 try reader.take(size), section: "option \(id)", fileOffset: section.fileOffset &+ start)
             switch id {
             case TraceOptions.ID.done:
@@ -76,7 +76,7 @@ extension TraceFile {
         for _ in 0..<count {
             let cpu = Int(try data.u32())
             guard cpu < TraceOptions.mostCPUs else { throw data.corrupt("CPU \(cpu)") }
-            let range = try dataRange(offset: try data.u64(), size: try data.u64(), cpu: cpu, sections.bytes)
+            let range = unsafe try dataRange(offset: try data.u64(), size: try data.u64(), cpu: cpu, sections.bytes)
             cpus.append(CPUData(cpu: cpu, range: range, isChunked: header.isCompressed))
         }
         return TraceBuffer(name: name, clock: clock.isEmpty ? nil : clock, pageSize: pageSize, cpus: cpus)
@@ -84,13 +84,13 @@ extension TraceFile {
 }
 
 /// Finds sections and decompresses those that are compressed; keeps what it decompressed while it lives.
-struct SectionTable {
+@safe struct SectionTable {
     let bytes: UnsafeRawBufferPointer
     let compression: Compression
     private var decompressed: [DecompressedBytes] = []
 
     init(bytes: UnsafeRawBufferPointer, compression: Compression) {
-        self.bytes = bytes
+        unsafe self.bytes = bytes
         self.compression = compression
     }
 
@@ -108,7 +108,7 @@ struct SectionTable {
 
     /// 16 bytes: id, flags, description, size.
     func header(at offset: Int, id: UInt16, name: String) throws(TraceFileError.Fault) -> Header {
-        var reader = ByteReader(bytes, from: offset, section: name)
+        var reader = unsafe ByteReader(bytes, from: offset, section: name)
         let found = try reader.u16()
         guard found == id else {
             throw .corrupt(section: name, offset: offset, fact: "section \(found) where section \(id) was expected")
@@ -129,35 +129,35 @@ struct SectionTable {
 
     mutating func section(at offset: Int, id: UInt16, name: String) throws(TraceFileError.Fault) -> Section {
         let header = try header(at: offset, id: id, name: name)
-        var reader = ByteReader(bytes, from: header.body, section: name)
-        let stored = try reader.take(header.size)
+        var reader = unsafe ByteReader(bytes, from: header.body, section: name)
+        let stored = unsafe try reader.take(header.size)
         guard header.isCompressed else {
-            return Section(
+            return unsafe Section(
                 reader: ByteReader(stored, section: name, fileOffset: header.body), fileOffset: header.body)
         }
-        var compressed = ByteReader(stored, section: name, fileOffset: header.body)
+        var compressed = unsafe ByteReader(stored, section: name, fileOffset: header.body)
         let size = Int(try compressed.u32())
         let fullSize = UInt64(try compressed.u32())
         guard fullSize <= TraceFile.mostMetadata else { throw compressed.corrupt("\(fullSize) bytes of \(name)") }
-        let source = try compressed.take(size)
+        let source = unsafe try compressed.take(size)
         let target = DecompressedBytes(count: Int(fullSize))
-        guard Decompressor(compression).decompress(source, into: target.bytes) else {
+        guard unsafe Decompressor(compression).decompress(source, into: target.bytes) else {
             throw compressed.corrupt("\(compression.rawValue) data that does not decompress to \(fullSize) bytes")
         }
         decompressed.append(target)
-        return Section(
+        return unsafe Section(
             reader: ByteReader(UnsafeRawBufferPointer(target.bytes), section: "\(name) (decompressed)"),
             fileOffset: header.body)
     }
 }
 
 /// Memory that lives as long as somebody reads from it.
-final class DecompressedBytes {
+@safe final class DecompressedBytes {
     let bytes: UnsafeMutableRawBufferPointer
 
     init(count: Int) {
-        bytes = .allocate(byteCount: count, alignment: 16)
+        unsafe bytes = .allocate(byteCount: count, alignment: 16)
     }
 
-    deinit { bytes.deallocate() }
+    deinit { unsafe bytes.deallocate() }
 }

@@ -81,11 +81,11 @@ package final class TraceFile: Sendable {
 
     /// The part of the header that both versions share, then the version's own.
     private static func read(_ mapping: MappedFile) throws(TraceFileError.Fault) -> Contents {
-        guard !mapping.bytes.isEmpty else { throw .empty }
-        guard mapping.bytes.prefix(magic.count).elementsEqual(magic) else {
-            throw .notTraceData(found: Array(mapping.bytes.prefix(magic.count)))
+        guard unsafe !mapping.bytes.isEmpty else { throw .empty }
+        guard unsafe mapping.bytes.prefix(magic.count).elementsEqual(magic) else {
+            throw unsafe .notTraceData(found: Array(mapping.bytes.prefix(magic.count)))
         }
-        var reader = ByteReader(mapping.bytes, from: magic.count, section: "header")
+        var reader = unsafe ByteReader(mapping.bytes, from: magic.count, section: "header")
         let version = try reader.string(limit: 16)
         guard let number = Int(version), number == 6 || number == 7 else { throw .unsupportedVersion(version) }
         switch try reader.u8() {
@@ -101,9 +101,9 @@ package final class TraceFile: Sendable {
         let pageSize = Int(try reader.u32())
         try check(pageSize: pageSize, reader)
         if number == 7 {
-            try readVersion7(&reader, mapping.bytes, &contents)
+            unsafe try readVersion7(&reader, mapping.bytes, &contents)
         } else {
-            try readVersion6(&reader, pageSize: pageSize, mapping.bytes, &contents)
+            unsafe try readVersion6(&reader, pageSize: pageSize, mapping.bytes, &contents)
         }
         guard !contents.buffers.isEmpty else { throw .noTraceData }
         return contents

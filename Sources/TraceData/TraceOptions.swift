@@ -96,8 +96,8 @@ extension TraceOptions {
     }
 
     private static func text(_ data: inout ByteReader) -> String {
-        guard let bytes = try? data.take(data.remaining) else { return "" }
-        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        guard let bytes = unsafe try? data.take(data.remaining) else { return "" }
+        return unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }
 
     private static func guest(_ data: inout ByteReader) throws(TraceFileError.Fault) -> GuestOption {

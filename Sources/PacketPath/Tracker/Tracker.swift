@@ -36,7 +36,7 @@ package struct Tracker: ~Copyable {
     var flights = FlightDeck()
     // Machine 0 is the host.
     let machineCount: Int
-    let machines: UnsafeMutablePointer<MachineState>
+    var machines = Shelf<MachineState>()
     var lanes = Shelf<LaneState>()
     var queues = Shelf<GuestQueue>()
     var ports = Shelf<GuestPort>()
@@ -58,8 +58,7 @@ package struct Tracker: ~Copyable {
         self.path = path
         self.sink = sink
         machineCount = threads.count + 1
-        machines = .allocate(capacity: machineCount)
-        for index in 0..<machineCount { (machines + index).initialize(to: MachineState()) }
+        for _ in 0..<machineCount { machines.append(MachineState()) }
         for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
         kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
         for (guest, threadOfCPU) in threads.enumerated() {
@@ -74,14 +73,10 @@ package struct Tracker: ~Copyable {
         }
     }
 
-    deinit {
-        machines.deinitialize(count: machineCount)
-        machines.deallocate()
-    }
-
     /// Takes in the next marks, in time order.
     package mutating func follow(_ marks: UnsafeBufferPointer<Mark>) {
-        for mark in marks {
+        for index in marks.indices {
+            let mark = unsafe marks[index]
             let lane = Int(mark.lane)
             let machine = Int(lanes[lane].machine)
             if mark.kind >= Mark.Reserved.lostBegin {
