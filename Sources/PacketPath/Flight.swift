@@ -89,68 +89,49 @@ struct Flight {
 }
 
 /// All flights, in one piece of memory that is used again and again.
-@safe struct FlightDeck: ~Copyable {
-    private var flights: UnsafeMutablePointer<Flight>
-    private var capacity = 1024
-    private var used = 0
+struct FlightDeck: ~Copyable {
+    private var flights = Shelf<Flight>()
     private var free: Int32 = -1
-    private(set) var live = 0
-
-    init() { unsafe flights = .allocate(capacity: capacity) }
-
-    deinit { unsafe flights.deallocate() }
 
     mutating func add() -> FlightID {
-        live &+= 1
         var index = free
         var generation: UInt32 = 0
         if index >= 0 {
-            free = unsafe flights[Int(index)].nextFree
-            generation = unsafe flights[Int(index)].generation
+            free = flights[Int(index)].nextFree
+            generation = flights[Int(index)].generation
+            flights[Int(index)] = Flight()
         } else {
-            if used == capacity { grow() }
-            index = Int32(used)
-            used &+= 1
+            index = Int32(flights.count)
+            flights.append(Flight())
         }
-        unsafe (flights + Int(index)).initialize(to: Flight())
-        unsafe flights[Int(index)].generation = generation &+ 1
+        flights[Int(index)].generation = generation &+ 1
         return FlightID(index: index, generation: generation &+ 1)
     }
 
     mutating func release(_ id: FlightID) {
         guard contains(id) else { return }
-        live &-= 1
-        unsafe flights[Int(id.index)].generation &+= 1
-        unsafe flights[Int(id.index)].nextFree = free
-        unsafe flights[Int(id.index)].outcome = .complete
+        flights[Int(id.index)].generation &+= 1
+        flights[Int(id.index)].nextFree = free
         free = id.index
-    }
-
-    private mutating func grow() {
-        let larger = UnsafeMutablePointer<Flight>.allocate(capacity: capacity * 2)
-        unsafe larger.moveInitialize(from: flights, count: used)
-        unsafe flights.deallocate()
-        unsafe flights = larger
-        capacity *= 2
     }
 
     @inline(__always)
     func contains(_ id: FlightID) -> Bool {
-        unsafe id.index >= 0 && flights[Int(id.index)].generation == id.generation
+        id.index >= 0 && flights[Int(id.index)].generation == id.generation
     }
 
     /// The flight itself; only for ids that `contains` vouches for.
     @inline(__always)
     subscript(id: FlightID) -> Flight {
-        unsafeAddress { unsafe UnsafePointer(flights + Int(id.index)) }
-        nonmutating unsafeMutableAddress { unsafe flights + Int(id.index) }
+        unsafeAddress { unsafe flights.address(Int(id.index)) }
+        nonmutating unsafeMutableAddress { unsafe flights.mutableAddress(Int(id.index)) }
     }
 
     /// Every flight on its way, oldest slot first.
     func forEachLive(_ body: (FlightID) -> Void) {
         // A live flight's generation is odd: it is raised by one when added and by one when released.
-        for index in 0..<used where unsafe flights[index].generation & 1 == 1 {
-            unsafe body(FlightID(index: Int32(index), generation: flights[index].generation))
+        for index in flights.indices where flights[index].generation & 1 == 1 {
+            body(FlightID(index: Int32(index), generation: flights[index].generation))
         }
     }
 }

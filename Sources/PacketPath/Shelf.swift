@@ -30,14 +30,18 @@
 
     @inline(__always)
     subscript(index: Int) -> Element {
-        unsafeAddress { unsafe UnsafePointer(elements + checked(index)) }
-        nonmutating unsafeMutableAddress { unsafe elements + checked(index) }
+        unsafeAddress { unsafe address(index) }
+        nonmutating unsafeMutableAddress { unsafe mutableAddress(index) }
     }
 
+    /// Where an element stands, for subscripts that are built on this one; valid until the next `append`.
     @inline(__always)
-    private func checked(_ index: Int) -> Int {
+    func address(_ index: Int) -> UnsafePointer<Element> { unsafe UnsafePointer(mutableAddress(index)) }
+
+    @inline(__always)
+    func mutableAddress(_ index: Int) -> UnsafeMutablePointer<Element> {
         precondition(index >= 0 && index < count, "index out of range")
-        return index
+        return unsafe elements + index
     }
 
     @inline(__always)

@@ -112,67 +112,53 @@ struct ThreadEvent: BitwiseCopyable {
 
 /// Threads by id.
 @safe struct ThreadTable: ~Copyable {
-    private var states: UnsafeMutablePointer<ThreadState>
-    private var capacity = 64
-    private(set) var count = 0
-    private var slots: UnsafeMutablePointer<Int32>
+    private var states = Shelf<ThreadState>()
+    /// Open addressing: indices of `states`, -1 for free slots.
+    private var slots: [Int32]
     private var mask = 255
 
-    init() {
-        unsafe states = .allocate(capacity: capacity)
-        unsafe slots = .allocate(capacity: mask + 1)
-        unsafe slots.initialize(repeating: -1, count: mask + 1)
-    }
+    init() { slots = Array(repeating: -1, count: mask + 1) }
 
-    deinit {
-        for index in 0..<count { unsafe states[index].free() }
-        unsafe states.deallocate()
-        unsafe slots.deallocate()
-    }
+    deinit { for index in states.indices { states[index].free() } }
+
+    var count: Int { states.count }
+
+    @inline(__always)
+    private func home(_ id: Int32) -> Int { Int(truncatingIfNeeded: UInt32(bitPattern: id) &* 0x9e37_79b1 &>> 8) & mask }
 
     /// Index of a thread, made known if it was not.
     @inline(__always)
     mutating func index(_ id: Int32) -> Int32 {
-        var slot = Int(truncatingIfNeeded: UInt32(bitPattern: id) &* 0x9e37_79b1 &>> 8) & mask
+        var slot = home(id)
         while true {
-            let index = unsafe slots[slot]
+            let index = slots[slot]
             if index < 0 { return add(id) }
-            if unsafe states[Int(index)].id == id { return index }
+            if states[Int(index)].id == id { return index }
             slot = (slot &+ 1) & mask
         }
     }
 
     private mutating func add(_ id: Int32) -> Int32 {
-        if count == capacity {
-            let larger = UnsafeMutablePointer<ThreadState>.allocate(capacity: capacity * 2)
-            unsafe larger.moveInitialize(from: states, count: count)
-            unsafe states.deallocate()
-            unsafe states = larger
-            capacity *= 2
-        }
-        unsafe (states + count).initialize(to: ThreadState(id: id))
-        count += 1
-        if count * 2 > mask {
-            unsafe slots.deallocate()
+        states.append(ThreadState(id: id))
+        if states.count * 2 > mask {
             mask = mask * 2 + 1
-            unsafe slots = .allocate(capacity: mask + 1)
-            unsafe slots.initialize(repeating: -1, count: mask + 1)
-            for index in 0..<count { place(index) }
+            slots = Array(repeating: -1, count: mask + 1)
+            for index in states.indices { place(index) }
         } else {
-            place(count - 1)
+            place(states.count - 1)
         }
-        return Int32(count - 1)
+        return Int32(states.count - 1)
     }
 
-    private func place(_ index: Int) {
-        var slot = unsafe Int(truncatingIfNeeded: UInt32(bitPattern: states[index].id) &* 0x9e37_79b1 &>> 8) & mask
-        while unsafe slots[slot] >= 0 { slot = (slot &+ 1) & mask }
-        unsafe slots[slot] = Int32(index)
+    private mutating func place(_ index: Int) {
+        var slot = home(states[index].id)
+        while slots[slot] >= 0 { slot = (slot &+ 1) & mask }
+        slots[slot] = Int32(index)
     }
 
     @inline(__always)
     subscript(index: Int32) -> ThreadState {
-        unsafeAddress { unsafe UnsafePointer(states + Int(index)) }
-        nonmutating unsafeMutableAddress { unsafe states + Int(index) }
+        unsafeAddress { unsafe states.address(Int(index)) }
+        nonmutating unsafeMutableAddress { unsafe states.mutableAddress(Int(index)) }
     }
 }
