@@ -106,8 +106,9 @@ extension ClockMap {
             case .interpolated(let start, let end, let from, let to):
                 let progress = Int128(raw) - Int128(start)
                 let slope = Int128(to) - Int128(from)
-                let offset = Int128(from) + progress * slope / max(1, Int128(end) - Int128(start))
-                return RawTime(truncatingIfNeeded: Int128(raw) + offset)
+                // Wrapping: samples that are millennia apart are nonsense, and may come out as nonsense.
+                let offset = Int128(from) &+ progress &* slope / max(1, Int128(end) - Int128(start))
+                return RawTime(truncatingIfNeeded: Int128(raw) &+ offset)
             }
         }
     }

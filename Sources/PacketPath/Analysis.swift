@@ -28,7 +28,7 @@ package struct AnalysisAccount: Sendable {
     /// First event of the host, the zero of reports.
     package var start: Nanoseconds { machines[0].firstTime ?? 0 }
     /// From the host's first to its last event.
-    package var duration: Nanoseconds { (machines[0].lastTime ?? start) - start }
+    package var duration: Nanoseconds { (machines[0].lastTime ?? start) &- start }
 }
 
 /// One pass over a session.

@@ -25,6 +25,7 @@ package enum SessionFault: Error, Sendable {
     /// No file has a host's events, or none is left beside the guests.
     case noHost(files: [String])
     case severalHosts(files: [String])
+    case tooManyFiles(Int)
     /// The guest was not recorded together with this host.
     case unrelated(guest: String, host: String)
     /// The guest's clock can't be put on the host's axis.
@@ -45,6 +46,7 @@ package struct Machines: Sendable {
     /// - Parameter files: opened files with the names their machines are to have.
     package init(_ files: [(name: String, file: TraceFile)]) throws(SessionFault) {
         guard !files.isEmpty else { throw .noFiles }
+        guard files.count <= 255 else { throw .tooManyFiles(files.count) }
         let hostIndex = try Self.hostIndex(files)
         let host = files[hostIndex].file
         var machines = [

@@ -42,12 +42,12 @@ package struct AnalysisReport: Sendable {
         // The guest's own reading of its raw clock at the start, against what the map makes of it.
         let raw = segment.rawTime(of: account.start)
         let ends = map.segments[map.segments.count - 1].rawTime(of: account.machines[0].lastTime ?? account.start)
-        let offset = map.hostTime(raw) - own.nanoseconds(raw)
-        let later = map.hostTime(ends) - own.nanoseconds(ends)
-        let span = own.nanoseconds(ends) - own.nanoseconds(raw)
+        let offset = map.hostTime(raw) &- own.nanoseconds(raw)
+        let later = map.hostTime(ends) &- own.nanoseconds(ends)
+        let span = own.nanoseconds(ends) &- own.nanoseconds(raw)
         return Clock(
             method: map.method.rawValue, offset: offset,
-            driftPPB: span > 0 ? Double(later - offset) / Double(span) * 1e9 : 0, error: map.largestErrorBound,
+            driftPPB: span > 0 ? Double(later &- offset) / Double(span) * 1e9 : 0, error: map.largestErrorBound,
             containment: account.machines[machine].containment)
     }
 

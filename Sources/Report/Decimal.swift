@@ -7,7 +7,7 @@ enum Decimal {
         return (nanoseconds < 0 && tenths > 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
     }
 
-    static func microseconds(_ nanoseconds: Double) -> String { microseconds(Int64(nanoseconds.rounded())) }
+    static func microseconds(_ nanoseconds: Double) -> String { microseconds(Int64(exactly: nanoseconds.rounded()) ?? .max) }
 
     /// ns as seconds with one decimal, or three below ten seconds.
     static func seconds(_ nanoseconds: Int64) -> String {

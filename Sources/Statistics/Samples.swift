@@ -24,7 +24,8 @@ package struct Samples: Sendable {
         count += 1
         total += Int128(value)
         let (high, low) = value.magnitude.multipliedFullWidth(by: value.magnitude)
-        squares += UInt128(high) << 64 | UInt128(low)
+        // Overflows only for durations of centuries.
+        squares &+= UInt128(high) << 64 | UInt128(low)
         histogram.record(UInt64(value))
     }
 

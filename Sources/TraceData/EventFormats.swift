@@ -142,7 +142,7 @@ struct FormatParser {
                 : has(TEP_FIELD_IS_ARRAY) ? .array : .number
             unsafe fields.append(
                 EventField(
-                    name: String(cString: field.name), offset: Int(field.offset), size: Int(field.size),
+                    name: String(cString: name), offset: Int(field.offset), size: Int(field.size),
                     isSigned: has(TEP_FIELD_IS_SIGNED), shape: shape, isString: has(TEP_FIELD_IS_STRING)))
         }
         return fields

@@ -75,7 +75,7 @@ package struct LaneCounts: Sendable {
     private mutating func reserved(_ kind: UInt8, _ raw: RawTime, _ operand: Int, _ out: UnsafeMutablePointer<Mark>) {
         lastMarkTime = max(lastMarkTime, hostTime(raw))
         unsafe out.initialize(
-            to: Mark(time: lastMarkTime, a: UInt64(operand), b: 0, thread: 0, lane: lane, kind: kind, flags: 0))
+            to: Mark(time: lastMarkTime, a: UInt64(truncatingIfNeeded: operand), b: 0, thread: 0, lane: lane, kind: kind, flags: 0))
     }
 
     /// Goes to the next sub-buffer that has events; marks holes on the way (at most three marks).

@@ -90,8 +90,8 @@ struct Analyze: ParsableCommand {
             try checkNames(machines)
             let analysis = try Analysis(machines, path: .tap)
             let filter = JourneyFilter(
-                guest: guest, device: device, direction: direction?.direction, since: since.map { analysis.start + $0.nanoseconds },
-                until: until.map { analysis.start + $0.nanoseconds })
+                guest: guest, device: device, direction: direction?.direction, since: since.map { analysis.start &+ $0.nanoseconds },
+                until: until.map { analysis.start &+ $0.nanoseconds })
             let breakdown = Breakdown(analysis, filter: filter)
             let table = try PacketFile(packets, PacketTable(analysis))
             if table.isOpen { breakdown.onJourney = { table.take($0) } }

@@ -76,6 +76,7 @@ extension SessionFault {
     var text: String {
         switch self {
         case .noFiles: "no files given"
+        case .tooManyFiles(let count): "\(count) files: a session has 255 machines at the most"
         case .noHost(let files) where files.count == 1:
             "\(files[0]): is a guest's recording (or holds no KVM events); give the host's recording too"
         case .noHost(let files):

@@ -73,6 +73,7 @@ extension Tracker {
 
     /// A complete journey has all points its path demands, none before the one it follows.
     private func verdict(_ flight: Flight) -> Outcome {
+        var first = PointTimes.absent
         var last = PointTimes.absent
         for rule in path.rules(flight.direction) {
             let time = flight.times[rule.point]
@@ -81,9 +82,11 @@ extension Tracker {
                 continue
             }
             if time < last { return .ambiguous }
+            if first == PointTimes.absent { first = time }
             last = time
         }
-        return .complete
+        // Centuries between two points: a corrupt timestamp.
+        return last.subtractingReportingOverflow(first).overflow ? .ambiguous : .complete
     }
 
     /// The recording is over: ends all that is still on its way.

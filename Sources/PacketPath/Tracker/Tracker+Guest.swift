@@ -172,6 +172,8 @@ extension Tracker {
 
     private mutating func portIndex(_ machine: Int, _ device: UInt16) -> Int {
         if let known = knownPort(machine, device) { return known }
+        // More devices than any guest has: what comes now shares the last one, and finds no queue.
+        if ports.count == Self.mostDevices { return ports.count - 1 }
         ports.append(GuestPort(machine: UInt8(machine), device: device))
         return ports.count - 1
     }

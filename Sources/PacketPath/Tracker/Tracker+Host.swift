@@ -166,6 +166,7 @@ extension Tracker {
     /// The queue of a tap device, made known with the worker that serves it.
     private mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
         var index = queues.firstIndex { $0.device == device } ?? -1
+        if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
         if index < 0 {
             queues.append(GuestQueue(device: device, worker: worker))
             index = queues.count - 1

@@ -31,6 +31,9 @@ package struct Tracker: ~Copyable {
         var containment = Containment()
     }
 
+    /// So many devices are told apart at the most; more is no machine but a corrupt file.
+    static let mostDevices = 8192
+
     let path: PathDescription
     let sink: any JourneySink
     var flights = FlightDeck()
@@ -63,7 +66,7 @@ package struct Tracker: ~Copyable {
         kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
         for (guest, threadOfCPU) in threads.enumerated() {
             // trace-cmd writes -1 where it did not find a thread.
-            for (cpu, thread) in threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 {
+            for (cpu, thread) in threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 && vcpus.count < Int(Int16.max) {
                 addVCPU(thread: machines[0].threads.index(thread), guest: Int16(guest + 1), number: Int32(cpu))
                 for lane in lanes.indices where lanes[lane].machine == guest + 1 && lanes[lane].cpu == cpu {
                     self.lanes[lane].vcpu = Int16(vcpus.count - 1)
