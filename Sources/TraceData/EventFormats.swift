@@ -134,6 +134,7 @@ struct FormatParser {
         var next = unsafe first
         while let field = unsafe next?.pointee {
             unsafe next = field.next
+            guard let name = unsafe field.name else { continue }
             let flags = unsafe UInt32(field.flags)
             func has(_ flag: tep_format_flags) -> Bool { flags & flag.rawValue != 0 }
             let shape: EventField.Shape =
