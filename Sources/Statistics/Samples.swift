@@ -13,7 +13,14 @@ package struct Samples: Sendable {
     /// Sum of all values.
     package private(set) var total: Int128 = 0
     private var squares: UInt128 = 0
-    private var histogram = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
+    private var histogram = Samples.emptyHistogram
+
+    /// Room for 68 s (2^36 ns) from the start; larger values make it grow, which is slow and rare.
+    private static let emptyHistogram = {
+        var histogram = Histogram<UInt64>(highestTrackableValue: 1 << 36, numberOfSignificantValueDigits: .three)
+        histogram.autoResize = true
+        return histogram
+    }()
 
     package init() {}
 
@@ -49,17 +56,30 @@ package struct Samples: Sendable {
         return max(0, variance).squareRoot()
     }
 
-    /// The value below or at which `percent` of all values lie, to three significant digits.
-    package func percentile(_ percent: Double) -> Int64 {
-        guard count > 0 else { return 0 }
-        // The histogram answers with the top of a bucket; the true value is no larger than the largest.
-        return max(minimum, min(maximum, Int64(clamping: histogram.valueAtPercentile(percent))))
+    /// The values below or at which the given shares of all values lie, to three significant digits.
+    /// - Parameter percents: ascending, 0 to 100.
+    package func percentiles(_ percents: [Double]) -> [Int64] {
+        // One pass over the buckets answers for all of them.
+        var found: [Int64] = []
+        var passed: UInt64 = 0
+        for bucket in histogram.recordedValues() {
+            passed += bucket.count
+            // One ulp less, so that 99.9 % of 1000 values are 999 of them and not 1000.
+            while found.count < percents.count, Double(passed) >= (percents[found.count].nextDown * Double(count) / 100).rounded(.up) {
+                // A bucket answers with its top; the true value is no larger than the largest.
+                found.append(max(minimum, min(maximum, Int64(clamping: bucket.value))))
+            }
+            if found.count == percents.count { break }
+        }
+        while found.count < percents.count { found.append(maximum) }
+        return found
     }
 
     package var summary: Summary {
-        Summary(
-            count: count, minimum: minimum, mean: mean, standardDeviation: standardDeviation, p50: percentile(50),
-            p90: percentile(90), p99: percentile(99), p999: percentile(99.9), maximum: maximum)
+        let quantiles = percentiles([50, 90, 99, 99.9])
+        return Summary(
+            count: count, minimum: minimum, mean: mean, standardDeviation: standardDeviation, p50: quantiles[0],
+            p90: quantiles[1], p99: quantiles[2], p999: quantiles[3], maximum: maximum)
     }
 }
 
