@@ -80,18 +80,13 @@ package final class Analysis {
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
             accounts[index].containment = tracker.containment(of: index)
-            accounts[index].absentEvents = absentEvents(machine, tracker.kindCounts[index])
+            accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
+                guard path.marks.contains(kind) || kind == .napiPoll, tracker.count(of: kind, on: index) == 0 else { return nil }
+                return kind.queries(machine.role).first?.event
+            }
             accounts[index].addStatistics(machine.file.options.statistics)
         }
         return AnalysisAccount(machines: accounts, unclaimed: unclaimed)
-    }
-
-    /// Events the path is made of that never came; of those that stand for each other, none came.
-    private func absentEvents(_ machine: Machine, _ counts: [Int]) -> [String] {
-        MarkKind.allCases.compactMap { kind in
-            guard path.marks.contains(kind) || kind == .napiPoll, counts[Int(kind.rawValue)] == 0 else { return nil }
-            return kind.queries(machine.role).first?.event
-        }
     }
 }
 

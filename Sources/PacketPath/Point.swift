@@ -88,6 +88,9 @@ package enum Delivery: UInt8, CaseIterable, Sendable {
         case .coalesced: "coalesced"
         }
     }
+
+    /// The name, with a word for those that have none.
+    package var label: String { self == .unknown ? "unknown" : name }
 }
 
 /// How a journey ended.

@@ -36,10 +36,10 @@ package struct Flow: Sendable {
     package var nics: [UInt16] = []
     package var direction: Direction
     package var seen = 0
-    /// Packets by how they ended, `complete` among them.
-    package var outcomes: [Outcome: Int] = [:]
-    package var dropReasons: [UInt32: Int] = [:]
-    package var deliveries: [Delivery: Int] = [:]
+    private var outcomes = [Int](repeating: 0, count: Outcome.allCases.count)
+    private var deliveries = [Int](repeating: 0, count: Delivery.allCases.count)
+    /// Dropped packets by the kernel's reason.
+    package private(set) var dropReasons: [UInt32: Int] = [:]
     /// First to last point of complete journeys.
     package var endToEnd = Samples()
     /// One for each rule of the path that ends a stage, in the path's order.
@@ -51,11 +51,55 @@ package struct Flow: Sendable {
         package var samples = Samples()
     }
 
-    package var complete: Int { outcomes[.complete] ?? 0 }
+    /// Packets that ended so.
+    package func count(_ outcome: Outcome) -> Int { outcomes[Int(outcome.rawValue)] }
+    /// Complete rx packets whose interrupt came so.
+    package func count(_ delivery: Delivery) -> Int { deliveries[Int(delivery.rawValue)] }
+    package var complete: Int { count(.complete) }
 
     /// A stage's part of the time of all complete journeys together, 0 to 1.
     package func share(_ stage: StageSamples) -> Double {
         endToEnd.total == 0 ? 0 : Double(stage.samples.total) / Double(endToEnd.total)
+    }
+}
+
+extension Flow {
+    /// The flow a journey belongs to, still empty.
+    fileprivate init(_ journey: borrowing Journey, _ rules: [PointRule]) {
+        machine = journey.machine
+        device = journey.device
+        hostDevice = journey.hostDevice
+        direction = journey.direction
+        stages = rules.compactMap { rule in rule.stage.map { StageSamples(stage: $0, point: rule.point) } }
+    }
+
+    /// Counts a journey, and what its stages took if it is complete.
+    mutating func add(_ journey: borrowing Journey, _ rules: [PointRule]) {
+        seen += 1
+        outcomes[Int(journey.outcome.rawValue)] += 1
+        if journey.nic != 0, !nics.contains(journey.nic) { nics.append(journey.nic) }
+        if journey.outcome == .dropped { dropReasons[journey.dropReason, default: 0] += 1 }
+        guard journey.outcome == .complete else { return }
+        if direction == .receive { deliveries[Int(journey.delivery.rawValue)] += 1 }
+        var first = PointTimes.absent
+        var last = PointTimes.absent
+        var previous = PointTimes.absent
+        var stage = -1
+        for rule in rules {
+            if rule.stage != nil { stage += 1 }
+            let time = journey.times[rule.point]
+            guard time != PointTimes.absent else { continue }
+            if first == PointTimes.absent { first = time }
+            last = time
+            if previous == PointTimes.absent {
+                previous = time
+            } else if rule.stage != nil {
+                // An absent point's time goes to the next stage that has an end.
+                stages[stage].samples.add(time - previous)
+                previous = time
+            }
+        }
+        endToEnd.add(last - first)
     }
 }
 
@@ -84,31 +128,7 @@ package final class Breakdown: JourneySink {
         guard passes(journey, rules) else { return }
         let index = flowIndex(journey, rules)
         onJourney?(journey)
-        flows[index].seen += 1
-        if journey.nic != 0, !flows[index].nics.contains(journey.nic) { flows[index].nics.append(journey.nic) }
-        flows[index].outcomes[journey.outcome, default: 0] += 1
-        if journey.outcome == .dropped { flows[index].dropReasons[journey.dropReason, default: 0] += 1 }
-        guard journey.outcome == .complete else { return }
-        if journey.direction == .receive { flows[index].deliveries[journey.delivery, default: 0] += 1 }
-        var first: Nanoseconds?
-        var previous: Nanoseconds = 0
-        var last: Nanoseconds = 0
-        var stage = 0
-        for rule in rules {
-            let time = journey.times[rule.point]
-            if rule.stage != nil { stage += 1 }
-            guard time != PointTimes.absent else { continue }
-            last = time
-            if first == nil {
-                first = time
-                previous = time
-            } else if rule.stage != nil {
-                // An absent point's time goes to the next stage that has an end.
-                flows[index].stages[stage - 1].samples.add(time - previous)
-                previous = time
-            }
-        }
-        if let first { flows[index].endToEnd.add(last - first) }
+        flows[index].add(journey, rules)
     }
 
     private func passes(_ journey: borrowing Journey, _ rules: [PointRule]) -> Bool {
@@ -132,13 +152,7 @@ package final class Breakdown: JourneySink {
                 return index
             }
         }
-        flows.append(
-            Flow(
-                machine: journey.machine, device: journey.device, hostDevice: journey.hostDevice,
-                direction: journey.direction,
-                stages: rules.compactMap { rule in
-                    rule.stage.map { Flow.StageSamples(stage: $0, point: rule.point) }
-                }))
+        flows.append(Flow(journey, rules))
         return flows.count - 1
     }
 

@@ -113,7 +113,7 @@ package enum JSONReport {
             path = report.path.name
             packets = Packets(flow)
             var classes: [String: Int] = [:]
-            for (delivery, count) in flow.deliveries { classes[delivery == .unknown ? "unknown" : delivery.name] = count }
+            for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.label] = flow.count(kind) }
             delivery = classes
             end_to_end = SummaryValue(flow.endToEnd.summary)
             let error = report.machines[flow.machine].maps[0].largestErrorBound
@@ -130,7 +130,9 @@ package enum JSONReport {
             seen = flow.seen
             complete = flow.complete
             var reasons: [String: Int] = [:]
-            for (outcome, count) in flow.outcomes where outcome != .complete { reasons[outcome.name] = count }
+            for outcome in Outcome.allCases where outcome != .complete && flow.count(outcome) > 0 {
+                reasons[outcome.name] = flow.count(outcome)
+            }
             incomplete = reasons
         }
     }

@@ -87,11 +87,9 @@ package struct TextReport {
         line(
             strong(title), "  ", stations.joined(separator: " → "), "   path \(report.path.name)   ",
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
-        if !flow.deliveries.isEmpty {
-            let classes = flow.deliveries.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
-            line(
-                "          interrupt: ",
-                classes.map { "\($0.value) \($0.key == .unknown ? "unknown" : $0.key.name)" }.joined(separator: ", "))
+        let classes = Delivery.allCases.filter { flow.count($0) > 0 }.sorted { flow.count($0) > flow.count($1) }
+        if !classes.isEmpty {
+            line("          interrupt: ", classes.map { "\(flow.count($0)) \($0.label)" }.joined(separator: ", "))
         }
         guard flow.complete > 0 else { return }
         stages(flow)
@@ -100,9 +98,8 @@ package struct TextReport {
     /// "300 complete, 1 trace-edge, 2 dropped (NO_SOCKET 2)"
     private func packets(_ flow: Flow) -> String {
         var parts = ["\(Decimal.grouped(flow.complete)) complete"]
-        for outcome in Outcome.allCases where outcome != .complete {
-            guard let count = flow.outcomes[outcome], count > 0 else { continue }
-            var part = "\(Decimal.grouped(count)) \(outcome.name)"
+        for outcome in Outcome.allCases where outcome != .complete && flow.count(outcome) > 0 {
+            var part = "\(Decimal.grouped(flow.count(outcome))) \(outcome.name)"
             if outcome == .dropped {
                 let symbols = report.dropReasons()
                 let reasons = flow.dropReasons.sorted { ($1.value, $0.key) < ($0.value, $1.key) }

@@ -140,7 +140,7 @@ extension Tracker {
             let puts = queues[queue].rings[side.index].puts
             let takens = queues[queue].rings[side.index].takens
             guard port >= 0, !puts.isEmpty, !takens.isEmpty else { continue }
-            let polls = kindCounts[Int(ports[port].machine)][Int(MarkKind.napiPoll.rawValue)]
+            let polls = count(of: .napiPoll, on: Int(ports[port].machine))
             let outcome: Outcome = side == .receive && polls == 0 ? .notRecorded : .ambiguous
             for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
             for index in 0..<takens.count where flights.contains(takens[index]) {

@@ -29,6 +29,8 @@ package struct Tracker: ~Copyable {
         var validFrom = PointTimes.absent
         var openLanes = 0
         var containment = Containment()
+        /// Marks of each kind seen: what was recorded at all.
+        var kindCounts = InlineArray<256, Int>(repeating: 0)
     }
 
     /// So many devices are told apart at the most; more is no machine but a corrupt file.
@@ -51,8 +53,6 @@ package struct Tracker: ~Copyable {
     var hostEnded = false
     /// Journeys that ended before it was known whose they are.
     var orphans: [Journey] = []
-    /// Marks of each kind seen, by machine: what was recorded at all.
-    var kindCounts: [[Int]]
 
     /// - Parameters:
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
@@ -63,7 +63,6 @@ package struct Tracker: ~Copyable {
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
         for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
-        kindCounts = Array(repeating: Array(repeating: 0, count: 256), count: machineCount)
         for (guest, threadOfCPU) in threads.enumerated() {
             // trace-cmd writes -1 where it did not find a thread.
             for (cpu, thread) in threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 && vcpus.count < Int(Int16.max) {
@@ -87,7 +86,7 @@ package struct Tracker: ~Copyable {
                 continue
             }
             guard let kind = MarkKind(rawValue: mark.kind) else { continue }
-            kindCounts[machine][Int(mark.kind)] &+= 1
+            machines[machine].kindCounts[Int(mark.kind)] &+= 1
             if machine == 0 {
                 followHost(kind, mark, lane)
             } else {
@@ -151,6 +150,9 @@ package struct Tracker: ~Copyable {
         let id = machines[machine].skbs[skb]
         return flights.contains(id) ? id : .none
     }
+
+    /// Marks of a kind that came from a machine.
+    package func count(of kind: MarkKind, on machine: Int) -> Int { machines[machine].kindCounts[Int(kind.rawValue)] }
 
     /// What was found out about each guest's clock.
     package func containment(of machine: Int) -> Containment { machines[machine].containment }
