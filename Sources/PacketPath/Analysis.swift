@@ -57,11 +57,17 @@ package final class Analysis {
     private static let batch = 2048
 
     /// Reads everything, handing journeys to `sink` as they end.
-    /// - Parameter progress: called now and then with the share of the bytes read, 0 to 1.
-    package func run(into sink: any JourneySink, progress: (Double) -> Void = { _ in }) -> AnalysisAccount {
+    /// - Parameters:
+    ///   - sink: called on one other thread until this returns.
+    ///   - progress: called now and then with the share of the bytes read, 0 to 1.
+    /// - Throws: `SystemError` when the system gives no thread.
+    package func run(
+        into sink: any JourneySink, progress: (Double) -> Void = { _ in }
+    ) throws(SystemError) -> AnalysisAccount {
         _ = start
+        let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
-            threadsOfGuests: machines.guests.map(\.threadOfCPU), lanes: stream.lanes, path: path, sink: sink)
+            threadsOfGuests: machines.guests.map(\.threadOfCPU), lanes: stream.lanes, path: path, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }
@@ -76,6 +82,7 @@ package final class Analysis {
             }
         }
         let unclaimed = tracker.finish()
+        relay.finish()
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {

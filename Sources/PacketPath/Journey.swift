@@ -23,8 +23,8 @@ package struct Journey: Sendable {
     package var times: PointTimes
 
     /// First point passed, nil when there is none.
-    package func firstTime(_ rules: [PointRule]) -> Nanoseconds? {
-        for rule in rules where times.has(rule.point) { return times[rule.point] }
+    package func firstTime(_ waypoints: [Waypoint]) -> Nanoseconds? {
+        for waypoint in waypoints where times.has(waypoint.point) { return times[waypoint.point] }
         return nil
     }
 }

@@ -56,6 +56,13 @@ package struct PointRule: Sendable {
     }
 }
 
+/// A point in its place on a path.
+package struct Waypoint: BitwiseCopyable, Sendable {
+    package var point: Point
+    package var isOptional: Bool
+    package var endsStage: Bool
+}
+
 /// The interval that ends at a point.
 package struct Stage: Sendable, Equatable {
     package var name: String
@@ -78,6 +85,11 @@ package struct PathDescription: Sendable {
     package var transmit: [PointRule]
 
     package func rules(_ direction: Direction) -> [PointRule] { direction == .receive ? receive : transmit }
+
+    /// The rules as they are needed for every journey, without what only people read.
+    package func waypoints(_ direction: Direction) -> [Waypoint] {
+        rules(direction).map { Waypoint(point: $0.point, isOptional: $0.isOptional, endsStage: $0.stage != nil) }
+    }
 
     /// All marks the path is made of.
     package var marks: Set<MarkKind> { Set((receive + transmit).flatMap(\.marks)) }

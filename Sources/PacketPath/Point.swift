@@ -1,7 +1,7 @@
 // The vocabulary of a packet's way: points, stages, owners, reasons. DESIGN names; the kernel's words.
 
 /// A named place on a packet's way, in the order of the columns of a packet table.
-package enum Point: UInt8, CaseIterable, Sendable {
+package enum Point: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     case nicIRQ, hostIngress, hostEgress, vhostWake, vhostRun, vhostCopy
     case irqInject, vcpuWake, vcpuRun, vcpuEntry
     case guestIRQ, guestIngress, guestWake, guestRun, guestRead

@@ -74,7 +74,7 @@ extension Flow {
     }
 
     /// Counts a journey, and what its stages took if it is complete.
-    mutating func add(_ journey: borrowing Journey, _ rules: [PointRule]) {
+    mutating func add(_ journey: borrowing Journey, _ waypoints: [Waypoint]) {
         seen += 1
         outcomes[Int(journey.outcome.rawValue)] += 1
         if journey.nic != 0, !nics.contains(journey.nic) { nics.append(journey.nic) }
@@ -85,15 +85,15 @@ extension Flow {
         var last = PointTimes.absent
         var previous = PointTimes.absent
         var stage = -1
-        for rule in rules {
-            if rule.stage != nil { stage += 1 }
-            let time = journey.times[rule.point]
+        for waypoint in waypoints {
+            if waypoint.endsStage { stage += 1 }
+            let time = journey.times[waypoint.point]
             guard time != PointTimes.absent else { continue }
             if first == PointTimes.absent { first = time }
             last = time
             if previous == PointTimes.absent {
                 previous = time
-            } else if rule.stage != nil {
+            } else if waypoint.endsStage {
                 // An absent point's time goes to the next stage that has an end.
                 stages[stage].samples.add(time - previous)
                 previous = time
@@ -110,8 +110,8 @@ package final class Breakdown: JourneySink {
     private let filter: JourneyFilter
     private let machineNames: [String]
     private let names: NameTable
-    /// Rules of each direction, by `Direction.rawValue`.
-    private let rules: [[PointRule]]
+    /// Of each direction, by `Direction.index`.
+    private let waypoints: [[Waypoint]]
     /// Called with every journey that passes the filter.
     package var onJourney: ((borrowing Journey) -> Void)?
 
@@ -119,40 +119,40 @@ package final class Breakdown: JourneySink {
         path = analysis.path
         names = analysis.names
         machineNames = analysis.machines.all.map(\.name)
-        rules = Direction.allCases.map { analysis.path.rules($0) }
+        waypoints = Direction.allCases.map { analysis.path.waypoints($0) }
         self.filter = filter
     }
 
     package func take(_ journey: borrowing Journey) {
-        let rules = rules[Int(journey.direction.rawValue)]
-        guard passes(journey, rules) else { return }
-        let index = flowIndex(journey, rules)
+        let waypoints = waypoints[journey.direction.index]
+        guard passes(journey, waypoints) else { return }
+        let index = flowIndex(journey)
         onJourney?(journey)
-        flows[index].add(journey, rules)
+        flows[index].add(journey, waypoints)
     }
 
-    private func passes(_ journey: borrowing Journey, _ rules: [PointRule]) -> Bool {
+    private func passes(_ journey: borrowing Journey, _ waypoints: [Waypoint]) -> Bool {
         if let direction = filter.direction, direction != journey.direction { return false }
         if let guest = filter.guest, guest != machineNames[journey.machine] { return false }
         if let device = filter.device, device != names.name(journey.device), device != names.name(journey.hostDevice) {
             return false
         }
         if filter.since != nil || filter.until != nil {
-            guard let time = journey.firstTime(rules) else { return false }
+            guard let time = journey.firstTime(waypoints) else { return false }
             if let since = filter.since, time < since { return false }
             if let until = filter.until, time >= until { return false }
         }
         return true
     }
 
-    private func flowIndex(_ journey: borrowing Journey, _ rules: [PointRule]) -> Int {
+    private func flowIndex(_ journey: borrowing Journey) -> Int {
         for index in flows.indices {
             let flow = flows[index]
             if flow.machine == journey.machine, flow.device == journey.device, flow.direction == journey.direction {
                 return index
             }
         }
-        flows.append(Flow(journey, rules))
+        flows.append(Flow(journey, path.rules(journey.direction)))
         return flows.count - 1
     }
 

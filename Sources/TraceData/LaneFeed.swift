@@ -5,10 +5,6 @@ internal import LinuxSystem
 /// One lane's scanner and its two blocks. Between threads it is guarded by the stream's monitor; a block that is being
 /// filled or read belongs to one thread alone.
 @safe final class LaneFeed: @unchecked Sendable {
-    /// Marks of the block being read that are still to come.
-    var head: UnsafeMutablePointer<Mark>
-    private(set) var end: UnsafeMutablePointer<Mark>
-
     private var scanner: MarkScanner
     private let blocks: [UnsafeMutableBufferPointer<Mark>]
     private let cpu: Int
@@ -26,8 +22,6 @@ internal import LinuxSystem
         self.scanner = scanner
         self.cpu = cpu
         unsafe blocks = [.allocate(capacity: blockSize), .allocate(capacity: blockSize)]
-        unsafe head = blocks[0].baseAddress!
-        unsafe end = head
     }
 
     deinit {
@@ -35,8 +29,9 @@ internal import LinuxSystem
         unsafe blocks[1].deallocate()
     }
 
-    /// Reader: goes on to the next block, waiting for it if need be; false at the end of the lane.
-    func advance(_ monitor: Monitor) -> Bool {
+    /// Reader: gives the last block back and goes on to the next one, waiting for it if need be.
+    /// - Returns: its marks, at least one; nil at the end of the lane.
+    func advance(_ monitor: Monitor) -> UnsafeBufferPointer<Mark>? {
         monitor.lock()
         defer { monitor.unlock() }
         while state == .wanting || state == .filling {
@@ -44,13 +39,12 @@ internal import LinuxSystem
             monitor.wait()
         }
         isAwaited = false
-        guard state == .ready else { return false }
+        guard state == .ready else { return unsafe nil }
         reading = 1 - reading
-        unsafe head = blocks[reading].baseAddress!
-        unsafe end = head + filled
+        let count = filled
         state = .wanting
         monitor.wakeAll()
-        return true
+        return unsafe UnsafeBufferPointer(rebasing: blocks[reading][..<count])
     }
 
     /// Worker, with the lock held: how urgently a block is wanted, nil when none is.

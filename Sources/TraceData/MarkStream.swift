@@ -80,9 +80,19 @@ package final class MarkStream {
     /// What was found on each lane so far; complete once `next` has returned 0.
     package var counts: [LaneCounts] { monitor.locked { feeds.map(\.counts) } }
 
-    private struct HeapEntry {
+    /// A lane in the merge: the marks at hand, and the time of the next one.
+    @safe private struct HeapEntry {
         var time: Nanoseconds
         var lane: Int
+        var next: UnsafePointer<Mark>
+        var end: UnsafePointer<Mark>
+
+        init(lane: Int, block: UnsafeBufferPointer<Mark>) {
+            self.lane = lane
+            unsafe next = block.baseAddress!
+            unsafe end = next + block.count
+            unsafe time = next.pointee.time
+        }
 
         @inline(__always)
         static func < (left: HeapEntry, right: HeapEntry) -> Bool {
@@ -100,24 +110,24 @@ package final class MarkStream {
         defer { swap(&heap, &self.heap) }
         var count = 0
         while count < out.count, let top = heap.first {
-            let feed = feeds[top.lane]
             // Everything up to the runner-up's time comes from the same lane.
-            var rival = HeapEntry(time: .max, lane: .max)
-            if heap.count > 1 { rival = heap[1] }
-            if heap.count > 2, heap[2] < rival { rival = heap[2] }
-            var at = unsafe feed.head
-            let end = unsafe feed.end
-            let start = unsafe at
-            let room = out.count - count
-            repeat {
-                unsafe at += 1
-            } while unsafe at < end && at - start < room
-                && HeapEntry(time: at.pointee.time, lane: top.lane) < rival
-            unsafe (out.baseAddress! + count).update(from: start, count: at - start)
-            unsafe count += at - start
-            unsafe feed.head = at
-            if unsafe at < end || feed.advance(monitor) {
-                heap[0].time = unsafe feed.head.pointee.time
+            var limit = Nanoseconds.max
+            if heap.count > 1 {
+                var rival = heap[1]
+                if heap.count > 2, heap[2] < rival { rival = heap[2] }
+                limit = rival.lane < top.lane ? rival.time &- 1 : rival.time
+            }
+            let room = min(out.count - count, unsafe top.end - top.next)
+            let start = unsafe top.next
+            var taken = 1
+            while taken < room, unsafe start[taken].time <= limit { taken += 1 }
+            unsafe (out.baseAddress! + count).update(from: start, count: taken)
+            count += taken
+            if unsafe start + taken < top.end {
+                unsafe heap[0].next = start + taken
+                heap[0].time = unsafe start[taken].time
+            } else if let block = unsafe feeds[top.lane].advance(monitor) {
+                heap[0] = unsafe HeapEntry(lane: top.lane, block: block)
             } else {
                 let last = heap.removeLast()
                 if heap.isEmpty { break }
@@ -132,8 +142,8 @@ package final class MarkStream {
     private func prime() {
         guard !isPrimed else { return }
         isPrimed = true
-        for lane in feeds.indices where feeds[lane].advance(monitor) {
-            unsafe heap.append(HeapEntry(time: feeds[lane].head.pointee.time, lane: lane))
+        for lane in feeds.indices {
+            if let block = unsafe feeds[lane].advance(monitor) { heap.append(unsafe HeapEntry(lane: lane, block: block)) }
         }
         for index in heap.indices.reversed() { Self.sift(&heap, index) }
     }

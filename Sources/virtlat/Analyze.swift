@@ -96,7 +96,7 @@ struct Analyze: ParsableCommand {
             let table = try PacketFile(packets, PacketTable(analysis))
             if table.isOpen { breakdown.onJourney = { table.take($0) } }
             var progress = ProgressLine("analyzing")
-            let account = analysis.run(into: breakdown) { progress.show($0) }
+            let account = try analysis.run(into: breakdown) { progress.show($0) }
             progress.clear()
             try table.check()
             if clock == .auto { try checkClocks(machines, account) }

@@ -75,7 +75,7 @@ extension Tracker {
     private func verdict(_ flight: Flight) -> Outcome {
         var first = PointTimes.absent
         var last = PointTimes.absent
-        for rule in path.rules(flight.direction) {
+        for rule in waypoints[flight.direction.index] {
             let time = flight.times[rule.point]
             if time == PointTimes.absent {
                 if !rule.isOptional { return .notRecorded }

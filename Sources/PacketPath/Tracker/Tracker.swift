@@ -36,7 +36,8 @@ package struct Tracker: ~Copyable {
     /// So many devices are told apart at the most; more is no machine but a corrupt file.
     static let mostDevices = 8192
 
-    let path: PathDescription
+    /// Of each direction, by `Direction.index`.
+    let waypoints: [[Waypoint]]
     let sink: any JourneySink
     var flights = FlightDeck()
     // Machine 0 is the host.
@@ -58,7 +59,7 @@ package struct Tracker: ~Copyable {
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
     ///   - lanes: lanes of the stream the marks come from.
     package init(threadsOfGuests threads: [[Int: Int32]], lanes: [Lane], path: PathDescription, sink: any JourneySink) {
-        self.path = path
+        waypoints = Direction.allCases.map { path.waypoints($0) }
         self.sink = sink
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
