@@ -39,7 +39,7 @@ internal import LinuxSystem
             monitor.wait()
         }
         isAwaited = false
-        guard state == .ready else { return unsafe nil }
+        guard state == .ready else { return nil }
         reading = 1 - reading
         let count = filled
         state = .wanting
