@@ -1,0 +1,142 @@
+// The three formats: JSON keeps its schema, CSV and table say the same as JSON.
+
+import Foundation
+import Testing
+
+@Suite struct FormatTests {
+    private static let summary: [String: Shape] = [
+        "count": .integer, "min_ns": .integer, "mean_ns": .number, "stddev_ns": .number, "p50_ns": .integer, "p90_ns": .integer,
+        "p99_ns": .integer, "p999_ns": .integer, "max_ns": .integer,
+    ]
+
+    private static let stage: [String: Shape] = [
+        "stage": .text, "owner": .word(["irq", "host-stack", "vhost", "kvm", "guest", "app"]), "share": .number,
+        "clock_error_ns": .optional(.integer),
+    ]
+
+    /// Schema 1, as the design gives it.
+    private static let document = Shape.object([
+        "schema": .integer,
+        "session": .object([
+            "name": .text, "duration_ns": .integer,
+            "machines": .list(
+                .object([
+                    "name": .text, "role": .word(["host", "guest"]), "cpus": .integer, "release": .text, "events": .integer,
+                    "lost_events": .integer,
+                ])),
+        ]),
+        "clocks": .list(
+            .object([
+                "machine": .text, "method": .text, "offset_ns": .integer, "drift_ppb": .number, "error_ns": .optional(.integer),
+                "contained": .integer, "outside": .integer,
+            ])),
+        "flows": .list(
+            .object([
+                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]), "path": .word(["tap"]),
+                "packets": .object(["seen": .integer, "complete": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer)]),
+                "delivery": .dictionary(PathGrammar.deliveries, .integer),
+                "end_to_end": .object(summary),
+                "stages": .list(.object(summary.merging(stage) { $1 })),
+            ])),
+    ])
+
+    @Test(arguments: Recording.allCases)
+    func `JSON has the keys and types of schema 1, and no others`(recording: Recording) async throws {
+        let json = try await AnalyzedRecording.of(recording).json
+        let faults = Self.document.faults(json)
+        #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
+        #expect(json["schema"] == .integer(1))
+    }
+
+    @Test(arguments: Recording.allCases)
+    func `JSON says what was recorded`(recording: Recording) async throws {
+        let json = try await AnalyzedRecording.of(recording).json
+        #expect(json["session"]["name"] == .text(recording.rawValue))
+        let machines = json["session"]["machines"].list
+        #expect(machines.map { $0["name"] } == [.text("l1"), .text("g3")])
+        #expect(machines.map { $0["role"] } == [.text("host"), .text("guest")])
+        #expect(machines.map { $0["release"] } == [.text("6.1.0-56-amd64"), .text("6.1.0-56-amd64")])
+        #expect(machines.map { $0["cpus"] } == [.integer(2), .integer(recording == .cross ? 2 : 1)])
+        // Counted with trace-cmd report, see the recording's README; durations to the microsecond.
+        let (host, guest, microseconds): (Int64, Int64, Int64) =
+            switch recording {
+            case .steady: (43_809, 8_608, 97_623_610 - 91_531_899)
+            case .burst: (30_384, 5_455, 168_318_753 - 162_465_833)
+            case .cross: (103_839, 10_603, 97_490_493 - 90_146_995)
+            case .lost: (350_846, 57_246, 885_360_303 - 880_052_816)
+            }
+        #expect(machines.map { $0["events"] } == [.integer(host), .integer(guest)])
+        #expect(abs(try json["session"].integer("duration_ns") - microseconds * 1000) <= 1000)
+        let clocks = json["clocks"].list
+        try #require(clocks.count == 1)
+        #expect(clocks[0]["machine"] == .text("g3"))
+        #expect(clocks[0]["outside"] == .integer(0))
+        #expect(try clocks[0].integer("contained") > 2000)
+        // The offset of TIME_SHIFT, in ns: what has to be added to the guest's own time.
+        #expect(abs(try clocks[0].integer("offset_ns") - recording.hostTime(tsc: 0)) <= 1)
+        // Exact, but for the rounding of both ends to whole ns.
+        #expect(abs(try clocks[0].number("drift_ppb")) < 1)
+    }
+
+    @Test(arguments: Recording.allCases)
+    func `JSON shows an unknown clock error as null, and none where no clocks meet`(recording: Recording) async throws {
+        let analyzed = try await AnalyzedRecording.of(recording)
+        #expect(analyzed.json["clocks"].list.map { $0.object["error_ns"] } == [.null])
+        for direction in ["rx", "tx"] {
+            for stage in try analyzed.flow(direction)["stages"].list {
+                let name = try stage.text("stage")
+                let crosses = ["guest-irq", "guest-exit"].contains(name)
+                #expect(stage.object["clock_error_ns"] == (crosses ? .null : .integer(0)), "\(name)")
+            }
+        }
+    }
+
+    @Test(arguments: Recording.allCases)
+    func `CSV says what JSON says`(recording: Recording) async throws {
+        let run = try await Command.virtlat("analyze", recording.folder, "--format", "csv")
+        #expect(run.status == 0)
+        let table = Table(run.output)
+        var rows = table.rows
+        for flow in try await AnalyzedRecording.of(recording).json["flows"].list {
+            var wanted = try flow["stages"].list.map { (name: try $0.text("stage"), value: $0) }
+            wanted.append((name: "end-to-end", value: flow["end_to_end"]))
+            for (name, value) in wanted {
+                try #require(!rows.isEmpty, "CSV has no row for \(name)")
+                let row = rows.removeFirst()
+                #expect(try table.word(row, "stage") == name)
+                for key in ["machine", "device", "direction", "path"] { #expect(try table.word(row, key) == flow.text(key)) }
+                #expect(try table.word(row, "owner") == (name == "end-to-end" ? "" : value.text("owner")))
+                let numbers = table.columns.keys.filter { $0 == "count" || $0.hasSuffix("_ns") }
+                #expect(Set(numbers) == Set(Self.summary.keys))
+                for key in numbers { #expect(try Double(table.word(row, key)) == value.number(key), "\(name) \(key)") }
+                #expect(try Double(table.word(row, "share")) == (name == "end-to-end" ? 1 : value.number("share")))
+            }
+        }
+        #expect(rows.isEmpty, "CSV has rows that JSON does not have")
+    }
+
+    @Test(arguments: Recording.allCases)
+    func `the table says what JSON says`(recording: Recording) async throws {
+        let run = try await Command.virtlat("analyze", recording.folder)
+        #expect(run.status == 0)
+        #expect(run.errors.isEmpty, "a clean analysis has nothing to say on standard error: \(run.errors)")
+        let sections = run.output.components(separatedBy: "\n\n")
+        let flows = try await AnalyzedRecording.of(recording).json["flows"].list
+        try #require(sections.count == flows.count + 1)
+        #expect(sections[0].hasPrefix(recording.rawValue))
+        for (section, flow) in zip(sections.dropFirst(), flows) {
+            #expect(section.hasPrefix(try flow.text("direction") == "rx" ? "RECEIVE " : "TRANSMIT "))
+            #expect(section.contains("path tap   \(try flow["packets"].integer("seen")) packets seen, "))
+            #expect(section.contains(", \(try flow["packets"].integer("complete")) complete"))
+            for stage in flow["stages"].list where try stage.integer("count") > 0 {
+                let name = try stage.text("stage")
+                let line = section.split(separator: "\n").first { $0.hasPrefix("  \(name) ") }
+                let words = try #require(line, "the table has no stage \(name)").split(separator: " ")
+                let micros = { (key: String) in String(format: "%.1f", (try stage.number(key) / 100).rounded() / 10) }
+                #expect(words.dropFirst(2).first.map { String($0) } == String(try stage.integer("count")))
+                let numbers = try ["min_ns", "mean_ns", "p50_ns", "p99_ns", "max_ns"].map(micros)
+                #expect(words.dropFirst(3).prefix(5).map { String($0) } == numbers, "\(name)")
+            }
+        }
+    }
+}
