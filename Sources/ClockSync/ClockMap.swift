@@ -94,6 +94,9 @@ extension ClockMap {
 
         package static let identity = RawConversion.offset(0)
 
+        /// Both clocks run at one rate.
+        package var isConstant: Bool { if case .offset = self { true } else { false } }
+
         package func hostRaw(_ raw: RawTime) -> RawTime {
             switch self {
             case .offset(let offset):

@@ -39,35 +39,66 @@ package struct OutputStream: ~Copyable {
     package static func standardOutput() -> OutputStream { OutputStream(descriptor: STDOUT_FILENO) }
 }
 
-/// A file written under `PATH.partial` that takes its name when it is complete; otherwise nothing is left behind.
+/// A file that appears when it is complete, in place of what had its name before; otherwise nothing is left behind.
+///
+/// It is written without a name where the file system can do that (O_TMPFILE), so that not even a kill leaves anything; elsewhere as
+/// `PATH.partial`. Something else than a regular file (a pipe, a terminal, a link) is written to directly.
 package struct OutputFile: ~Copyable {
+    private enum Form { case unnamed, partial, direct }
+
     private let path: String
     private let descriptor: Int32
+    private let form: Form
     package var stream: OutputStream
 
-    /// Opens `PATH.partial` for writing.
-    /// A path that is something else than a regular file (`/dev/stdout`, a pipe) is written to directly.
+    /// Opens the file for writing.
     package init(path: String) throws(SystemError) {
         var status = stat()
-        isDirect = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
-        self.path = path
-        let name = isDirect ? path : path + ".partial"
-        descriptor = unsafe open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let flags = O_WRONLY | O_CLOEXEC
+        var form = unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG ? Form.direct : .unnamed
+        var descriptor: Int32 = -1
+        if form == .unnamed {
+            // O_TMPFILE is __O_TMPFILE | O_DIRECTORY, which the module map can't express.
+            descriptor = unsafe open(Self.folder(of: path), flags | 0o20_000_000 | O_DIRECTORY, 0o644)
+            if descriptor < 0 { form = .partial }
+        }
+        if descriptor < 0 {
+            descriptor = unsafe open(form == .partial ? path + ".partial" : path, flags | O_CREAT | O_TRUNC, 0o644)
+        }
         guard descriptor >= 0 else { throw SystemError(call: "open") }
+        self.path = path
+        self.descriptor = descriptor
+        self.form = form
         stream = OutputStream(descriptor: descriptor)
     }
 
-    private let isDirect: Bool
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
 
     /// Writes what is pending and gives the file its name.
     package consuming func commit() throws(SystemError) {
         try stream.flush()
-        if !isDirect, unsafe rename(path + ".partial", path) != 0 { throw SystemError(call: "rename") }
+        guard form != .direct else { return }
+        let partial = path + ".partial"
+        if form == .unnamed {
+            // Only a name can take another's place, so it gets one beside it for a moment; see open(2), O_TMPFILE.
+            unsafe unlink(partial)
+            guard unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, partial, AT_SYMLINK_FOLLOW) == 0 else {
+                throw SystemError(call: "linkat")
+            }
+        }
+        guard unsafe rename(partial, path) == 0 else {
+            let error = SystemError(call: "rename")
+            unsafe unlink(partial)
+            throw error
+        }
     }
 
     deinit {
         close(descriptor)
         // After `commit` there is nothing under this name any more.
-        if !isDirect { unsafe unlink(path + ".partial") }
+        if form == .partial { unsafe unlink(path + ".partial") }
     }
 }

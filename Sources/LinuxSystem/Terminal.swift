@@ -28,6 +28,24 @@ extension Terminal {
     }
 }
 
+/// What a command does about its descriptors and signals before anything else.
+package enum StandardStreams {
+    /// Opens /dev/null on those of descriptors 0 to 2 that were closed by the caller, so that no file gets their number and
+    /// is written to by mistake; and lets writing to a closed pipe be an error instead of a signal, so that files are cleaned up.
+    package static func prepare() {
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+            _ = unsafe open("/dev/null", descriptor == 0 ? O_RDONLY : O_WRONLY)
+        }
+        _ = signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Ends the process as a closed pipe usually does.
+    package static func dieOfClosedPipe() {
+        _ = signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+    }
+}
+
 /// CLOCK_MONOTONIC in nanoseconds.
 package func monotonicNanoseconds() -> Int64 {
     var now = timespec()

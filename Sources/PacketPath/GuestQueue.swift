@@ -60,6 +60,8 @@ struct RingOrder {
     /// Packets that were taken but, as far as recorded, never put count as packets of their own. Not so after a hole
     /// on the taking side only: then every packet has been counted where it was put.
     var countsTakens = true
+    /// Packets that were counted as put when the order broke, and whose other halves are still to come.
+    var counted = 0
     /// When the last one was taken.
     var lastTaken = PointTimes.absent
 
@@ -123,7 +125,7 @@ struct VCPU {
     var number: Int32
     /// Lane of the guest CPU it is, -1 while unknown.
     var lane: Int32 = -1
-    /// Between kvm_entry and kvm_exit; only meaningful when `isKnown`.
+    /// Between kvm_entry and kvm_exit; only meaningful when `isKnown`: once a kvm_entry has been seen.
     var isInGuest = false
     var isKnown = false
     var lastExit = PointTimes.absent

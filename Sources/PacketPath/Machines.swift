@@ -26,6 +26,8 @@ package enum SessionFault: Error, Sendable {
     case noHost(files: [String])
     case severalHosts(files: [String])
     case tooManyFiles(Int)
+    /// Two files have one trace id.
+    case sameRecording(String, String)
     /// The guest was not recorded together with this host.
     case unrelated(guest: String, host: String)
     /// The guest's clock can't be put on the host's axis.
@@ -47,6 +49,12 @@ package struct Machines: Sendable {
     package init(_ files: [(name: String, file: TraceFile)]) throws(SessionFault) {
         guard !files.isEmpty else { throw .noFiles }
         guard files.count <= 255 else { throw .tooManyFiles(files.count) }
+        for (index, entry) in files.enumerated() {
+            guard let id = entry.file.options.traceID else { continue }
+            if let other = files[..<index].first(where: { $0.file.options.traceID == id }) {
+                throw .sameRecording(other.file.path, entry.file.path)
+            }
+        }
         let hostIndex = try Self.hostIndex(files)
         let host = files[hostIndex].file
         var machines = [

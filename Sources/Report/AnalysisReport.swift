@@ -44,10 +44,12 @@ package struct AnalysisReport: Sendable {
         let ends = map.segments[map.segments.count - 1].rawTime(of: account.machines[0].lastTime ?? account.start)
         let offset = map.hostTime(raw) &- own.nanoseconds(raw)
         let later = map.hostTime(ends) &- own.nanoseconds(ends)
+        // One offset and one rate: there is no drift, only rounding to whole ns.
+        let isConstant = map.segments.count == 1 && own == segment.toNanoseconds && segment.toHost.isConstant
         let span = own.nanoseconds(ends) &- own.nanoseconds(raw)
         return Clock(
             method: map.method.rawValue, offset: offset,
-            driftPPB: span > 0 ? Double(later &- offset) / Double(span) * 1e9 : 0, error: map.largestErrorBound,
+            driftPPB: span > 0 && !isConstant ? Double(later &- offset) / Double(span) * 1e9 : 0, error: map.largestErrorBound,
             containment: account.machines[machine].containment)
     }
 

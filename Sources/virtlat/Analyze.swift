@@ -41,7 +41,10 @@ struct Analyze: ParsableCommand {
     @Option(help: "How to print the breakdown: text, json or csv.")
     var format = Format.text
 
-    @Option(help: ArgumentHelp("Write one row for each packet to FILE ('-' for standard output).", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp(
+            "Write one row for each packet to FILE ('-' for standard output, in place of the breakdown).", valueName: "file"),
+        completion: .file())
     var packets: String?
 
     @Option(help: "Only this guest, by name.")
@@ -79,7 +82,7 @@ struct Analyze: ParsableCommand {
             throw ValidationError("--until \(until) does not lie after --since \(since).")
         }
         if packets == "-", format != .text {
-            throw ValidationError("--packets - and --format \(format.rawValue) would both go to standard output.")
+            throw ValidationError("--packets - and --format \(format.rawValue) both want standard output; give --packets a file.")
         }
     }
 
@@ -102,8 +105,9 @@ struct Analyze: ParsableCommand {
             if clock == .auto { try checkClocks(machines, account) }
             let report = AnalysisReport(
                 session: files.name, analysis: analysis, account: account, breakdown: breakdown, filter: filter)
-            try write(report)
             try table.commit()
+            if packets != "-" { try write(report) }
+            if packets == "-" || format != .text { report.notes.forEach { Failure.warn($0) } }
         }
     }
 
@@ -138,6 +142,5 @@ struct Analyze: ParsableCommand {
             try output.write(CSVReport.text(report))
         }
         try output.flush()
-        if format != .text { report.notes.forEach { Failure.warn($0) } }
     }
 }

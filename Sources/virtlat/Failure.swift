@@ -18,6 +18,10 @@ struct Failure: Error {
     static func reported(_ body: () throws -> Void) throws {
         do {
             try body()
+        } catch let error as SystemError where error.call == "write" && error.errno == EPIPE {
+            // Nobody reads any more: head has seen enough.
+            StandardStreams.dieOfClosedPipe()
+            throw ExitCode(1)
         } catch {
             guard let text = describe(error) else { throw error }
             Terminal.printError("virtlat: \(text)\n")
@@ -84,6 +88,7 @@ extension SessionFault {
         case .severalHosts(let files):
             "\(files.joined(separator: " and ")) are both hosts' recordings: a guest's carries a TIME_SHIFT option, and none of these does. "
                 + "One host and its guests make a session"
+        case .sameRecording(let first, let second): "\(first) and \(second) are the same recording (equal trace ids); give each once"
         case .unrelated(let guest, let host):
             "\(guest): was recorded together with another host's file than \(host) (their trace ids differ)"
         case .notSynchronised(let guest, let host, let guestClock, let hostClock):

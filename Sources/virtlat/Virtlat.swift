@@ -1,6 +1,7 @@
 // The command: its verbs are the other files of this folder.
 
 import ArgumentParser
+import LinuxSystem
 
 @main
 struct Virtlat: ParsableCommand {
@@ -9,4 +10,9 @@ struct Virtlat: ParsableCommand {
         abstract: "Tells where a packet's time goes between a KVM host's NIC and the application in its guest.",
         version: "0.1.0",
         subcommands: [Analyze.self])
+
+    static func main() {
+        StandardStreams.prepare()
+        main(nil)
+    }
 }

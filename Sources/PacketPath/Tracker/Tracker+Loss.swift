@@ -71,19 +71,11 @@ extension Tracker {
             queues[queue].rings[side.index].takens.removeAll()
             queues[queue].rings[side.index].isSynced = false
             queues[queue].rings[side.index].leftover = outcome
-            let counts = counted == nil || side == counted
-            queues[queue].rings[side.index].countsTakens = counts
+            queues[queue].rings[side.index].countsTakens = counted == nil || side == counted
             for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
             // A packet that was put and taken is one packet: count those that exceed the ones put.
-            for index in 0..<takens.count where flights.contains(takens[index]) {
-                if !counts || index < puts.count {
-                    discard(takens[index])
-                } else {
-                    flights[takens[index]].flags.remove(.half)
-                    unname(takens[index])
-                    end(takens[index], outcome)
-                }
-            }
+            queues[queue].rings[side.index].counted += puts.count
+            for index in 0..<takens.count { endTaken(takens[index], outcome, queue, side) }
             // Joined in a proven order before the hole, and in it only if they were marked above.
             while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
                 guard flights.contains(id) else { continue }

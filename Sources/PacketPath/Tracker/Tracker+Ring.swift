@@ -177,7 +177,6 @@ extension Tracker {
         let puts = queues[queue].rings[side.index].puts
         let takens = queues[queue].rings[side.index].takens
         let leftover = queues[queue].rings[side.index].leftover
-        let countsTakens = queues[queue].rings[side.index].countsTakens
         queues[queue].rings[side.index].puts.removeAll()
         queues[queue].rings[side.index].takens.removeAll()
         queues[queue].rings[side.index].isSynced = true
@@ -191,7 +190,8 @@ extension Tracker {
             }
         }
         for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
-        for index in 0..<takens.count - pairs { endHalf(takens[index], leftover, counts: countsTakens) }
+        for index in 0..<takens.count - pairs { endTaken(takens[index], leftover, queue, side) }
+        queues[queue].rings[side.index].counted = 0
         for index in 0..<pairs {
             let put = puts[puts.count - pairs + index]
             let taken = takens[takens.count - pairs + index]
@@ -208,15 +208,19 @@ extension Tracker {
         if flights.contains(id) { end(id, outcome) }
     }
 
-    private mutating func endHalf(_ id: FlightID, _ outcome: Outcome, counts: Bool) {
+    /// A packet was taken and its first half is not to be had: it ends here, unless it has been counted where it was put.
+    mutating func endTaken(_ id: FlightID, _ outcome: Outcome, _ queue: Int, _ side: Direction) {
         guard flights.contains(id) else { return }
-        guard counts else {
+        if queues[queue].rings[side.index].counted > 0 {
+            queues[queue].rings[side.index].counted -= 1
             discard(id)
-            return
+        } else if queues[queue].rings[side.index].countsTakens {
+            flights[id].flags.remove(.half)
+            unname(id)
+            end(id, outcome)
+        } else {
+            discard(id)
         }
-        flights[id].flags.remove(.half)
-        unname(id)
-        end(id, outcome)
     }
 
     /// Two halves become one flight, that of the side which has the packet now.
@@ -259,16 +263,13 @@ extension Tracker {
     /// Keeps the lists from growing without end when nothing is ever proven.
     private mutating func shortenPuts(_ queue: Int, _ side: Direction) {
         guard queues[queue].rings[side.index].puts.count > RingOrder.mostWaiting else { return }
-        giveUp(queues[queue].rings[side.index].puts.popFirst(), queue)
+        guard let id = queues[queue].rings[side.index].puts.popFirst(), flights.contains(id) else { return }
+        if queues[queue].port >= 0 { end(id, .ambiguous) } else { discard(id) }
     }
 
     private mutating func shortenTakens(_ queue: Int, _ side: Direction) {
         guard queues[queue].rings[side.index].takens.count > RingOrder.mostWaiting else { return }
-        giveUp(queues[queue].rings[side.index].takens.popFirst(), queue)
-    }
-
-    private mutating func giveUp(_ id: FlightID?, _ queue: Int) {
-        guard let id, flights.contains(id) else { return }
-        if queues[queue].port >= 0 { endHalf(id, .ambiguous, counts: true) } else { discard(id) }
+        guard let id = queues[queue].rings[side.index].takens.popFirst(), flights.contains(id) else { return }
+        if queues[queue].port >= 0 { endTaken(id, .ambiguous, queue, side) } else { discard(id) }
     }
 }

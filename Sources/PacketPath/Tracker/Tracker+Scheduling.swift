@@ -92,7 +92,6 @@ extension Tracker {
         let (index, thread) = vcpuIndex(mark, number: -1)
         guard index >= 0 else { return }
         vcpus[index].isInGuest = false
-        vcpus[index].isKnown = true
         vcpus[index].lastExit = mark.time
         vcpus[index].doorbell = .none
         // KVM_ISA_VMX is 1 and its HLT exit 12, KVM_ISA_SVM is 2 and its HLT exit 0x78, arch/x86/include/uapi/asm.

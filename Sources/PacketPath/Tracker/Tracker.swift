@@ -156,5 +156,8 @@ package struct Tracker: ~Copyable {
     package func count(of kind: MarkKind, on machine: Int) -> Int { machines[machine].kindCounts[Int(kind.rawValue)] }
 
     /// What was found out about each guest's clock.
-    package func containment(of machine: Int) -> Containment { machines[machine].containment }
+    package func containment(of machine: Int) -> Containment {
+        // Without both ends there are no windows.
+        count(of: .vmEntry, on: 0) == 0 || count(of: .vmExit, on: 0) == 0 ? Containment() : machines[machine].containment
+    }
 }
