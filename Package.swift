@@ -21,6 +21,7 @@ let package = Package(
         // Floor 0: what Debian ships in C.
         .systemLibrary(name: "CTraceEvent", pkgConfig: "libtraceevent"),
         .systemLibrary(name: "CCompression"),
+        .target(name: "CLinux"),
 
         // Floor 1: pure or close to the system.
         .target(name: "LinuxSystem", swiftSettings: strict),
@@ -33,7 +34,7 @@ let package = Package(
         // Floor 2: trace files and the folders they lie in.
         .target(
             name: "TraceData",
-            dependencies: ["CTraceEvent", "CCompression", "LinuxSystem", "ClockSync"],
+            dependencies: ["CTraceEvent", "CCompression", "CLinux", "LinuxSystem", "ClockSync"],
             swiftSettings: strict),
         .target(name: "Sessions", dependencies: ["LinuxSystem"], swiftSettings: strict),
 
@@ -71,6 +72,6 @@ let package = Package(
 
         // What `make bench` runs beside virtlat.
         .executableTarget(
-            name: "bench-trace", dependencies: ["TraceData", "LinuxSystem"], path: "Tests/Bench/Trace", swiftSettings: common),
+            name: "bench-trace", dependencies: ["TraceData", "ClockSync", "LinuxSystem"], path: "Tests/Bench/Trace", swiftSettings: common),
     ]
 )

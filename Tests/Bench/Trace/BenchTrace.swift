@@ -1,4 +1,4 @@
-// bench-trace SOURCE-FOLDER OUT-FOLDER [EVENTS]: a recording of host and guest, repeated until it is long enough to measure with.
+// bench-trace SOURCE-FOLDER OUT-FOLDER [EVENTS] makes a recording of host and guest: a short one, repeated until it is long enough to measure with.
 
 import Glibc
 import LinuxSystem
@@ -13,6 +13,10 @@ struct Fault: Error {
 struct BenchTrace {
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
+        if arguments.first == "--walk" {
+            do { try Walk.run(Array(arguments.dropFirst())) } catch { fail("bench-trace: \(error)", status: 1) }
+            return
+        }
         guard let source = arguments.popFirst(), let output = arguments.popFirst(),
             let events = Int(arguments.popFirst() ?? "10000000"), events > 0, arguments.isEmpty
         else {

@@ -1,0 +1,1 @@
+// A header-only module needs one source file.
