@@ -1,0 +1,174 @@
+// Holes in a recording: what touches one is counted as lost, what comes after it is found again, and nothing is made up.
+
+import ClockSync
+import PacketPath
+import Testing
+
+@Suite struct LossTests {
+    @Test func `packets in flight when the host loses events are lost-events, and later ones are whole after the next proof`() {
+        var scene = Scene()
+        let before = scene.packets(2)
+        let torn = scene.packets(2)
+        let after = scene.packets(2)
+        scene.receive(before)
+        scene.receive(torn)
+        scene.receive(after)
+        // The copy of the second one is missing.
+        let copy = torn[1].points[.vhostCopy]!
+        scene.lose(lane: 1, copy..<copy + 1)
+        let found = scene.run()
+        #expect(found.isWhole(before + after))
+        #expect(found.outcomes(torn) == [.lostEvents, .lostEvents])
+        #expect(found.journeys.count == 6)
+    }
+
+    @Test func `packets in flight when the guest loses events are lost-events, and later ones are whole after the next proof`() {
+        var scene = Scene()
+        let before = scene.packets(2)
+        let torn = scene.packets(2)
+        let after = scene.packets(2)
+        scene.receive(before)
+        scene.receive(torn)
+        scene.receive(after)
+        let ingress = torn[1].points[.guestIngress]!
+        scene.lose(lane: 2, ingress..<ingress + 1)
+        let found = scene.run()
+        #expect(found.isWhole(before + after))
+        #expect(found.outcomes(torn) == [.lostEvents, .lostEvents])
+        #expect(found.journeys.count == 6)
+    }
+
+    @Test(arguments: [Point.guestEgress, .hostIngress])
+    func `sent packets that touch a hole are lost-events, wherever it is`(point: Point) {
+        var scene = Scene()
+        let before = scene.packets(2)
+        let torn = scene.packets(2)
+        let after = scene.packets(2)
+        scene.transmit(before)
+        scene.transmit(torn)
+        scene.transmit(after)
+        let time = torn[1].points[point]!
+        scene.lose(lane: point == .guestEgress ? 2 : 1, time..<time + 1)
+        let found = scene.run()
+        #expect(found.isWhole(before + after))
+        #expect(found.outcome(torn[0]) == .lostEvents)
+        #expect(found.outcome(torn[1]) == .lostEvents)
+        #expect(found.journeys.count == 6)
+    }
+
+    @Test func `a packet whose arrival is lost is not one the host sent itself`() {
+        var scene = Scene()
+        let packets = scene.packets(3)
+        scene.receive([packets[0]])
+        scene.receive([packets[1]])
+        scene.receive([packets[2]])
+        // From the interrupt to netif_receive_skb; the transmission on the tap is there again.
+        scene.lose(lane: 0, packets[1].points[.nicIRQ]!..<packets[1].points[.hostEgress]!)
+        let found = scene.run()
+        #expect(found.outcomes(packets) == [.complete, .lostEvents, .complete])
+    }
+
+    @Test func `a packet whose system call is lost is not one the kernel sent itself`() {
+        var scene = Scene()
+        let packets = scene.packets(3)
+        for packet in packets { scene.transmit([packet]) }
+        scene.lose(lane: 2, packets[1].points[.guestSend]!..<packets[1].points[.guestEgress]!)
+        let found = scene.run()
+        #expect(found.outcomes(packets) == [.complete, .lostEvents, .complete])
+    }
+
+    @Test func `a hole while nothing is under way loses nothing`() {
+        var scene = Scene()
+        let before = scene.plainRound()
+        let quiet = scene.now
+        // Timer ticks of an idle host, all lost but the last.
+        for _ in 0..<20 { scene.otherInterrupt(lane: 1) }
+        scene.lose(lane: 1, quiet..<scene.now - 20)
+        let after = scene.plainRound()
+        let last = scene.plainRound()
+        let found = scene.run()
+        #expect(found.isWhole(before.receive + before.transmit))
+        #expect(found.isWhole(last.receive + last.transmit))
+        #expect(found.outcomes(after.receive + after.transmit) == [.complete, .complete])
+        #expect(found.journeys.count == 6)
+    }
+
+    @Test func `a hole that is still open at the end loses only what was under way`() {
+        var scene = Scene()
+        let rounds = [scene.plainRound(), scene.plainRound()]
+        scene.lose(lane: 1, rounds[1].receive[0].points[.vhostCopy]!..<scene.now)
+        let found = scene.run()
+        #expect(found.isWhole(rounds[0].receive + rounds[0].transmit))
+        #expect(found.falsehoods(among: scene.packets).isEmpty)
+        #expect(found.count(.complete) == 2)
+        #expect(found.journeys.count == 4)
+    }
+
+    @Test func `events lost before the first one are no different from a recording that begins late`() {
+        var scene = Scene()
+        let rounds = [scene.plainRound(), scene.plainRound(), scene.plainRound()]
+        scene.lose(lane: 1, 0..<rounds[1].receive[0].points[.vhostCopy]!)
+        let found = scene.run()
+        #expect(found.isWhole(rounds[2].receive + rounds[2].transmit))
+        #expect(found.falsehoods(among: scene.packets).isEmpty)
+        #expect(found.count(.complete) <= 4)
+    }
+
+    @Test func `what guest events say after a hole is not held against windows from before it`() {
+        var scene = Scene()
+        let rounds = [scene.plainRound(), scene.plainRound(), scene.plainRound()]
+        // All entries and exits of a while.
+        scene.lose(lane: 0, rounds[0].transmit[0].points[.kick]!..<rounds[1].transmit[0].points[.kick]!)
+        #expect(scene.run().containments[1].outside == 0)
+    }
+
+    /// When a packet was under way on a machine.
+    private func stay(_ packet: Packet, isHost: Bool) -> ClosedRange<Nanoseconds>? {
+        let isReceived = packet.points[.guestRead] != nil
+        let first: Nanoseconds?
+        let last: Nanoseconds?
+        if isReceived {
+            first = packet.points[isHost ? .hostIngress : .guestIngress]
+            last = packet.points[isHost ? .vhostCopy : .guestRead]
+        } else {
+            first = packet.points[isHost ? .hostIngress : .guestSend]
+            last = packet.points[isHost ? .nicXmit : .guestEgress]
+        }
+        guard let first, let last else { return nil }
+        return first...last
+    }
+
+    @Test(arguments: 0..<3)
+    func `wherever a hole is, no packet is made of two, all are counted, and later ones are whole`(lane: Int) {
+        var original = Scene()
+        let rounds = [original.plainRound(), original.busyRound(), original.busyRound(), original.plainRound(), original.plainRound()]
+        let last = rounds[4].receive + rounds[4].transmit
+        let times = original.timesOf(lane: lane)
+        var falsehoods: [String] = []
+        var miscounts: [String] = []
+        var touching: [String] = []
+        for begin in times where rounds[1].times.contains(begin) {
+            for length: Nanoseconds in [1, 20, 60, 150, 400, 900] {
+                let end = begin + length
+                guard end < rounds[3].times.lowerBound else { continue }
+                var scene = original
+                scene.lose(lane: lane, begin..<end)
+                let found = scene.run()
+                let place = "hole of \(length) at \(begin)"
+                falsehoods += found.problems(among: original.packets, whole: last).map { "\(place): \($0)" }
+                if found.seen(.receive) != 13 || found.seen(.transmit) != 9 {
+                    miscounts.append("\(place): \(found.seen(.receive)) of 13 received, \(found.seen(.transmit)) of 9 sent")
+                }
+                let known = (times.last { $0 < begin } ?? begin)...(times.first { $0 >= end } ?? end)
+                for packet in original.packets where found.outcome(packet) == .complete {
+                    if let stay = stay(packet, isHost: lane < 2), stay.lowerBound < known.upperBound, stay.upperBound > known.lowerBound {
+                        touching.append("\(place): \(packet.points)")
+                    }
+                }
+            }
+        }
+        #expect(falsehoods.isEmpty, "\(falsehoods.count) times, \(falsehoods.first ?? "")")
+        #expect(miscounts.isEmpty, "\(miscounts.count) times, \(miscounts.first ?? "")")
+        #expect(touching.isEmpty, "complete though they touch it: \(touching.count), \(touching.first ?? "")")
+    }
+}

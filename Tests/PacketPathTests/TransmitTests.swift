@@ -1,0 +1,240 @@
+// Which points a sent packet passes, and which of them it may lack.
+
+import PacketPath
+import Testing
+
+@Suite struct TransmitTests {
+    @Test func `a sent packet passes all eight points, each at its own event's time`() throws {
+        var scene = Scene()
+        scene.now = 10_000
+        let packet = scene.packet()
+        scene.transmit([packet])
+        let found = scene.run()
+        let journey = try #require(found.journeys.first)
+        #expect(found.journeys.count == 1)
+        #expect(journey.outcome == .complete)
+        #expect(
+            journey.points == [
+                .guestSend: 10_030, .guestEgress: 10_050, .kick: 10_060, .vhostWake: 10_080, .vhostRun: 10_120, .hostIngress: 10_130,
+                .hostEgress: 10_140, .nicXmit: 10_150,
+            ])
+        #expect(journey.points == packet.points)
+        #expect(journey.direction == .transmit)
+        #expect(journey.machine == 1)
+        #expect(journey.device == scene.line.device)
+        #expect(journey.hostDevice == scene.line.tap)
+        #expect(journey.nic == scene.line.nic)
+        #expect(journey.length == 106)
+    }
+
+    @Test func `a busy worker wants no kick, so there is none, and no wake-up either`() {
+        var scene = Scene()
+        let packets = scene.packets(3)
+        // Whose worker it is has been seen before.
+        scene.transmit(scene.packets(1))
+        scene.transmit(packets, kicking: false, vhostAwake: true)
+        let found = scene.run()
+        #expect(found.count(.complete) == 4)
+        for packet in packets { #expect(found[packet]?.points == packet.points) }
+    }
+
+    @Test func `a kick that finds the worker awake wakes nobody`() {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.transmit(scene.packets(1))
+        scene.transmit([packet], vhostAwake: true)
+        let found = scene.run()
+        #expect(packet.points[.kick] != nil && packet.points[.vhostWake] == nil)
+        #expect(found[packet]?.points == packet.points)
+    }
+
+    @Test func `packets of one burst share the first one's switch, not its kick or wake-up`() {
+        var scene = Scene()
+        let packets = scene.packets(16)
+        scene.transmit(packets)
+        let found = scene.run()
+        #expect(found.count(.complete) == 16)
+        for packet in packets { #expect(found[packet]?.points == packet.points) }
+    }
+
+    @Test(arguments: [Scene.Context.thread, .softIRQ])
+    func `a packet that another thread dequeues was still sent by the one that queued it`(context: Scene.Context) {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.wakeSender()
+        packet.points[.guestSend] = scene.senderCalls()
+        scene.guestQueues(packet)
+        scene.senderReturns()
+        scene.driverBegins(packet, thread: 99, context)
+        scene.kicks(packet)
+        scene.driverEnds(packet, thread: 99, context)
+        packet.points[.vhostRun] = scene.vhostRuns()
+        scene.vhostWrites(packet)
+        scene.nicSends(packet)
+        scene.vhostSleeps()
+        scene.restSender()
+        #expect(scene.run()[packet]?.points == packet.points)
+    }
+
+    @Test func `a softirq that interrupts a sender and sends has no system call of its own`() {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.wakeSender()
+        scene.senderCalls()
+        // A TCP acknowledgement from the softirq on top of the thread.
+        scene.guestQueues(packet, .softIRQ)
+        scene.driverBegins(packet, .softIRQ)
+        scene.kicks(packet)
+        scene.driverEnds(packet, .softIRQ)
+        scene.senderReturns()
+        packet.points[.vhostRun] = scene.vhostRuns()
+        scene.vhostWrites(packet)
+        scene.nicSends(packet)
+        scene.vhostSleeps()
+        scene.restSender()
+        let found = scene.run()
+        #expect(found.outcome(packet) == .complete)
+        #expect(found[packet]?.points == packet.points)
+    }
+
+    @Test func `a thread that sends outside a system call has none`() {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.wakeSender()
+        scene.senderCalls()
+        scene.senderReturns()
+        scene.guestQueues(packet)
+        scene.driverBegins(packet)
+        scene.kicks(packet)
+        scene.driverEnds(packet)
+        packet.points[.vhostRun] = scene.vhostRuns()
+        scene.vhostWrites(packet)
+        scene.nicSends(packet)
+        scene.vhostSleeps()
+        scene.restSender()
+        #expect(scene.run()[packet]?.points == packet.points)
+    }
+
+    @Test func `NETDEV_TX_BUSY is no transmission: the packet counts once, when the driver takes it`() {
+        var scene = Scene()
+        let packets = scene.packets(2)
+        scene.wakeSender()
+        packets[0].points[.guestSend] = scene.senderCalls()
+        scene.guestQueues(packets[0])
+        scene.driverBegins(packets[0])
+        scene.driverEnds(packets[0], rc: 0x10)
+        scene.senderReturns()
+        // Tried again later, from the softirq.
+        scene.driverBegins(packets[0], .softIRQ)
+        scene.kicks(packets[0])
+        scene.driverEnds(packets[0], .softIRQ)
+        scene.sends(packets[1], kicking: false)
+        packets.stamp(.vhostRun, scene.vhostRuns())
+        for packet in packets {
+            scene.vhostWrites(packet)
+            scene.nicSends(packet)
+        }
+        scene.vhostSleeps()
+        scene.restSender()
+        let found = scene.run()
+        #expect(found.journeys.count == 2)
+        for packet in packets { #expect(found[packet]?.points == packet.points) }
+    }
+
+    @Test(arguments: [false, true])
+    func `a packet that the guest's driver drops never is on the ring, but counts`(first: Bool) throws {
+        var scene = Scene()
+        let dropped = scene.packet()
+        let sent = scene.packets(2)
+        if !first { scene.transmit([sent[0]]) }
+        scene.wakeSender()
+        scene.senderCalls()
+        scene.guestQueues(dropped)
+        scene.driverBegins(dropped)
+        scene.mark(.drop, lane: 2, thread: 98, a: dropped.guestSKB, b: 3)
+        scene.driverEnds(dropped)
+        scene.senderReturns()
+        scene.restSender()
+        if first { scene.transmit([sent[0]]) }
+        scene.transmit([sent[1]])
+        let found = scene.run()
+        #expect(found.journeys.count == 3)
+        let journey = try #require(found[dropped])
+        #expect(journey.outcome == .dropped)
+        #expect(journey.dropReason == 3)
+        for packet in sent { #expect(found[packet]?.points == packet.points) }
+    }
+
+    @Test func `a packet the bridge delivers to the host itself is kernel-consumed`() {
+        for context in [Scene.Context.thread, .softIRQ] {
+            var scene = Scene()
+            let packets = scene.packets(2)
+            scene.wakeSender()
+            for packet in packets { scene.sends(packet, kicking: packet === packets[0]) }
+            scene.restSender()
+            packets.stamp(.vhostRun, scene.vhostRuns())
+            scene.vhostWrites(packets[0])
+            // A thread of the host reads it, or its stack takes it.
+            if context == .thread { scene.mark(.copy, lane: 0, thread: 900, a: packets[0].hostSKB, b: 64) }
+            scene.mark(.consume, lane: 0, thread: 900, context, a: packets[0].hostSKB)
+            scene.vhostWrites(packets[1])
+            scene.nicSends(packets[1])
+            scene.vhostSleeps()
+            let found = scene.run()
+            #expect(found.outcomes(packets) == [.kernelConsumed, .complete])
+        }
+    }
+
+    @Test func `a driver that frees the packet before net_dev_xmit has sent it all the same`() {
+        var scene = Scene()
+        let packets = scene.packets(2)
+        scene.wakeSender()
+        for packet in packets { scene.sends(packet, kicking: packet === packets[0]) }
+        scene.restSender()
+        packets.stamp(.vhostRun, scene.vhostRuns())
+        for packet in packets {
+            scene.vhostWrites(packet)
+            packet.points[.hostEgress] = scene.skbMark(.startXmit, packet.hostSKB, 1, length: 106, lane: 1, thread: 179, .thread)
+            scene.mark(.consume, lane: 1, thread: 179, a: packet.hostSKB)
+            packet.points[.nicXmit] = scene.skbMark(.xmitDone, packet.hostSKB, 1, lane: 1, thread: 179, .thread)
+        }
+        scene.vhostSleeps()
+        let found = scene.run()
+        #expect(found.count(.complete) == 2)
+        for packet in packets { #expect(found[packet]?.points == packet.points) }
+    }
+
+    @Test func `a NIC that drops the packet gives the kernel's reason`() throws {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.wakeSender()
+        scene.sends(packet)
+        scene.restSender()
+        scene.vhostRuns()
+        scene.vhostWrites(packet)
+        scene.mark(.drop, lane: 1, thread: 179, a: packet.hostSKB, b: 6)
+        scene.vhostSleeps()
+        let journey = try #require(scene.run()[packet])
+        #expect(journey.outcome == .dropped)
+        #expect(journey.dropReason == 6)
+    }
+
+    @Test func `another worker that dequeues on the NIC carries the packet on, and it stays the first one's`() {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.wakeSender()
+        scene.sends(packet)
+        scene.restSender()
+        packet.points[.vhostRun] = scene.vhostRuns()
+        scene.vhostWrites(packet)
+        scene.vhostSleeps()
+        // Queued on the NIC's qdisc; the worker of another tap holds its lock and runs it.
+        scene.switchTo(190, lane: 0)
+        scene.nicSends(packet, thread: 190, lane: 0)
+        scene.switchTo(0, from: 190, state: Scene.sleeping, lane: 0)
+        let found = scene.run()
+        #expect(found.journeys.count == 1)
+        #expect(found[packet]?.points == packet.points)
+        #expect(found[packet]?.hostDevice == scene.line.tap)
+    }
+}
