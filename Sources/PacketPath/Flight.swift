@@ -54,6 +54,8 @@ struct Flight {
         static let sharedInterrupt = Flags(rawValue: 128)
         /// The other machine's recording does not reach to where it began.
         static let cut = Flags(rawValue: 256)
+        /// Counted in `RingOrder.counted`.
+        static let owed = Flags(rawValue: 512)
     }
 
     var times = PointTimes()

@@ -83,6 +83,8 @@ struct GuestQueue {
     var lastCopy = PointTimes.absent
     /// … and when the worker last signalled or slept, so that all it had copied was on the ring.
     var lastSettled = PointTimes.absent
+    /// Vector of the last signal, 0 when unknown.
+    var vector: Int32 = 0
     /// Copied and not yet signalled.
     var unsignalled = FlightQueue()
     /// Another thread serves the same device: a second queue pair, whose order is another one.

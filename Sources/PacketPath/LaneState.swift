@@ -37,6 +37,8 @@ struct LaneState {
 
     /// The packet the stack is receiving, for wake-ups that happen on its behalf.
     var receiving = FlightID.none
+    /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
+    var isSettled = false
     /// The packet the driver gave to GRO last.
     var polled = FlightID.none
 
@@ -48,6 +50,7 @@ struct LaneState {
     /// Forgets everything that a hole in the recording makes doubtful.
     mutating func forget() {
         irq = -1
+        isSettled = false
         pendingCount = 0
         handoverCount = 0
         receiving = .none
@@ -170,6 +173,8 @@ struct NapiInstances: ~Copyable {
         if Int(irq) >= interrupts.count {
             interrupts += [Interrupt](repeating: Interrupt(), count: Int(irq) + 1 - interrupts.count)
         }
+        // An instance that is some other interrupt's for certain is polled on and on, or was asked for by its driver.
+        if let owner = owner(of: address), owner != Int(irq), interrupts[owner].votes > 1 { return }
         var known = interrupts[Int(irq)]
         if known.instance == address {
             known.votes = min(known.votes + 1, 8)
@@ -180,6 +185,8 @@ struct NapiInstances: ~Copyable {
         }
         interrupts[Int(irq)] = known
     }
+
+    private func owner(of address: UInt64) -> Int? { interrupts.firstIndex { $0.instance == address } }
 
     /// Takes note of a poll's result.
     mutating func note(_ address: UInt64, device: UInt16, work: Int32) {

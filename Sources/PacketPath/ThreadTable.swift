@@ -41,8 +41,11 @@ struct ThreadEvent: BitwiseCopyable {
     var port: Int16 = -1
     /// Index of the vCPU it is, -1 for other threads.
     var vcpu: Int16 = -1
-    /// Since when it has been in a sending system call; absent when it is not.
-    var sendingSince = PointTimes.absent
+    /// Since when it has been in a sending system call; absent when it is not, `sendingUnknown` when that can't be told.
+    var sendingSince = ThreadState.sendingUnknown
+
+    /// It may have entered a call before the recording, or in a hole.
+    static let sendingUnknown = PointTimes.absent + 1
 
     static let shortHistory = 16
     /// vCPU threads enter and leave the guest many times while a packet waits.
@@ -136,6 +139,11 @@ struct ThreadEvent: BitwiseCopyable {
             if states[Int(index)].id == id { return index }
             slot = (slot &+ 1) & mask
         }
+    }
+
+    /// There was a hole: nobody's system calls are known any more.
+    mutating func forgetCalls() {
+        for index in states.indices { states[index].sendingSince = ThreadState.sendingUnknown }
     }
 
     private mutating func add(_ id: Int32) -> Int32 {

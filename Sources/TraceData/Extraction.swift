@@ -6,6 +6,9 @@ struct ExtractionPlan: BitwiseCopyable {
     var stepCount: UInt8
     /// Smallest record that holds all fields of the plan.
     var minimumSize: UInt16
+    /// Where `common_pid` and `common_flags` lie.
+    var threadOffset: UInt16
+    var flagsOffset: UInt16
     /// Steps of the plan, in the program's array.
     var firstStep: UInt16
 }
@@ -36,8 +39,6 @@ struct ExtractionStep: BitwiseCopyable {
     let planOfID: UnsafeMutableBufferPointer<UInt8>
     let plans: UnsafeMutableBufferPointer<ExtractionPlan>
     let steps: UnsafeMutableBufferPointer<ExtractionStep>
-    let flagsOffset: Int
-    let threadOffset: Int
     /// Events asked for that this file has no format of, or not the fields that are needed.
     let missing: [String]
     /// The formats the program was made from.
@@ -67,9 +68,6 @@ struct ExtractionStep: BitwiseCopyable {
         unsafe self.steps = .allocate(capacity: max(1, steps.count))
         _ = unsafe self.steps.initialize(from: steps)
         self.missing = missing
-        // Every event of a kernel has the same common fields; 2 and 4 since they exist.
-        flagsOffset = formats.all.first?.field("common_flags")?.offset ?? 2
-        threadOffset = formats.all.first?.field("common_pid")?.offset ?? 4
     }
 
     deinit {
@@ -81,8 +79,11 @@ struct ExtractionStep: BitwiseCopyable {
     private static func compile(
         _ query: EventQuery, _ format: EventFormat, _ steps: inout [ExtractionStep]
     ) -> ExtractionPlan? {
+        guard let thread = format.field("common_pid"), thread.size == 4, thread.shape == .number,
+            let flags = format.field("common_flags"), flags.size == 1, flags.shape == .number
+        else { return nil }
         var own: [ExtractionStep] = []
-        var minimum = format.commonFields.map(\.end).max() ?? 8
+        var minimum = max(4, thread.end, flags.end)
         if let condition = query.condition {
             let (name, action, value): (String, ExtractionStep.Action, UInt64) =
                 switch condition {
@@ -110,7 +111,8 @@ struct ExtractionStep: BitwiseCopyable {
         guard minimum <= Int(UInt16.max), steps.count + own.count <= Int(UInt16.max) else { return nil }
         defer { steps += own }
         return ExtractionPlan(
-            kind: query.kind, stepCount: UInt8(own.count), minimumSize: UInt16(minimum), firstStep: UInt16(steps.count))
+            kind: query.kind, stepCount: UInt8(own.count), minimumSize: UInt16(minimum),
+            threadOffset: UInt16(thread.offset), flagsOffset: UInt16(flags.offset), firstStep: UInt16(steps.count))
     }
 
     private static func load(_ field: EventField) -> ExtractionStep? {

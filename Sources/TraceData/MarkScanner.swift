@@ -119,6 +119,7 @@ package struct LaneCounts: Sendable {
         }
         if pages.skipped || hole {
             counts.holes += 1
+            counts.lost = counts.lost &+ lost
             unsafe reserved(Mark.Reserved.lostBegin, time, 0, out.baseAddress! + count)
             count += 1
         }
@@ -277,9 +278,9 @@ package struct LaneCounts: Sendable {
         unsafe out.initialize(
             to: Mark(
                 time: time, a: a, b: b,
-                thread: Int32(littleEndian: record.loadUnaligned(fromByteOffset: program.threadOffset, as: Int32.self)),
+                thread: Int32(littleEndian: record.loadUnaligned(fromByteOffset: Int(plan.threadOffset), as: Int32.self)),
                 lane: lane, kind: plan.kind,
-                flags: record.load(fromByteOffset: program.flagsOffset, as: UInt8.self)))
+                flags: record.load(fromByteOffset: Int(plan.flagsOffset), as: UInt8.self)))
         return true
     }
 

@@ -111,8 +111,8 @@ extension TraceOptions {
         return guest
     }
 
-    /// Peer id, flags, CPUs; per CPU a count with its times, offsets and scalings; then, which the manual omits, one
-    /// word of fraction bits per CPU (trace-cmd since 3.0, `tracecmd_write_guest_time_shift`).
+    /// Peer id, flags, CPUs; per CPU a count with its times, offsets and scalings; then, which the manual omits, per CPU one
+    /// word of 64 bits for each sample, the fraction bits of its scaling (trace-cmd since 3.0, `tracecmd_write_guest_time_shift`).
     private mutating func readTimeShift(_ data: inout ByteReader) throws(TraceFileError.Fault) {
         peerTraceID = try data.u64()
         let flags = try data.u32()
@@ -128,8 +128,12 @@ extension TraceOptions {
             for index in 0..<count { samples[index].scaling = try data.u64() }
             shifts.append(TimeShift(interpolates: flags & 1 != 0, samples: samples, fractionBits: 0))
         }
-        if data.remaining >= 4 * cpus {
-            for index in shifts.indices { shifts[index].fractionBits = try data.u32() }
+        // A file that ends before has no fractions; one CPU's are the same for all of its samples.
+        for index in shifts.indices where data.remaining >= 8 * shifts[index].samples.count {
+            for sample in shifts[index].samples.indices {
+                let bits = try data.u64()
+                if sample == 0 { shifts[index].fractionBits = UInt32(clamping: bits) }
+            }
         }
         timeShifts = shifts
     }

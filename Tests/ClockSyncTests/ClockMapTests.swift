@@ -5,9 +5,9 @@ import Testing
     @Test func `a cycle conversion is the kernel's multiplication and shift, in 128 bits`() {
         let conversion = CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0)
         #expect(conversion.nanoseconds(0) == 0)
-        #expect(conversion.nanoseconds(253_466_625_316) == Int64(UInt128(253_466_625_316) * 827_197_636 >> 31))
+        #expect(conversion.nanoseconds(253_466_625_316) == Int64((UInt128(253_466_625_316) * 827_197_636) >> 31))
         // 2^60 cycles times 2^29 need more than 64 bits.
-        #expect(conversion.nanoseconds(1 << 60) == Int64(UInt128(1 << 60) * 827_197_636 >> 31))
+        #expect(conversion.nanoseconds(1 << 60) == Int64((UInt128(1 << 60) * 827_197_636) >> 31))
         #expect(CycleConversion(multiplier: 3, shift: 0, offset: 7).nanoseconds(5) == 22)
     }
 
@@ -67,7 +67,7 @@ import Testing
         for _ in 0..<1000 {
             let host = UInt64.random(in: 1 << 40..<1 << 50, using: &random)
             let guest =
-                UInt64(truncatingIfNeeded: UInt128(host) * UInt128(scaling.ratio) >> UInt128(scaling.bits)) &+ UInt64(bitPattern: tscOffset)
+                UInt64(truncatingIfNeeded: (UInt128(host) * UInt128(scaling.ratio)) >> UInt128(scaling.bits)) &+ UInt64(bitPattern: tscOffset)
             // One guest cycle may stand for several host cycles.
             let slack = Int64((UInt128(1) << UInt128(scaling.bits)) / UInt128(scaling.ratio)) + 1
             #expect(abs(map.hostTime(guest) - Int64(host)) <= slack)

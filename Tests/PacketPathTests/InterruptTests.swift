@@ -4,33 +4,11 @@ import PacketPath
 import Testing
 
 @Suite struct InterruptTests {
-    /// A packet that is on its tap, up to its reader.
-    private func finish(_ packets: [Packet], in scene: inout Scene) {
-        packets.stamp(.vhostRun, scene.vhostRuns())
-        for packet in packets { scene.vhostCopies(packet) }
-        scene.signal(packets)
-        scene.vhostSleeps()
-        scene.enter(packets)
-        packets.stamp(.guestIRQ, scene.guestInterrupt())
-        scene.guestPolls(packets)
-        scene.readAll(packets)
-        scene.vcpuHalts()
-    }
-
-    /// Two NICs on the bridge of one tap.
-    private func secondNIC(_ line: Line) -> Line {
-        var second = line
-        second.nic = 11
-        second.nicIRQ = 40
-        second.nicNapi = 0xa100
-        return second
-    }
-
     @Test(arguments: [false, true])
     func `of two NICs whose interrupts are pending together each packet has its own`(reversed: Bool) {
         var scene = Scene()
         let one = scene.line
-        let two = secondNIC(one)
+        let two = Line.secondNIC
         // Each interrupt has been seen alone before.
         for line in [one, two] {
             scene.line = line
@@ -46,7 +24,7 @@ import Testing
             scene.nicPolls([packet], waking: (index == 0) != reversed)
         }
         scene.line = one
-        finish(reversed ? packets.reversed() : packets, in: &scene)
+        scene.deliver(reversed ? packets.reversed() : packets)
         let found = scene.run()
         for packet in packets { #expect(found[packet]?.points == packet.points) }
         #expect(packets.map { found[$0]?.nic } == [1, 11])
@@ -56,15 +34,15 @@ import Testing
         var scene = Scene()
         let one = scene.line
         let packet = scene.packet()
-        scene.line = secondNIC(one)
+        scene.line = .secondNIC
         scene.nicInterrupt()
         scene.line = one
         let own = scene.nicInterrupt()
-        scene.line = secondNIC(one)
+        scene.line = .secondNIC
         scene.nicPollEnds(work: 0)
         scene.line = one
         scene.nicPolls([packet])
-        finish([packet], in: &scene)
+        scene.deliver([packet])
         let found = scene.run()
         #expect(found.outcome(packet) == .complete)
         let irq = found[packet]?.points[.nicIRQ]
@@ -175,7 +153,7 @@ import Testing
         // A disk's interrupt before the poll, and the NIC's own for sent buffers, which raises NET_TX.
         scene.otherInterrupt(lane: 0)
         scene.nicPolls([packet])
-        finish([packet], in: &scene)
+        scene.deliver([packet])
         #expect(scene.run()[packet]?.points == packet.points)
     }
 
@@ -185,7 +163,7 @@ import Testing
         scene.otherInterrupt(lane: 0)
         scene.mark(.netRxRaised, lane: 0, thread: 14, .softIRQ)
         scene.nicPolls([packet])
-        finish([packet], in: &scene)
+        scene.deliver([packet])
         #expect(scene.run()[packet]?.points == packet.points)
     }
 
@@ -195,7 +173,7 @@ import Testing
         packet.points[.nicIRQ] = scene.nicInterrupt()
         scene.nicInterrupt()
         scene.nicPolls([packet])
-        finish([packet], in: &scene)
+        scene.deliver([packet])
         #expect(scene.run()[packet]?.points == packet.points)
     }
 
@@ -204,7 +182,7 @@ import Testing
         let packet = scene.packet()
         _ = scene.interrupt(scene.line.nicIRQ, lane: 1)
         scene.nicPolls([packet])
-        finish([packet], in: &scene)
+        scene.deliver([packet])
         #expect(scene.run()[packet]?.points == packet.points)
     }
 }

@@ -1,6 +1,5 @@
 // Whole ways of packets, as EVENTS of a real session show them: from rest to rest.
 
-import ClockSync
 import PacketPath
 
 extension Scene {
@@ -40,6 +39,20 @@ extension Scene {
         nicPolls(packets, waking: waking)
     }
 
+    /// From the tap to the reader, who all sleep.
+    mutating func deliver(_ packets: [Packet]) {
+        packets.stamp(.vhostRun, vhostRuns())
+        for packet in packets { vhostCopies(packet) }
+        signal(packets)
+        vhostSleeps()
+        enter(packets)
+        packets.stamp(.guestIRQ, guestInterrupt())
+        guestPolls(packets)
+        readAll(packets)
+        vcpuHalts()
+    }
+
+    /// Brings the vCPU from its sleep to `state`.
     mutating func prepare(_ vcpu: VCPUState) {
         if case .asleep = vcpu { return }
         vcpuRuns()

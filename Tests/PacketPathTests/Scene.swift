@@ -10,72 +10,6 @@ import ClockSync
 import PacketPath
 import TraceData
 
-/// Everything one guest device hangs on: NIC, tap, worker, vCPU, reader.
-struct Line {
-    // Names of devices, as small numbers.
-    var nic: UInt16 = 1
-    var tap: UInt16 = 2
-    var device: UInt16 = 3
-    var nicIRQ: Int32 = 32
-    var nicNapi: UInt64 = 0xa000
-    /// Interrupts and NAPI instances of the guest's virtio-net device, one of each for received packets and sent buffers.
-    var inputIRQ: Int32 = 25
-    var inputNapi: UInt64 = 0xb000
-    var outputIRQ: Int32 = 26
-    var outputNapi: UInt64 = 0xc000
-    var worker: Int32 = 179
-    var vcpu: Int32 = 181
-    /// `vcpu_id` of kvm_entry.
-    var vcpuNumber: UInt64 = 0
-    /// The guest's thread that reads and sends.
-    var reader: Int32 = 98
-    var nicLane = 0
-    var workerLane = 1
-    var vcpuLane = 0
-    var guestLane = 2
-    /// Vector of the receive interrupt, as KVM knows it.
-    var vector: UInt8 = 39
-}
-
-/// A packet as the kernels of a scene know it, and what truly happened to it.
-final class Packet {
-    /// With the Ethernet header.
-    let length: Int
-    /// Its addresses in the two kernels.
-    var hostSKB: UInt64
-    var guestSKB: UInt64
-    var points = Points()
-    /// How its journey has to end.
-    var fate = Outcome.complete
-    /// netif_receive_skb of the NIC, which stands in where napi_gro_receive_entry was not recorded.
-    var stackReceive: Nanoseconds?
-
-    init(length: Int, hostSKB: UInt64, guestSKB: UInt64) {
-        self.length = length
-        self.hostSKB = hostSKB
-        self.guestSKB = guestSKB
-    }
-
-    /// The points that are one packet's alone.
-    static let identity: [Point] = [.hostIngress, .hostEgress, .vhostCopy, .guestIngress, .guestRead, .guestEgress, .nicXmit]
-
-    /// Whether a journey with these points can be this packet's: it may lack some, but has no other packet's.
-    func matches(_ found: Points) -> Bool {
-        Self.identity.allSatisfy { point in
-            guard let time = found[point], time != points[point] else { return true }
-            return point == .hostIngress && time == stackReceive
-        }
-    }
-
-    /// Whether the interrupts, wake-ups, switches and calls in it are the packet's too, as far as they are known.
-    func agrees(_ found: Points) -> Bool {
-        Point.allCases.allSatisfy { point in
-            Self.identity.contains(point) || found[point] == nil || found[point] == points[point]
-                || points[point] == nil && point != .guestSend
-        }
-    }
-}
-
 struct Scene {
     /// In which context a mark is made.
     enum Context: UInt8 { case thread = 0, hardIRQ = 0x08, softIRQ = 0x10 }
@@ -172,12 +106,5 @@ struct Scene {
 
     mutating func pollEnds(_ napi: UInt64, _ device: UInt16, work: Int, budget: Int = 64, lane: Int, thread: Int32 = 0) {
         mark(.napiPoll, lane: lane, thread: thread, .softIRQ, a: napi, b: UInt64(device) | UInt64(work) << 16 | UInt64(budget) << 32)
-    }
-}
-
-extension [Packet] {
-    /// Something that happened to all of them at once.
-    func stamp(_ point: Point, _ time: Nanoseconds?) {
-        for packet in self { packet.points[point] = time }
     }
 }

@@ -1,6 +1,5 @@
 // A recording begins and ends somewhere: what is on its way then is counted, and joined with nothing it is not.
 
-import ClockSync
 import PacketPath
 import Testing
 
@@ -136,7 +135,8 @@ import Testing
             let found = scene.run()
             problems += found.problems(among: original.packets, whole: last).map { "begun at \(begin): \($0)" }
             if found.seen(.receive) != received || found.seen(.transmit) != sent {
-                miscounts.append("begun at \(begin): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent")
+                miscounts.append(
+                    "begun at \(begin): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent")
             }
         }
         #expect(problems.isEmpty, "\(problems.count) times, \(problems.first ?? "")")
@@ -158,7 +158,8 @@ import Testing
             let found = scene.run()
             problems += found.problems(among: original.packets, whole: first).map { "ended at \(end): \($0)" }
             if found.seen(.receive) != received || found.seen(.transmit) != sent {
-                miscounts.append("ended at \(end): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent")
+                miscounts.append(
+                    "ended at \(end): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent")
             }
         }
         #expect(problems.isEmpty, "\(problems.count) times, \(problems.first ?? "")")

@@ -5,6 +5,7 @@ import ClockSync
 extension Tracker {
     /// The packet's way is over. Where its identity is not settled yet, the journey waits for that.
     mutating func end(_ id: FlightID, _ outcome: Outcome) {
+        settleOwed(id)
         flights[id].outcome = outcome
         flights[id].flags.insert(.ended)
         if flights[id].flags.isDisjoint(with: [.half, .unconfirmed]) { emit(id) }
@@ -61,7 +62,7 @@ extension Tracker {
             identify(&journey, port)
             sink.take(journey)
         } else if orphans.count < 1 << 16 {
-            orphans.append(journey)
+            orphans.append((journey, Int16(port)))
         }
     }
 
@@ -118,10 +119,15 @@ extension Tracker {
             if !flight.flags.contains(.ended) { flights[id].outcome = .traceEdge }
             emit(id)
         }
-        for journey in orphans {
-            guard let queue = queues.firstIndex(where: { $0.device == journey.hostDevice }), queues[queue].port >= 0 else { continue }
+        for (journey, port) in orphans {
+            var port = Int(port)
+            if port < 0 {
+                guard let queue = queues.firstIndex(where: { $0.device == journey.hostDevice }) else { continue }
+                port = Int(queues[queue].port)
+            }
+            guard port >= 0, ports[port].queue >= 0 else { continue }
             var journey = journey
-            identify(&journey, Int(queues[queue].port))
+            identify(&journey, port)
             sink.take(journey)
         }
         orphans.removeAll()

@@ -122,10 +122,16 @@ extension Tracker {
         guard mark.inThread else { return }
         let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
         guard since != PointTimes.absent, !isTransmitting(flight(mark.a, on: machine)) else { return }
+        let isUnknown = since == ThreadState.sendingUnknown
+        if isUnknown, count(of: .sendEnter, on: machine) == 0 { return }
         let id = newFlight(.transmit, on: machine)
         name(id, mark.a, on: machine)
         flights[id].flags.insert(.queued)
-        flights[id].times[.guestSend] = since
+        if isUnknown {
+            flights[id].flags.insert(doubt(on: machine))
+        } else {
+            flights[id].times[.guestSend] = since
+        }
     }
 
     private func isTransmitting(_ id: FlightID) -> Bool {

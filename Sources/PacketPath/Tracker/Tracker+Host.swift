@@ -7,7 +7,9 @@ extension Tracker {
     mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
         if followInterrupts(kind, mark, lane) { return }
         switch kind {
-        case .taskSwitch: hostSwitch(mark)
+        case .taskSwitch:
+            lanes[lane].isSettled = true
+            hostSwitch(mark)
         case .waking: hostWaking(mark, lane)
         case .vmEntry: vmEntry(mark)
         case .vmExit: vmExit(mark)
@@ -32,6 +34,7 @@ extension Tracker {
 
     /// A packet comes in on a NIC.
     private mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) {
+        if !nics.contains(mark.name) { nics.append(mark.name) }
         let id = newFlight(.receive, on: 0)
         name(id, mark.a, on: 0)
         flights[id].times[.hostIngress] = mark.time
@@ -64,6 +67,8 @@ extension Tracker {
             // Sent by the host itself.
             id = newFlight(.receive, on: 0)
             name(id, mark.a, on: 0)
+            // … or by a softirq that was running before there was anything to see.
+            if mark.inSoftIRQ, !lanes[lane].isSettled { flights[id].flags.insert(doubt(on: 0)) }
         }
         if flights[id].direction == .transmit {
             if !flights[id].times.has(.nicXmit) {
@@ -85,14 +90,32 @@ extension Tracker {
         let id = handover.flight
         guard flights[id].direction == .transmit, !flights[id].times.has(.nicXmit), mark.returnCode == 0 else { return }
         flights[id].times[.nicXmit] = mark.time
+        // Where the device is another guest's tap, the packet is one for that guest from here on.
+        if flights[id].skb != 0, !nics.contains(flights[id].nic) { forkReceived(id) }
         unname(id)
         end(id, .complete)
     }
 
+    /// A packet that one guest sent is put on the queue of another: a second journey, under the same address.
+    @discardableResult
+    private mutating func forkReceived(_ sent: FlightID) -> FlightID {
+        let id = newFlight(.receive, on: 0)
+        flights[id].times[.hostEgress] = flights[sent].times[.hostEgress]
+        flights[id].device = flights[sent].nic
+        flights[id].length = flights[sent].length
+        flights[id].flags.insert(.seen)
+        name(id, flights[sent].skb, on: 0)
+        return id
+    }
+
     /// The worker takes a packet from the tap and copies it to the guest's buffers.
     private mutating func taken(_ mark: Mark) {
-        let id = flight(mark.a, on: 0)
-        guard !id.isNone, flights[id].direction == .receive, flights[id].flags.contains(.seen) else { return }
+        var id = flight(mark.a, on: 0)
+        guard !id.isNone, flights[id].flags.contains(.seen) else { return }
+        if flights[id].direction == .transmit {
+            guard flights[id].times.has(.hostEgress) else { return }
+            id = forkReceived(id)
+        }
         let worker = machines[0].threads.index(mark.thread)
         let queue = queueIndex(flights[id].device, worker: worker)
         machines[0].threads[worker].isReceiving = true
@@ -121,6 +144,7 @@ extension Tracker {
         let queue = Int(machines[0].threads[worker].queue)
         guard queue >= 0, machines[0].threads[worker].isReceiving else { return }
         queues[queue].lastSettled = mark.time
+        queues[queue].vector = Int32(mark.a & 0xff)
         while let id = queues[queue].unsignalled.popFirst() {
             guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
             flights[id].times[.irqInject] = mark.time

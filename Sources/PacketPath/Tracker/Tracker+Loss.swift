@@ -8,9 +8,13 @@ extension Tracker {
         switch mark.kind {
         case Mark.Reserved.laneBegin:
             machines[machine].openLanes += 1
+            if machines[machine].startTime == PointTimes.absent { machines[machine].startTime = mark.time }
         case Mark.Reserved.laneEnd:
             machines[machine].openLanes -= 1
-            if machine == 0, machines[0].openLanes == 0 { hostEnded = true }
+            if machine == 0, machines[0].openLanes == 0 {
+                hostEnded = true
+                for queue in queues.indices { oweReceived(queue) }
+            }
         case Mark.Reserved.lostBegin:
             machines[machine].openHoles += 1
             lanes[lane].forget()
@@ -24,12 +28,16 @@ extension Tracker {
         }
     }
 
+    /// Why something that should have been seen may not have been: a hole, or the beginning of the recording.
+    func doubt(on machine: Int) -> Flight.Flags { machines[machine].validFrom == PointTimes.absent ? .cut : .lost }
+
     /// Marks everything whose way may have led through the hole.
     private mutating func lose(_ machine: Int) {
         for index in vcpus.indices where machine == 0 || Int(vcpus[index].guest) == machine {
             vcpus[index].isKnown = false
             vcpus[index].doorbell = .none
         }
+        if machine != 0 { machines[machine].threads.forgetCalls() }
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }
@@ -75,6 +83,7 @@ extension Tracker {
             for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
             // A packet that was put and taken is one packet: count those that exceed the ones put.
             queues[queue].rings[side.index].counted += puts.count
+            if side == .receive, outcome == .lostEvents, counted == .receive { oweReceived(queue) }
             for index in 0..<takens.count { endTaken(takens[index], outcome, queue, side) }
             // Joined in a proven order before the hole, and in it only if they were marked above.
             while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {

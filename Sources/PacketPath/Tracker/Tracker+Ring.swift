@@ -6,6 +6,7 @@ extension Tracker {
     // MARK: Receive: the host puts, the guest takes
 
     mutating func putReceived(_ id: FlightID, _ queue: Int) {
+        settleOwed(id)
         queues[queue].rings[Direction.receive.index].puts.append(id)
         shortenPuts(queue, .receive)
     }
@@ -125,9 +126,13 @@ extension Tracker {
                 end(put, .ambiguous)
             } else if !isRecording(puttingOn: side, queue) {
                 // Its first half is beyond the recording of the other machine.
-                let id = half(side == .receive ? .receive : .transmit, on: machine, length: length)
+                let id = half(side, on: machine, length: length)
                 flights[id].flags.remove(.half)
                 flights[id].flags.insert(.cut)
+                if queues[queue].rings[side.index].counted > 0 {
+                    queues[queue].rings[side.index].counted -= 1
+                    flights[id].flags.remove(.seen)
+                }
                 flights[id].queue = Int16(queue)
                 return id
             }
@@ -189,6 +194,7 @@ extension Tracker {
                 isConfirmed = false
             }
         }
+        for index in 0..<puts.count - pairs where !isExcusable(puts[index], queue, side, leftover) { isConfirmed = false }
         for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
         for index in 0..<takens.count - pairs { endTaken(takens[index], leftover, queue, side) }
         queues[queue].rings[side.index].counted = 0
@@ -204,8 +210,37 @@ extension Tracker {
         }
     }
 
+    /// Whether a packet that was put may have been taken unseen: only before the taking side's recording began.
+    private func isExcusable(_ put: FlightID, _ queue: Int, _ side: Direction, _ leftover: Outcome) -> Bool {
+        if leftover == .ambiguous || !flights.contains(put) { return true }
+        guard leftover == .traceEdge else { return false }
+        let taker = side == .receive ? Int(ports[Int(queues[queue].port)].machine) : 0
+        return flights[put].times[side == .receive ? .vhostCopy : .guestEgress] < machines[taker].startTime
+    }
+
     private mutating func endIfLive(_ id: FlightID, _ outcome: Outcome) {
         if flights.contains(id) { end(id, outcome) }
+    }
+
+    /// Packets on their way to the queue that have been counted, and may be put on it unseen.
+    mutating func oweReceived(_ queue: Int) {
+        flights.forEachLive { id in
+            let flight = flights[id]
+            guard flight.direction == .receive, flight.device == queues[queue].device, flight.flags.contains(.seen),
+                flight.flags.isDisjoint(with: [.half, .owed, .ended]), !flight.times.has(.vhostCopy)
+            else { return }
+            flights[id].flags.insert(.owed)
+            flights[id].queue = Int16(queue)
+            queues[queue].rings[Direction.receive.index].counted += 1
+        }
+    }
+
+    /// What became of such a packet has been seen after all.
+    mutating func settleOwed(_ id: FlightID) {
+        guard flights[id].flags.contains(.owed) else { return }
+        flights[id].flags.remove(.owed)
+        let queue = Int(flights[id].queue)
+        queues[queue].rings[Direction.receive.index].counted = max(0, queues[queue].rings[Direction.receive.index].counted - 1)
     }
 
     /// A packet was taken and its first half is not to be had: it ends here, unless it has been counted where it was put.

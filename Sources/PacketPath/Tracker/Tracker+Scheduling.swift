@@ -10,7 +10,12 @@ extension Tracker {
         if mark.thread != 0 {
             let previous = machines[machine].threads.index(mark.thread)
             // The low byte holds the task's state; 0 is runnable, TASK_REPORT_MAX and above say "preempted".
-            machines[machine].threads[previous].push(mark.b & 0xff == 0 ? .preempted : .sleep, mark.time)
+            let sleeps = mark.b & 0xff != 0
+            machines[machine].threads[previous].push(sleeps ? .sleep : .preempted, mark.time)
+            // Few sending calls sleep; from here on its calls are seen to begin.
+            if sleeps, machines[machine].threads[previous].sendingSince == ThreadState.sendingUnknown {
+                machines[machine].threads[previous].sendingSince = PointTimes.absent
+            }
         }
         if mark.otherThread != 0 {
             let next = machines[machine].threads.index(mark.otherThread)

@@ -15,7 +15,7 @@ struct VCPUAssignment {
         case open
         case found(Int)
         /// No vCPU fits; the best one missed so many of the sample.
-        case none(missed: Int)
+        case none(missed: Int, of: Int)
     }
 
     /// Counts one guest event against the vCPUs it can't have happened on: those that were not in the guest.
@@ -30,13 +30,15 @@ struct VCPUAssignment {
         }
         asked[lane] += 1
         guard asked[lane] >= Self.sample else { return .open }
+        // One in a hundred may lie outside; a vCPU of another guest misses far more, if not in the first sample then in a later one.
         let missed = candidates.map { outside[lane][$0] }
+        let fitting = candidates.indices.filter { missed[$0] * 100 <= asked[lane] }
+        if fitting.count == 1 { return .found(candidates[fitting[0]]) }
+        guard fitting.isEmpty else { return .open }
+        let count = asked[lane]
         asked[lane] = 0
         outside[lane] = outside[lane].map { _ in 0 }
-        // One in a hundred may lie outside; a vCPU of another guest misses far more.
-        let fitting = candidates.indices.filter { missed[$0] * 100 <= Self.sample }
-        if fitting.count == 1 { return .found(candidates[fitting[0]]) }
-        return fitting.isEmpty ? .none(missed: missed.min() ?? 0) : .open
+        return .none(missed: missed.min() ?? 0, of: count)
     }
 }
 
@@ -55,9 +57,9 @@ extension Tracker {
             vcpus[vcpu].guest = Int16(machine)
             vcpus[vcpu].lane = Int32(lane)
             lanes[lane].vcpu = Int16(vcpu)
-        case .none(let missed):
+        case .none(let missed, let count):
             machines[machine].containment.outside += missed
-            machines[machine].containment.inside += VCPUAssignment.sample - missed
+            machines[machine].containment.inside += count - missed
         }
     }
 
@@ -69,21 +71,33 @@ extension Tracker {
             let guest = machines[0].threads[queues[$0].worker].guest
             return guest == machine || guest < 0 && machineCount == 2
         }
-        if candidates.count == 1 {
-            join(queue: candidates[0], port: port)
-            return
-        }
-        // Several: the one whose worker woke this CPU's vCPU last.
+        // The vector that was injected before the interrupt tells whose it is, else who woke the vCPU for it.
         let vcpu = Int(lanes[lane].vcpu)
-        guard vcpu >= 0 else { return }
-        var waker: Int32 = -1
-        _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
-            guard event.time <= irq, event.what == .waking else { return true }
-            waker = event.by
-            return false
+        if vcpu >= 0 {
+            var vector: Int32 = 0
+            var waker: Int32 = -1
+            _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
+                guard event.time <= irq else { return true }
+                if event.what == .entry, vector == 0 { vector = event.by }
+                if event.what == .waking, waker < 0 { waker = event.by }
+                return vector == 0 || waker < 0
+            }
+            for index in candidates {
+                let isWaker = machines[0].threads[queues[index].worker].id == waker
+                if vector != 0 ? queues[index].vector == vector : isWaker {
+                    join(queue: index, port: port)
+                    return
+                }
+            }
         }
-        for index in candidates where machines[0].threads[queues[index].worker].id == waker { join(queue: index, port: port) }
+        // Nothing tells (posted interrupts leave no trace), but there is no other choice, and has not been for a while.
+        if candidates.count == 1, queues.count == 1, ports[port].takens.count >= Self.patience {
+            join(queue: candidates[0], port: port)
+        }
     }
+
+    /// So many packets a device may receive before the only queue there is becomes its own without further evidence.
+    private static let patience = 32
 
     /// A notification of the guest device woke this host thread: it is the device's worker.
     mutating func joinByNotification(_ thread: Int32, port: Int16) {

@@ -28,6 +28,8 @@ package struct Tracker: ~Copyable {
         /// What happened before this time is doubtful: there is a hole in between.
         var validFrom = PointTimes.absent
         var openLanes = 0
+        /// The first event of all.
+        var startTime = PointTimes.absent
         var containment = Containment()
         /// Marks of each kind seen: what was recorded at all.
         var kindCounts = InlineArray<256, Int>(repeating: 0)
@@ -47,13 +49,15 @@ package struct Tracker: ~Copyable {
     var queues = Shelf<GuestQueue>()
     var ports = Shelf<GuestPort>()
     var vcpus = Shelf<VCPU>()
+    /// Host devices that have received: what is sent to them leaves the host.
+    var nics: [UInt16] = []
     /// What elimination has found so far, by lane and vCPU: guest events outside that vCPU's windows.
     var assignment = VCPUAssignment()
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
     var hostEnded = false
     /// Journeys that ended before it was known whose they are.
-    var orphans: [Journey] = []
+    var orphans: [(journey: Journey, port: Int16)] = []
 
     /// - Parameters:
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
@@ -114,6 +118,7 @@ package struct Tracker: ~Copyable {
         lanes[lane].polled(mark.a, &machines[machine].napi)
         lanes[lane].receiving = .none
         lanes[lane].polled = .none
+        lanes[lane].isSettled = true
     }
 
     /// A new flight, marked as lost when there is a hole on its machine right now.
