@@ -31,10 +31,10 @@ extension Terminal {
 /// What a command does about its descriptors and signals before anything else.
 package enum StandardStreams {
     /// Opens /dev/null on those of descriptors 0 to 2 that were closed by the caller, so that no file gets their number and
-    /// is written to by mistake; and lets writing to a closed pipe be an error instead of a signal, so that files are cleaned up.
+    /// is written to by mistake; the wrong way round, so that using them is still an error. And lets writing to a closed pipe be an error instead of a signal, so that files are cleaned up.
     package static func prepare() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
-            _ = unsafe open("/dev/null", descriptor == 0 ? O_RDONLY : O_WRONLY)
+            _ = unsafe open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)
         }
         _ = signal(SIGPIPE, SIG_IGN)
     }

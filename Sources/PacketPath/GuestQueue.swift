@@ -108,6 +108,8 @@ struct GuestPort {
     /// Packets sent before the queue was known.
     var puts = FlightQueue()
     var lastIngress = PointTimes.absent
+    /// When a poll last ended with the ring empty.
+    var lastEmptied = PointTimes.absent
     /// Packets that were let go because no queue turned up for them.
     var unclaimed = 0
 

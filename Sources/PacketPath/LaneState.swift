@@ -89,7 +89,7 @@ struct LaneState {
                 unknown = index
             }
         }
-        return unknowns == 1 ? unknown : nil
+        return unknowns == 1 && !instances.hasReceiver(device) ? unknown : nil
     }
 
     /// A poll ended: the interrupt that asked for it is answered.
@@ -184,6 +184,13 @@ struct NapiInstances: ~Copyable {
             known = Interrupt(instance: address, votes: 1)
         }
         interrupts[Int(irq)] = known
+    }
+
+    /// Whether it is known which interrupt brings packets of `device` in; then it is no other one.
+    func hasReceiver(_ device: UInt16) -> Bool {
+        interrupts.contains { interrupt in
+            interrupt.votes > 0 && instances.contains { $0.address == interrupt.instance && $0.device == device && $0.receives }
+        }
     }
 
     private func owner(of address: UInt64) -> Int? { interrupts.firstIndex { $0.instance == address } }

@@ -83,6 +83,23 @@ import Testing
         #expect(found.journeys.count == 6)
     }
 
+    @Test(arguments: [true, false])
+    func `packets taken in another order than they were put are not swapped`(proven: Bool) {
+        var scene = Scene()
+        let before = scene.packets(1)
+        let batch = [scene.packet(106), scene.packet(60)]
+        let after = scene.packets(1)
+        if proven { scene.receive(before) }
+        // Their number is right: only their lengths tell.
+        receive(batch, taken: batch.reversed(), in: &scene)
+        scene.receive(after)
+        let found = scene.run()
+        #expect(found.falsehoods(among: scene.packets).isEmpty)
+        #expect(found.isWhole(after + (proven ? before : [])))
+        #expect(found.count(.complete) == (proven ? 2 : 1))
+        #expect(found.count(.ambiguous) > 0)
+    }
+
     @Test func `a packet out of nowhere breaks the order only until the next proof`() {
         var scene = Scene()
         let before = scene.packets(1)

@@ -114,6 +114,50 @@ import Testing
         #expect(found.count(.complete) <= 4)
     }
 
+    @Test func `what a thread did before a hole says nothing of what it does after it`() {
+        var scene = Scene()
+        let rounds = [scene.plainRound(), scene.plainRound()]
+        // The worker and the vCPU are seen running; that they sleep again is lost.
+        scene.vhostRuns()
+        scene.vcpuRuns()
+        scene.vcpuEnters()
+        let begin = scene.now
+        scene.vhostSleeps()
+        scene.vcpuHalts()
+        let end = scene.now
+        for lane in 0...1 { scene.otherInterrupt(lane: lane) }
+        let round = scene.plainRound()
+        for lane in 0...1 { scene.lose(lane: lane, begin..<end) }
+        let found = scene.run()
+        #expect(found.isWhole(rounds.flatMap { $0.receive + $0.transmit }))
+        let journey = found[round.receive[0]]
+        #expect(journey?.outcome == .complete)
+        #expect(journey?.points[.vhostRun] == round.receive[0].points[.vhostRun])
+        // Whether the vCPU slept or was preempted is not known.
+        #expect(journey?.delivery == .unknown)
+        #expect(found[round.transmit[0]]?.points == round.transmit[0].points)
+    }
+
+    @Test(arguments: [0, 1])
+    func `a packet that passes a machine while any of its CPUs has a hole may lack events`(machine: Int) {
+        var scene = Scene(hostCPUs: 3, guestCPUs: [2], line: Line(guestLane: 3))
+        let rounds = [scene.plainRound(), scene.plainRound(), scene.plainRound(), scene.plainRound()]
+        // A CPU that has nothing to do with packets, neither in the host nor in the guest.
+        let lane = machine == 0 ? 2 : 4
+        for round in rounds {
+            for time in [round.times.lowerBound, round.times.upperBound - 1] {
+                scene.now = time
+                scene.otherInterrupt(lane: lane)
+            }
+        }
+        scene.lose(lane: lane, rounds[1].times.lowerBound + 50..<rounds[1].times.upperBound - 50)
+        let found = scene.run()
+        #expect(found.isWhole([rounds[0], rounds[3]].flatMap { $0.receive + $0.transmit }))
+        #expect(found.outcomes(rounds[2].receive + rounds[2].transmit) == [.complete, .complete])
+        #expect(found.outcome(rounds[1].receive[0]) == .lostEvents)
+        #expect(found.outcome(rounds[1].transmit[0]) == .lostEvents)
+    }
+
     @Test func `what guest events say after a hole is not held against windows from before it`() {
         var scene = Scene()
         let rounds = [scene.plainRound(), scene.plainRound(), scene.plainRound()]

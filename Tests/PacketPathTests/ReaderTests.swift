@@ -43,13 +43,25 @@ import Testing
         #expect(found[packet]?.points == packet.points)
     }
 
-    @Test func `a thread that is woken for another packet does not lend its wake-up`() {
+    @Test func `a wake-up that another packet caused is not lent, whether that came before or after`() {
         var scene = Scene()
         let packets = scene.packets(2)
+        let (unread, later) = (scene.packet(), scene.packet())
         scene.receive(packets)
+        // The reader is awake when the packet comes, sleeps on something else, and the next packet wakes it.
+        scene.wakeSender()
+        deliver(unread, in: &scene, waking: false)
+        scene.readerSleeps()
+        deliver(later, in: &scene, waking: true)
+        [unread, later].stamp(.guestRun, scene.readerRuns())
+        scene.reads(unread)
+        scene.reads(later)
+        scene.restSender()
         let found = scene.run()
         #expect(packets[1].points[.guestWake] == nil && packets[1].points[.guestRun] != nil)
         #expect(found[packets[1]]?.points == packets[1].points)
+        #expect(found[later]?.points == later.points)
+        #expect(found[unread]?.times.has(.guestWake) == false)
     }
 
     @Test func `a read is skb_copy_datagram_iovec where there is one, and consume_skb of the same packet adds nothing`() {

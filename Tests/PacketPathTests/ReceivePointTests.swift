@@ -57,6 +57,26 @@ import Testing
         #expect(found[packets[1]]?.points == packets[1].points)
     }
 
+    @Test func `another thread that is woken while the tap gets its packet is not the worker`() {
+        var scene = Scene()
+        let packets = scene.packets(3)
+        scene.receive([packets[0]])
+        // ksoftirqd and a packet's worker, one after the other; then ksoftirqd alone, because the worker is awake.
+        for packet in packets[1...] {
+            packet.points[.nicIRQ] = scene.nicInterrupt()
+            scene.nicReceives(packet)
+            packet.points[.hostEgress] = scene.skbMark(
+                .startXmit, packet.hostSKB, scene.line.tap, length: packet.length, lane: scene.line.nicLane, .softIRQ)
+            scene.wake(14, lane: scene.line.nicLane, .softIRQ)
+            if packet === packets[1] { packet.points[.vhostWake] = scene.wake(scene.line.worker, lane: scene.line.nicLane, .softIRQ) }
+            scene.skbMark(.xmitDone, packet.hostSKB, scene.line.tap, lane: scene.line.nicLane, .softIRQ)
+            scene.nicPollEnds(work: 1)
+        }
+        scene.deliver(Array(packets[1...]))
+        let found = scene.run()
+        #expect(found.isWhole(packets))
+    }
+
     @Test func `sixteen packets share one NIC interrupt, one wake-up, one signal and one guest poll`() {
         var scene = Scene()
         let packets = scene.packets(16)

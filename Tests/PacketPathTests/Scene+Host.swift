@@ -78,8 +78,8 @@ extension Scene {
     }
 
     /// The bridge gives a guest's packet to the NIC's driver, in the thread that writes it unless another one is named.
-    mutating func nicSends(_ packet: Packet, thread: Int32? = nil, lane: Int? = nil) {
-        let lane = lane ?? line.workerLane
+    mutating func nicSends(_ packet: Packet, thread: Int32? = nil) {
+        let lane = line.workerLane
         let thread = thread ?? line.worker
         packet.points[.hostEgress] = skbMark(
             .startXmit, packet.hostSKB, line.nic, length: packet.length, lane: lane, thread: thread, .thread)

@@ -108,7 +108,8 @@ import Testing
         #expect(journey.dropReason == 6)
     }
 
-    @Test func `another worker that dequeues on the NIC carries the packet on, and it stays the first one's`() {
+    @Test(arguments: [false, true])
+    func `another worker that dequeues on the NIC carries the packet on, and it stays the first one's`(freedFirst: Bool) {
         var scene = Scene()
         let packet = scene.packet()
         scene.wakeSender()
@@ -119,10 +120,13 @@ import Testing
         scene.vhostSleeps()
         // Queued on the NIC's qdisc; the worker of another tap holds its lock and runs it.
         scene.switchTo(190, lane: 0)
-        scene.nicSends(packet, thread: 190, lane: 0)
+        packet.points[.hostEgress] = scene.skbMark(.startXmit, packet.hostSKB, 1, length: 106, lane: 0, thread: 190, .thread)
+        if freedFirst { scene.mark(.consume, lane: 0, thread: 190, a: packet.hostSKB) }
+        packet.points[.nicXmit] = scene.skbMark(.xmitDone, packet.hostSKB, 1, lane: 0, thread: 190, .thread)
         scene.switchTo(0, from: 190, state: Scene.sleeping, lane: 0)
         let found = scene.run()
         #expect(found.journeys.count == 1)
+        #expect(found.outcome(packet) == .complete)
         #expect(found[packet]?.points == packet.points)
         #expect(found[packet]?.hostDevice == scene.line.tap)
     }

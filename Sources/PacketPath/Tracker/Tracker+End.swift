@@ -93,6 +93,7 @@ extension Tracker {
     /// The recording is over: ends all that is still on its way.
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
+        joinRemaining()
         for queue in queues.indices { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
         for port in ports.indices where ports[port].queue < 0 {

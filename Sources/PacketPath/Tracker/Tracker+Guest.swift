@@ -24,7 +24,10 @@ extension Tracker {
             }
         case .napiPoll:
             pollEnded(mark, lane, machine)
-            if mark.work < mark.budget, let port = knownPort(machine, mark.name) { proveReceiveRingEmpty(port) }
+            if mark.work < mark.budget, let port = knownPort(machine, mark.name) {
+                ports[port].lastEmptied = mark.time
+                proveReceiveRingEmpty(port)
+            }
         case .stackReceive: lanes[lane].receiving = flight(mark.a, on: machine)
         case .netQueue: guestQueued(mark, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)
@@ -117,18 +120,16 @@ extension Tracker {
 
     // MARK: Transmit
 
-    /// A packet is queued on a device by a thread that is in a sending system call.
+    /// A packet is queued on a device, perhaps by a thread that is in a sending system call.
     private mutating func guestQueued(_ mark: Mark, _ machine: Int) {
-        guard mark.inThread else { return }
-        let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
-        guard since != PointTimes.absent, !isTransmitting(flight(mark.a, on: machine)) else { return }
-        let isUnknown = since == ThreadState.sendingUnknown
-        if isUnknown, count(of: .sendEnter, on: machine) == 0 { return }
+        guard !isTransmitting(flight(mark.a, on: machine)) else { return }
         let id = newFlight(.transmit, on: machine)
         name(id, mark.a, on: machine)
         flights[id].flags.insert(.queued)
-        if isUnknown {
-            flights[id].flags.insert(doubt(on: machine))
+        guard mark.inThread else { return }
+        let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
+        if since == ThreadState.sendingUnknown {
+            if count(of: .sendEnter, on: machine) > 0 { flights[id].flags.insert(doubt(on: machine)) }
         } else {
             flights[id].times[.guestSend] = since
         }
@@ -143,6 +144,10 @@ extension Tracker {
         if !isTransmitting(id) {
             id = newFlight(.transmit, on: machine)
             name(id, mark.a, on: machine)
+            // Queued before the recording or in a hole, if queueing is recorded at all.
+            if count(of: .netQueue, on: machine) > 0 || count(of: .startXmit, on: machine) == 1 && mark.inThread {
+                flights[id].flags.insert(doubt(on: machine))
+            }
         }
         let port = portIndex(machine, mark.name)
         flights[id].flags.remove(.queued)
