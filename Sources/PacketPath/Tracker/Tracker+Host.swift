@@ -161,6 +161,7 @@ extension Tracker {
         let id = takeFromGuest(queue, length: mark.length + 14)
         queues[queue].rings[Direction.transmit.index].lastTaken = mark.time
         name(id, mark.a, on: 0)
+        if machines[0].openHoles > 0 { flights[id].flags.insert(.lost) }
         flights[id].times[.hostIngress] = mark.time
         flights[id].worker = worker
         flights[id].queue = Int16(queue)
@@ -172,7 +173,12 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
-        if let reason { flights[id].dropReason = reason }
+        if let reason {
+            flights[id].dropReason = reason
+        } else {
+            // Taken in a hole: its other half is still to come.
+            flights[id].flags.remove(.owed)
+        }
         if flights[id].direction == .transmit {
             // A driver may free the skb before it reports the transmission.
             if reason == nil, flights[id].times.has(.hostEgress) { return }

@@ -172,6 +172,8 @@ extension Tracker {
 
     /// The ring is empty: everything put has been taken.
     private mutating func settle(_ queue: Int, _ side: Direction) {
+        // Inside a hole nothing is proven: what was put or taken may not have been seen.
+        guard machines[0].openHoles == 0, machines[Int(ports[Int(queues[queue].port)].machine)].openHoles == 0 else { return }
         if queues[queue].rings[side.index].isSynced {
             if queues[queue].rings[side.index].puts.isEmpty {
                 while let id = queues[queue].rings[side.index].unconfirmed.popFirst() { confirm(id) }

@@ -46,8 +46,10 @@ extension Tracker {
     /// Finds the vCPU a guest CPU is by elimination: its events can't lie where that vCPU was not in the guest.
     mutating func assignVCPU(_ lane: Int, _ machine: Int) {
         let cpu = Int32(lanes[lane].cpu)
+        // A kernel whose kvm_entry has no vcpu_id makes all of them 0.
+        let areNumbered = vcpus.firstIndex { $0.number > 0 } != nil
         let candidates = vcpus.indices.filter {
-            vcpus[$0].isKnown && vcpus[$0].lane < 0 && (vcpus[$0].number < 0 || vcpus[$0].number == cpu)
+            vcpus[$0].isKnown && vcpus[$0].lane < 0 && (!areNumbered || vcpus[$0].number < 0 || vcpus[$0].number == cpu)
                 && (vcpus[$0].guest < 0 || Int(vcpus[$0].guest) == machine)
         }
         guard !candidates.isEmpty, !hostEnded else { return }
