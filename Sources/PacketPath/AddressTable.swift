@@ -27,6 +27,7 @@
 
     @inline(__always)
     subscript(key: UInt64) -> FlightID {
+        guard key != 0 else { return .none }
         var index = slot(key)
         while true {
             let entry = unsafe entries[index]

@@ -147,13 +147,16 @@ extension Tracker {
             }
             let puts = queues[queue].rings[side.index].puts
             let takens = queues[queue].rings[side.index].takens
-            guard port >= 0, !puts.isEmpty, !takens.isEmpty else { continue }
-            let polls = count(of: .napiPoll, on: Int(ports[port].machine))
-            let outcome: Outcome = side == .receive && polls == 0 ? .notRecorded : .ambiguous
-            for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
-            for index in 0..<takens.count where flights.contains(takens[index]) {
-                if index < puts.count { discard(takens[index]) } else { flights[takens[index]].flags.insert(.ambiguous) }
+            guard port >= 0 else { continue }
+            var outcome = queues[queue].rings[side.index].leftover
+            if !puts.isEmpty, !takens.isEmpty {
+                // Both sides are there, and nothing ever proved which is which.
+                let polls = count(of: .napiPoll, on: Int(ports[port].machine))
+                outcome = side == .receive && polls == 0 ? .notRecorded : .ambiguous
+                for index in 0..<puts.count where flights.contains(puts[index]) { end(puts[index], outcome) }
+                queues[queue].rings[side.index].counted += puts.count
             }
+            for index in 0..<takens.count { endTaken(takens[index], outcome, queue, side) }
         }
     }
 }

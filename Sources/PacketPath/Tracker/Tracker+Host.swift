@@ -33,7 +33,8 @@ extension Tracker {
     }
 
     /// A packet comes in on a NIC.
-    private mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) {
+    @discardableResult
+    private mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) -> FlightID {
         if !nics.contains(mark.name) { nics.append(mark.name) }
         let id = newFlight(.receive, on: 0)
         name(id, mark.a, on: 0)
@@ -44,6 +45,7 @@ extension Tracker {
             flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
         }
         if polled { lanes[lane].polled = id }
+        return id
     }
 
     private mutating func hostStackReceive(_ mark: Mark, _ lane: Int) {
@@ -52,7 +54,8 @@ extension Tracker {
             // A packet written to a tap by the thread that serves it.
             takeTransmitted(mark)
         } else if known.isNone {
-            arrive(mark, lane, polled: false)
+            let id = arrive(mark, lane, polled: false)
+            if !lanes[lane].isSettled { flights[id].flags.insert(doubt(on: 0)) }
         }
     }
 
