@@ -67,7 +67,8 @@ import Testing
         for _ in 0..<1000 {
             let host = UInt64.random(in: 1 << 40..<1 << 50, using: &random)
             let guest =
-                UInt64(truncatingIfNeeded: (UInt128(host) * UInt128(scaling.ratio)) >> UInt128(scaling.bits)) &+ UInt64(bitPattern: tscOffset)
+                UInt64(truncatingIfNeeded: (UInt128(host) * UInt128(scaling.ratio)) >> UInt128(scaling.bits))
+                &+ UInt64(bitPattern: tscOffset)
             // One guest cycle may stand for several host cycles.
             let slack = Int64((UInt128(1) << UInt128(scaling.bits)) / UInt128(scaling.ratio)) + 1
             #expect(abs(map.hostTime(guest) - Int64(host)) <= slack)
