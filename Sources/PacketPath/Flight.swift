@@ -56,6 +56,8 @@ struct Flight {
         static let cut = Flags(rawValue: 256)
         /// Counted in `RingOrder.counted`.
         static let owed = Flags(rawValue: 512)
+        /// It was sent by a thread that may have entered its system call before the recording, or in a hole.
+        static let callUnknown = Flags(rawValue: 1024)
     }
 
     var times = PointTimes()

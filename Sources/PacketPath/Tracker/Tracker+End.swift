@@ -45,8 +45,16 @@ extension Tracker {
         let flight = flights[id]
         flights.release(id)
         guard flight.flags.contains(.seen) else { return }
+        let queue = Int(flight.queue)
+        let port = queue >= 0 ? Int(queues[queue].port) : Int(flight.port)
         var outcome = flight.outcome
         if flight.flags.contains(.cut) { outcome = .traceEdge }
+        if flight.flags.contains(.callUnknown), outcome == .complete, port >= 0 {
+            // Only where calls are recorded is one missing.
+            let guest = Int(ports[port].machine)
+            let isRecorded = count(of: .sendEnter, on: guest) + count(of: .sendExit, on: guest) > 0
+            if isRecorded { outcome = machines[guest].validFrom == PointTimes.absent ? .traceEdge : .lostEvents }
+        }
         if outcome == .complete { outcome = verdict(flight) }
         if flight.flags.contains(.lost) {
             outcome = .lostEvents
@@ -57,8 +65,6 @@ extension Tracker {
             machine: -1, device: 0, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, times: flight.times)
-        let queue = Int(flight.queue)
-        let port = queue >= 0 ? Int(queues[queue].port) : Int(flight.port)
         if port >= 0, queue >= 0 || ports[port].queue >= 0 {
             identify(&journey, port)
             sink.take(journey)

@@ -129,7 +129,7 @@ extension Tracker {
         guard mark.inThread else { return }
         let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
         if since == ThreadState.sendingUnknown {
-            if count(of: .sendEnter, on: machine) > 0 { flights[id].flags.insert(doubt(on: machine)) }
+            flights[id].flags.insert(.callUnknown)
         } else {
             flights[id].times[.guestSend] = since
         }

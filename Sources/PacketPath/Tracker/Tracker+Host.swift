@@ -111,9 +111,23 @@ extension Tracker {
         return id
     }
 
+    /// A worker copies a packet that nothing is known of: it came in before the recording, or in a hole. It has its place in the queue's
+    /// order all the same.
+    private mutating func stranger(_ mark: Mark) -> FlightID {
+        let queue = Int(machines[0].threads[machines[0].threads.index(mark.thread)].queue)
+        guard queue >= 0, machines[0].validFrom != PointTimes.absent || !queues[queue].rings[Direction.receive.index].isSynced
+        else { return .none }
+        let id = newFlight(.receive, on: 0)
+        flights[id].flags.formUnion([.seen, doubt(on: 0)])
+        flights[id].device = queues[queue].device
+        flights[id].length = Int32(truncatingIfNeeded: mark.b)
+        return id
+    }
+
     /// The worker takes a packet from the tap and copies it to the guest's buffers.
     private mutating func taken(_ mark: Mark) {
         var id = flight(mark.a, on: 0)
+        if id.isNone { id = stranger(mark) }
         guard !id.isNone, flights[id].flags.contains(.seen) else { return }
         if flights[id].direction == .transmit {
             guard flights[id].times.has(.hostEgress) else { return }

@@ -199,7 +199,7 @@ extension Tracker {
         for index in 0..<puts.count - pairs where !isExcusable(puts[index], queue, side, leftover) { isConfirmed = false }
         for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
         for index in 0..<takens.count - pairs { endTaken(takens[index], leftover, queue, side) }
-        queues[queue].rings[side.index].counted = 0
+        forgive(queue, side)
         for index in 0..<pairs {
             let put = puts[puts.count - pairs + index]
             let taken = takens[takens.count - pairs + index]
@@ -237,6 +237,15 @@ extension Tracker {
         }
     }
 
+    /// The ring is empty: nothing is still to come of what was counted before, and what has not been put is not owed any more.
+    private mutating func forgive(_ queue: Int, _ side: Direction) {
+        guard queues[queue].rings[side.index].counted > 0 else { return }
+        queues[queue].rings[side.index].counted = 0
+        flights.forEachLive { id in
+            if side == .receive, Int(flights[id].queue) == queue { flights[id].flags.remove(.owed) }
+        }
+    }
+
     /// What became of such a packet has been seen after all.
     mutating func settleOwed(_ id: FlightID) {
         guard flights[id].flags.contains(.owed) else { return }
@@ -264,7 +273,7 @@ extension Tracker {
     private mutating func marry(_ put: FlightID, _ taken: FlightID) {
         let first = flights[put]
         flights[taken].times.merge(first.times)
-        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut]))
+        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut, .callUnknown]))
         flights[taken].flags.remove(.half)
         flights[taken].wokenThread = first.wokenThread
         flights[taken].vector = first.vector
