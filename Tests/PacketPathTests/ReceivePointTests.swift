@@ -147,6 +147,19 @@ import Testing
         #expect(journey.nic == 0)
     }
 
+    @Test func `a packet that passes the bridge's own device on its way is the tap's, from the tap's transmission on`() throws {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.skbMark(.startXmit, packet.hostSKB, 30, length: packet.length, lane: scene.line.nicLane, thread: 900, .thread)
+        scene.tapReceives(packet, waking: true, thread: 900, .thread)
+        scene.skbMark(.xmitDone, packet.hostSKB, 30, lane: scene.line.nicLane, thread: 900, .thread)
+        scene.deliver([packet])
+        let journey = try #require(scene.run()[packet])
+        #expect(journey.outcome == .complete)
+        #expect(journey.points == packet.points)
+        #expect(journey.hostDevice == scene.line.tap)
+    }
+
     @Test func `nothing outside the entry windows of its vCPU happens in a true scene`() {
         var scene = Scene()
         scene.receive(scene.packets(3))

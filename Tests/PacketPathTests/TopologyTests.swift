@@ -155,6 +155,47 @@ import Testing
         }
     }
 
+    @Test func `two devices whose interrupts have the same vector, on two vCPUs, are told apart by who wakes whom`() {
+        var scene = Scene(threads: [[0: 181, 1: 182]], guestCPUs: [2])
+        var other = Line.secondDevice
+        other.vcpu = 182
+        other.vcpuNumber = 1
+        other.vcpuLane = 1
+        other.reader = 99
+        other.guestLane = 3
+        other.vector = scene.line.vector
+        let lines = [scene.line, other]
+        scene.line = other
+        scene.rest()
+        let packets = scene.packets(2)
+        // Both interrupts are signalled before either one arrives.
+        for (packet, line) in zip(packets, lines) {
+            scene.line = line
+            scene.bringIn([packet])
+            packet.points[.vhostRun] = scene.vhostRuns()
+            scene.vhostCopies(packet)
+            scene.signal([packet])
+            scene.vhostSleeps()
+        }
+        for (packet, line) in zip(packets, lines).reversed() {
+            scene.line = line
+            scene.enter([packet])
+            packet.points[.guestIRQ] = scene.guestInterrupt()
+            scene.guestPolls([packet])
+            scene.readAll([packet])
+            scene.vcpuHalts()
+        }
+        var rounds: [Scene.Round] = []
+        for index in 0..<6 {
+            scene.line = lines[index % 2]
+            rounds.append(scene.plainRound())
+        }
+        let found = scene.run()
+        #expect(found.falsehoods(among: scene.packets).isEmpty)
+        #expect(found.isWhole(scene.packets))
+        for (index, round) in rounds.enumerated() { #expect(found[round.receive[0]]?.device == lines[index % 2].device) }
+    }
+
     @Test func `the only tap that has copied is not the one of a device whose packet was copied before the recording`() {
         var scene = Scene()
         let lines = [scene.line, .secondDevice]

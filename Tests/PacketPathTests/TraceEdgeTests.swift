@@ -119,6 +119,36 @@ import Testing
         #expect(found.isWhole([later]))
     }
 
+    @Test func `a call that was entered before the recording sends none of its packets without one`() {
+        var scene = Scene()
+        let packets = scene.packets(3)
+        let later = scene.packet()
+        scene.transmit(scene.packets(1))
+        scene.wakeSender()
+        // sendmmsg: one call, several packets.
+        packets.stamp(.guestSend, scene.senderCalls())
+        let begin = scene.now
+        for packet in packets {
+            scene.guestQueues(packet)
+            scene.driverBegins(packet)
+            if packet === packets[0] { scene.kicks(packet) }
+            scene.driverEnds(packet)
+        }
+        scene.senderReturns()
+        packets.stamp(.vhostRun, scene.vhostRuns())
+        for packet in packets {
+            scene.vhostWrites(packet)
+            scene.nicSends(packet)
+        }
+        scene.vhostSleeps()
+        scene.restSender()
+        scene.transmit([later])
+        scene.begin(1, at: begin)
+        let found = scene.run()
+        #expect(found.outcomes(packets) == [.traceEdge, .traceEdge, .traceEdge])
+        #expect(found.isWhole([later]))
+    }
+
     @Test(arguments: Cut.allCases)
     func `wherever a recording begins, no packet is made of two, none is counted twice, and later ones are whole`(cut: Cut) {
         var original = Scene()

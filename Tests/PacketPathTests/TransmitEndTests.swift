@@ -93,6 +93,26 @@ import Testing
         for packet in packets { #expect(found[packet]?.points == packet.points) }
     }
 
+    @Test func `a NIC under a bond transmits once, where the inner driver has the packet`() {
+        var scene = Scene()
+        let packets = scene.packets(2)
+        scene.transmit([packets[0]])
+        scene.wakeSender()
+        scene.sends(packets[1])
+        scene.restSender()
+        packets[1].points[.vhostRun] = scene.vhostRuns()
+        scene.vhostWrites(packets[1])
+        scene.skbMark(.startXmit, packets[1].hostSKB, 30, length: 106, lane: 1, thread: 179, .thread)
+        scene.nicSends(packets[1])
+        scene.skbMark(.xmitDone, packets[1].hostSKB, 30, lane: 1, thread: 179, .thread)
+        scene.vhostSleeps()
+        scene.nicFrees(packets[1])
+        let found = scene.run()
+        #expect(found.journeys.count == 2)
+        #expect(found.isWhole(packets))
+        #expect(found[packets[1]]?.nic == scene.line.nic)
+    }
+
     @Test func `a NIC that drops the packet gives the kernel's reason`() throws {
         var scene = Scene()
         let packet = scene.packet()

@@ -70,4 +70,18 @@ import Testing
             #expect(scene.run().containments[1].contradictsMap == (error != 0))
         }
     }
+
+    @Test func `under a wrong clock a complete journey still does not run backwards`() {
+        var original = Scene()
+        _ = original.plainRound()
+        _ = original.busyRound()
+        _ = original.plainRound()
+        for error in stride(from: Nanoseconds(-605), through: 605, by: 10) {
+            var scene = original
+            scene.shift(1, by: error)
+            for journey in scene.run().journeys where journey.outcome == .complete {
+                #expect(journey.points.isOrdered(by: PathDescription.tap.rules(journey.direction)), "off by \(error) ns")
+            }
+        }
+    }
 }

@@ -27,7 +27,7 @@ extension Tracker {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 end(id, .kernelConsumed)
             } else if flight.flags.contains(.seen), queues.firstIndex(where: { $0.device == flight.device }) != nil {
-                flights[id].flags.remove(.owed)
+                takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
                 discard(id)

@@ -111,12 +111,10 @@ extension Tracker {
         return id
     }
 
-    /// A worker copies a packet that nothing is known of: it came in before the recording, or in a hole. It has its place in the queue's
-    /// order all the same.
+    /// A worker copies a packet that nothing is known of: it came in a hole. It has its place in the queue's order all the same.
     private mutating func stranger(_ mark: Mark) -> FlightID {
         let queue = Int(machines[0].threads[machines[0].threads.index(mark.thread)].queue)
-        guard queue >= 0, machines[0].validFrom != PointTimes.absent || !queues[queue].rings[Direction.receive.index].isSynced
-        else { return .none }
+        guard queue >= 0, machines[0].validFrom != PointTimes.absent else { return .none }
         let id = newFlight(.receive, on: 0)
         flights[id].flags.formUnion([.seen, doubt(on: 0)])
         flights[id].device = queues[queue].device
@@ -193,8 +191,7 @@ extension Tracker {
         if let reason {
             flights[id].dropReason = reason
         } else {
-            // Taken in a hole: its other half is still to come.
-            flights[id].flags.remove(.owed)
+            takenUnseen(id)
         }
         if flights[id].direction == .transmit {
             // A driver may free the skb before it reports the transmission.

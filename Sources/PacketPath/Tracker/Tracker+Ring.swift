@@ -37,9 +37,10 @@ extension Tracker {
         let queue = Int(ports[port].queue)
         guard queue >= 0, !queues[queue].hasSeveralWorkers else { return }
         let copied = queues[queue].lastCopy
-        if copied != PointTimes.absent {
+        // In a hole it may have copied unseen: then only what it did after the hole shows anything.
+        if copied != PointTimes.absent || machines[0].validFrom != PointTimes.absent {
             let settled = queues[queue].lastSettled
-            guard settled >= copied, settled < ports[port].lastIngress else { return }
+            guard settled != PointTimes.absent, settled >= copied, settled < ports[port].lastIngress else { return }
         }
         settle(queue, .receive)
     }
@@ -243,6 +244,16 @@ extension Tracker {
         queues[queue].rings[side.index].counted = 0
         flights.forEachLive { id in
             if side == .receive, Int(flights[id].queue) == queue { flights[id].flags.remove(.owed) }
+        }
+    }
+
+    /// A packet on its way to a queue is gone, and no event said that it was taken: that lies in a hole, and its other half is still to come.
+    mutating func takenUnseen(_ id: FlightID) {
+        guard flights[id].direction == .receive, flights[id].flags.contains(.seen), !flights[id].times.has(.vhostCopy) else { return }
+        if flights[id].flags.contains(.owed) {
+            flights[id].flags.remove(.owed)
+        } else if flights[id].flags.contains(.lost), let queue = queues.firstIndex(where: { $0.device == flights[id].device }) {
+            queues[queue].rings[Direction.receive.index].counted += 1
         }
     }
 

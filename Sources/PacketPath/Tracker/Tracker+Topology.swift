@@ -84,12 +84,13 @@ extension Tracker {
                 if event.what == .waking, waker < 0 { waker = event.by }
                 return vector == 0 || waker < 0
             }
-            for index in candidates {
-                let isWaker = machines[0].threads[queues[index].worker].id == waker
-                if vector != 0 ? queues[index].vector == vector : isWaker {
-                    join(queue: index, port: port)
-                    return
-                }
+            // Vectors are each CPU's own, so two devices may share one; and a worker also wakes for what it has sent.
+            let wakers = candidates.filter { machines[0].threads[queues[$0].worker].id == waker }
+            let fitting = vector == 0 ? wakers : candidates.filter { queues[$0].vector == vector }
+            let both = fitting.filter(wakers.contains)
+            if let found = both.first ?? (fitting.count == 1 ? fitting[0] : nil) {
+                join(queue: found, port: port)
+                return
             }
         }
         // Nothing tells (posted interrupts leave no trace), but there is no other choice, and has not been for a while.
