@@ -61,7 +61,7 @@ extension Tracker {
             lanes[lane].pending[index].isClaimed = true
         }
         lanes[lane].polled = id
-        if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleReceived(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .cut]) { traceDelivery(id) }
     }
 
     /// The packet's data is copied to a thread: that thread is its reader.

@@ -1,0 +1,58 @@
+// Every packet counts once: what was counted on one side of a hole, or where a recording ends, is not counted again on the other.
+
+extension Tracker {
+    /// Packets on their way to the queue that have been counted, and may be put on it unseen.
+    mutating func oweReceived(_ queue: Int) {
+        flights.forEachLive { id in
+            let flight = flights[id]
+            guard flight.direction == .receive, flight.device == queues[queue].device, flight.flags.contains(.seen),
+                flight.flags.isDisjoint(with: [.half, .owed, .ended]), !flight.times.has(.vhostCopy)
+            else { return }
+            flights[id].flags.insert(.owed)
+            flights[id].queue = Int16(queue)
+            queues[queue].rings[Direction.receive.index].counted += 1
+        }
+    }
+
+    /// The ring is empty: nothing is still to come of what was counted before, and what has not been put is not owed any more.
+    mutating func forgive(_ queue: Int, _ side: Direction) {
+        guard queues[queue].rings[side.index].counted > 0 else { return }
+        queues[queue].rings[side.index].counted = 0
+        flights.forEachLive { id in
+            if side == .receive, Int(flights[id].queue) == queue { flights[id].flags.remove(.owed) }
+        }
+    }
+
+    /// A packet on its way to a queue is gone, and no event said that it was taken: that lies in a hole, and its other half is still to come.
+    mutating func takenUnseen(_ id: FlightID) {
+        guard flights[id].direction == .receive, flights[id].flags.contains(.seen), !flights[id].times.has(.vhostCopy) else { return }
+        if flights[id].flags.contains(.owed) {
+            flights[id].flags.remove(.owed)
+        } else if flights[id].flags.contains(.lost), let queue = queues.firstIndex(where: { $0.device == flights[id].device }) {
+            queues[queue].rings[Direction.receive.index].counted += 1
+        }
+    }
+
+    /// What became of such a packet has been seen after all.
+    mutating func settleOwed(_ id: FlightID) {
+        guard flights[id].flags.contains(.owed) else { return }
+        flights[id].flags.remove(.owed)
+        let queue = Int(flights[id].queue)
+        queues[queue].rings[Direction.receive.index].counted = max(0, queues[queue].rings[Direction.receive.index].counted - 1)
+    }
+
+    /// A packet was taken and its first half is not to be had: it ends here, unless it has been counted where it was put.
+    mutating func endTaken(_ id: FlightID, _ outcome: Outcome, _ queue: Int, _ side: Direction) {
+        guard flights.contains(id) else { return }
+        if queues[queue].rings[side.index].counted > 0 {
+            queues[queue].rings[side.index].counted -= 1
+            discard(id)
+        } else if queues[queue].rings[side.index].countsTakens {
+            flights[id].flags.remove(.half)
+            unname(id)
+            end(id, outcome)
+        } else {
+            discard(id)
+        }
+    }
+}
