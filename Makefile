@@ -37,7 +37,7 @@ packages:
 	@Tests/install-packages libtraceevent-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq
 
 bench-packages:
-	@Tests/install-packages libtracecmd-dev gcc
+	@Tests/install-packages libtracecmd-dev libtracefs-dev gcc
 
 install: build
 	@$(SWIFT) package --allow-writing-to-package-directory generate-manual --multi-page > /dev/null
