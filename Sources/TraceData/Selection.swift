@@ -53,7 +53,7 @@ package struct EventQuery: Sendable {
     }
 }
 
-/// All that one kind of machine is asked for.
+/// All that one kind of machine is asked for; at most one query for each event.
 package struct Selection: Sendable {
     package var queries: [EventQuery]
 
