@@ -11,13 +11,6 @@ package enum Terminal {
     package static var outputHasColour: Bool {
         unsafe outputIsTerminal && (getenv("NO_COLOR").map { unsafe $0.pointee == 0 } ?? true)
     }
-
-    /// Columns of standard output's terminal, nil when it is none.
-    package static var columns: Int? {
-        var size = winsize()
-        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-        return Int(size.ws_col)
-    }
 }
 
 extension Terminal {

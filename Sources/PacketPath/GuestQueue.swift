@@ -9,7 +9,6 @@ struct FlightQueue {
 
     var count: Int { items.count - head }
     var isEmpty: Bool { head == items.count }
-    var first: FlightID? { isEmpty ? nil : items[head] }
     subscript(index: Int) -> FlightID { items[head + index] }
 
     mutating func append(_ id: FlightID) { items.append(id) }
@@ -37,8 +36,6 @@ struct FlightQueue {
     mutating func removeLast(_ id: FlightID) {
         if let index = items[head...].lastIndex(of: id) { items.remove(at: index) }
     }
-
-    mutating func append(contentsOf other: FlightQueue) { items.append(contentsOf: other.items[other.head...]) }
 }
 
 /// One virtqueue: packets put on one side are taken from the other in the same order.

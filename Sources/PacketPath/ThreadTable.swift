@@ -124,8 +124,6 @@ struct ThreadEvent: BitwiseCopyable {
 
     deinit { for index in states.indices { states[index].free() } }
 
-    var count: Int { states.count }
-
     @inline(__always)
     private func home(_ id: Int32) -> Int { Int(truncatingIfNeeded: UInt32(bitPattern: id) &* 0x9e37_79b1 &>> 8) & mask }
 

@@ -115,7 +115,6 @@
                     model.remove(at: model.lastIndex(of: id)!)
                 }
                 #expect(queue.count == model.count)
-                #expect(queue.first == model.first)
                 if let last = model.last { #expect(queue[queue.count - 1] == last) }
             }
         }
