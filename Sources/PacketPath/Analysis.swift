@@ -45,13 +45,14 @@ package final class Analysis {
             machines.all.map {
                 StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: [path]), maps: $0.maps)
             })
+        start = stream.firstTime(of: 0) ?? 0
     }
 
     /// Names of devices in journeys.
     package var names: NameTable { stream.names }
 
     /// Host time of the host's first event, the zero of a session; 0 for a host without events.
-    package private(set) lazy var start: Nanoseconds = stream.firstTime(of: 0) ?? 0
+    package let start: Nanoseconds
 
     /// Marks that are merged at a time.
     private static let batch = 2048
@@ -64,7 +65,6 @@ package final class Analysis {
     package func run(
         into sink: any JourneySink, progress: (Double) -> Void = { _ in }
     ) throws(SystemError) -> AnalysisAccount {
-        _ = start
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), lanes: stream.lanes, path: path, sink: relay)

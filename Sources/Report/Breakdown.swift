@@ -47,7 +47,6 @@ package struct Flow: Sendable {
 
     package struct StageSamples: Sendable {
         package var stage: Stage
-        package var point: Point
         package var samples = Samples()
     }
 
@@ -70,7 +69,7 @@ extension Flow {
         device = journey.device
         hostDevice = journey.hostDevice
         direction = journey.direction
-        stages = rules.compactMap { rule in rule.stage.map { StageSamples(stage: $0, point: rule.point) } }
+        stages = rules.compactMap { rule in rule.stage.map { StageSamples(stage: $0) } }
     }
 
     /// Counts a journey, and what its stages took if it is complete.

@@ -7,7 +7,6 @@ internal import LinuxSystem
 @safe final class LaneFeed: @unchecked Sendable {
     private var scanner: MarkScanner
     private let blocks: [UnsafeMutableBufferPointer<Mark>]
-    private let cpu: Int
     /// Which block is read; the other one is filled.
     private var reading = 0
     private var filled = 0
@@ -18,9 +17,8 @@ internal import LinuxSystem
 
     private enum State { case wanting, filling, ready, drained }
 
-    init(_ scanner: consuming MarkScanner, cpu: Int, blockSize: Int) {
+    init(_ scanner: consuming MarkScanner, blockSize: Int) {
         self.scanner = scanner
-        self.cpu = cpu
         unsafe blocks = [.allocate(capacity: blockSize), .allocate(capacity: blockSize)]
     }
 
@@ -61,11 +59,7 @@ internal import LinuxSystem
         filled = count
         state = count > 0 ? .ready : .drained
         counts = scanner.counts
-        counts.defects = scanner.defects.map { defect in
-            var defect = defect
-            defect.cpu = cpu
-            return defect
-        }
+        counts.defects = scanner.defects
     }
 }
 

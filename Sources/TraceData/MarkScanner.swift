@@ -25,6 +25,7 @@ package struct LaneCounts: Sendable {
     private let map: ClockMap
     private let longSize: Int
     private let lane: UInt16
+    private let cpu: Int
     private let fixedOffset: Nanoseconds
     private var names: NameCache
     private(set) var counts = LaneCounts()
@@ -47,6 +48,7 @@ package struct LaneCounts: Sendable {
         self.program = program
         self.map = map
         self.lane = lane
+        cpu = data.cpu
         longSize = file.longSize
         fixedOffset = file.options.fixedOffset
         self.names = NameCache(names)
@@ -61,11 +63,9 @@ package struct LaneCounts: Sendable {
         if let index = counts.defects.firstIndex(where: { $0.kind == kind }) {
             counts.defects[index].count += 1
         } else {
-            counts.defects.append(TraceDefect(kind: kind, cpu: data, offset: pagePlace))
+            counts.defects.append(TraceDefect(kind: kind, cpu: cpu, offset: pagePlace))
         }
     }
-
-    private var data: Int { Int(lane) }
 
     private mutating func hostTime(_ raw: RawTime) -> Nanoseconds {
         if raw < clock.start || raw > clock.end { clock = FlatClock(map.segment(at: raw)) }

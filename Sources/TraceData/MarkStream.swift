@@ -64,7 +64,7 @@ package final class MarkStream {
                     let scanner = MarkScanner(
                         file: source.file, buffer: buffer, data: data, program: program, map: map,
                         lane: UInt16(lanes.count), names: names)
-                    feeds.append(LaneFeed(scanner, cpu: data.cpu, blockSize: blockSize))
+                    feeds.append(LaneFeed(scanner, blockSize: blockSize))
                     lanes.append(Lane(machine: machine, cpu: data.cpu, instance: buffer.name))
                 }
             }

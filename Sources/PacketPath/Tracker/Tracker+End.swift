@@ -26,7 +26,7 @@ extension Tracker {
             if flight.times.has(.guestIngress) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 end(id, .kernelConsumed)
-            } else if flight.flags.contains(.seen), queues.firstIndex(where: { $0.device == flight.device }) != nil {
+            } else if flight.flags.contains(.seen), knownQueue(flight.device) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
@@ -65,7 +65,7 @@ extension Tracker {
             machine: -1, device: 0, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, times: flight.times)
-        if port >= 0, queue >= 0 || ports[port].queue >= 0 {
+        if port >= 0, ports[port].queue >= 0 {
             identify(&journey, port)
             sink.take(journey)
         } else if orphans.count < 1 << 16 {
@@ -113,7 +113,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : queues.firstIndex { $0.device == flight.device } ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0
@@ -130,7 +130,7 @@ extension Tracker {
         for (journey, port) in orphans {
             var port = Int(port)
             if port < 0 {
-                guard let queue = queues.firstIndex(where: { $0.device == journey.hostDevice }) else { continue }
+                guard let queue = knownQueue(journey.hostDevice) else { continue }
                 port = Int(queues[queue].port)
             }
             guard port >= 0, ports[port].queue >= 0 else { continue }
@@ -146,11 +146,7 @@ extension Tracker {
     private mutating func finish(_ queue: Int) {
         let port = Int(queues[queue].port)
         for side in Direction.allCases {
-            while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
-                guard flights.contains(id) else { continue }
-                flights[id].flags.remove(.unconfirmed)
-                if flights[id].flags.contains(.ended) { emit(id) }
-            }
+            confirmAll(queue, side)
             let puts = queues[queue].rings[side.index].puts
             let takens = queues[queue].rings[side.index].takens
             guard port >= 0 else { continue }

@@ -33,7 +33,7 @@ extension Tracker {
         case .startXmit: guestStartXmit(mark, lane, machine)
         case .xmitDone: guestXmitDone(mark, lane)
         case .copy: if mark.inThread { guestRead(mark, machine) }
-        case .consume: guestConsumed(mark, lane, machine)
+        case .consume: guestConsumed(mark, machine)
         case .drop: guestDropped(mark, lane, machine)
         case .sendEnter:
             machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = mark.time
@@ -79,7 +79,7 @@ extension Tracker {
         }
         flights[id].times[.guestWake] = wake
         if let run = machines[machine].threads[reader].switchIn(
-            after: wake == PointTimes.absent ? ingress : wake, until: mark.time, validFrom: machines[machine].validFrom)
+            after: max(wake, ingress), until: mark.time, validFrom: machines[machine].validFrom)
         {
             flights[id].times[.guestRun] = run
         }
@@ -87,7 +87,7 @@ extension Tracker {
         end(id, .complete)
     }
 
-    private mutating func guestConsumed(_ mark: Mark, _ lane: Int, _ machine: Int) {
+    private mutating func guestConsumed(_ mark: Mark, _ machine: Int) {
         let id = flight(mark.a, on: machine)
         guard !id.isNone else { return }
         if flights[id].direction == .transmit {

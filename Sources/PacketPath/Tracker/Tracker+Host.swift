@@ -60,7 +60,7 @@ extension Tracker {
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
-        guard let queue = queues.firstIndex(where: { $0.device == device }) else { return false }
+        guard let queue = knownQueue(device) else { return false }
         return machines[0].threads[queues[queue].worker].id == thread
     }
 
@@ -139,8 +139,8 @@ extension Tracker {
         flights[id].queue = Int16(queue)
         flights[id].worker = worker
         if flights[id].wokenThread != mark.thread { flights[id].times[.vhostWake] = PointTimes.absent }
-        let wake = flights[id].times[.vhostWake]
-        let anchor = wake == PointTimes.absent ? flights[id].times[.hostEgress] : wake
+        // A wake-up that is absent is earlier than any time.
+        let anchor = max(flights[id].times[.vhostWake], flights[id].times[.hostEgress])
         if let run = machines[0].threads[worker].switchIn(
             after: anchor, until: mark.time, validFrom: machines[0].validFrom)
         {
@@ -197,7 +197,7 @@ extension Tracker {
             // A driver may free the skb before it reports the transmission.
             if reason == nil, flights[id].times.has(.hostEgress) { return }
             end(id, reason == nil ? .kernelConsumed : .dropped)
-        } else if flights[id].flags.contains(.seen), let queue = queues.firstIndex(where: { $0.device == flights[id].device }) {
+        } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)
         } else if flights[id].flags.contains(.seen), reason != nil {
@@ -207,9 +207,12 @@ extension Tracker {
         }
     }
 
+    /// The queue of a tap device, if the device is known for one.
+    func knownQueue(_ device: UInt16) -> Int? { queues.firstIndex { $0.device == device } }
+
     /// The queue of a tap device, made known with the worker that serves it.
     private mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
-        var index = queues.firstIndex { $0.device == device } ?? -1
+        var index = knownQueue(device) ?? -1
         if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
         if index < 0 {
             queues.append(GuestQueue(device: device, worker: worker))

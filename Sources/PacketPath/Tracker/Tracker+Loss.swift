@@ -86,11 +86,7 @@ extension Tracker {
             if side == .receive, outcome == .lostEvents, counted == .receive { oweReceived(queue) }
             for index in 0..<takens.count { endTaken(takens[index], outcome, queue, side) }
             // Joined in a proven order before the hole, and in it only if they were marked above.
-            while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
-                guard flights.contains(id) else { continue }
-                flights[id].flags.remove(.unconfirmed)
-                if flights[id].flags.contains(.ended) { emit(id) }
-            }
+            confirmAll(queue, side)
         }
         while queues[queue].unsignalled.popFirst() != nil {}
         queues[queue].lastCopy = PointTimes.absent

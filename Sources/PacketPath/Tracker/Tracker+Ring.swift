@@ -164,6 +164,11 @@ extension Tracker {
         }
     }
 
+    /// Everything joined so far was joined rightly.
+    mutating func confirmAll(_ queue: Int, _ side: Direction) {
+        while let id = queues[queue].rings[side.index].unconfirmed.popFirst() { confirm(id) }
+    }
+
     private mutating func confirm(_ id: FlightID) {
         guard flights.contains(id) else { return }
         flights[id].flags.remove(.unconfirmed)
@@ -176,7 +181,7 @@ extension Tracker {
         guard machines[0].openHoles == 0, machines[Int(ports[Int(queues[queue].port)].machine)].openHoles == 0 else { return }
         if queues[queue].rings[side.index].isSynced {
             if queues[queue].rings[side.index].puts.isEmpty {
-                while let id = queues[queue].rings[side.index].unconfirmed.popFirst() { confirm(id) }
+                confirmAll(queue, side)
                 return
             }
             contradict(queue, side)
