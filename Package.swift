@@ -73,5 +73,12 @@ let package = Package(
         // What `make bench` runs beside virtlat.
         .executableTarget(
             name: "bench-trace", dependencies: ["TraceData", "ClockSync", "LinuxSystem"], path: "Tests/Bench/Trace", swiftSettings: common),
+
+        // What runs at the ends of the path in the lab; static, because one of its places has no libraries.
+        .target(name: "CLabTools", path: "Tests/Lab/CLabTools"),
+        .executableTarget(
+            name: "lab-tools",
+            dependencies: ["CLabTools", "LinuxSystem", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Lab/Tools", swiftSettings: common),
     ]
 )

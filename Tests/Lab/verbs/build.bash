@@ -1,0 +1,48 @@
+# lab build: kernel, host image and guest initramfs out of Debian's packages, in the user's cache; the lab's own tools in the build folder.
+# shellcheck shell=bash disable=SC2154
+
+# What the images are made by is what they are called, so that a change makes new ones.
+image_of() { cat "$here/image"/* | sha256sum | cut -c 1-16; }
+
+build_tools() {
+    local log=$root/.build/lab-tools.log
+    mkdir -p "$root/.build"
+    # Static: in the guest there is no library of ours. The linker warns of calls that the tools don't make.
+    (cd "$root" && attended swift build -c release --product lab-tools --static-swift-stdlib -Xswiftc -static-executable \
+        --scratch-path .build/lab-tools > "$log" 2>&1) || { cat "$log" >&2; fail "the lab's tools don't build"; }
+    strip -o "$root/.build/lab-tools/lab-tools" "$root/.build/lab-tools/release/lab-tools"
+}
+
+build_image() {
+    need mmdebstrap mmdebstrap cpio cpio mke2fs e2fsprogs depmod kmod ssh-keygen openssh-client dpkg-deb dpkg sha256sum coreutils
+    mkdir -p "$cache"
+    exec 8> "$cache/lock"
+    attended flock 8
+    [[ ! -e $image ]] || return 0
+    say "making the images in $image: a few minutes, once"
+    local work
+    work=$(mktemp -d "$cache/making.XXXXXX")
+    at_exit+=("rm -rf '$work'")
+    # A mount namespace and a pid namespace of its own: no mount and no process is left, whatever ends it.
+    attended unshare --mount --pid --fork --kill-child -- "$here/image/make" "$work" > "$work.log" 2>&1 || {
+        tail -n 20 "$work.log" >&2
+        fail "making the images failed; the whole story is in $work.log"
+    }
+    rm -f "$work.log"
+    mv "$work" "$image"
+}
+
+build() {
+    need_root
+    [[ $(uname -m) = x86_64 ]] || fail "the lab is an x86-64 machine and its tools are built here: this is $(uname -m)"
+    need swift swift strip binutils
+    build_tools
+    image=$cache/$(image_of)
+    [[ -e $image ]] || build_image
+}
+
+[[ $verb != build ]] || {
+    [[ $# -eq 0 ]] || wrong_usage "build takes no options"
+    build
+    echo "$image"
+}
