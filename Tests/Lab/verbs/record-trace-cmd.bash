@@ -78,7 +78,7 @@ describe() {
     local answers=$1
     inside host /lab/host/facts < /dev/null |
         jq --arg made "$(date -u '+%Y-%m-%dT%H:%M:%SZ')" --arg path "$path" --arg command "${command[*]@Q}" --arg vhost "$vhost" --arg pin "$pin" \
-            --argjson queues "$queues" --arg tsc2nsec "$(trace-cmd dump --options -i "$folder/host.dat" | grep -A 1 TSC2NSEC | tail -n 1)" \
+            --argjson queues "$queues" --arg tsc2nsec "$(trace-cmd dump --options -i "$folder/host.dat" | sed -n '/TSC2NSEC/{n;s, *\[.*,,p}')" \
             --arg protocol "$protocol" --argjson count "$count" --arg interval "$interval" --argjson burst "$burst" --argjson size "$size" \
             --arg answers "$answers" '
             ($tsc2nsec | split(" ") | map(tonumber)) as [$multiplier, $shift, $offset] |
