@@ -5,12 +5,13 @@ PREFIX ?= /usr/local
 RECORDING ?= tap-steady
 VIRTLAT = .build/release/virtlat
 
-.PHONY: help demo build test check bench install clean packages bench-packages
+.PHONY: help demo build test check lab lab-images bench install clean packages lab-packages bench-packages
 
 help:
 	@echo "make demo     install what is missing, build, print the breakdown of a recorded session"
 	@echo "make test     install what is missing, check the style, run every test"
 	@echo "make build    the release build: $(VIRTLAT)"
+	@echo "make lab      boot a KVM host and a guest under emulation, record packets through them, print their breakdown"
 	@echo "make bench    time virtlat beside trace-cmd, libtracecmd and cat on 10 million events"
 	@echo "make install  command, manual pages and shell completions below PREFIX=$(PREFIX)"
 	@echo "make clean    remove everything that was built"
@@ -21,7 +22,7 @@ demo: build
 build: packages
 	@$(SWIFT) build -c release --product virtlat
 
-test: check
+test: check lab-images
 	@$(SWIFT) test
 
 # Style, and imports that the targets do not declare.
@@ -29,12 +30,27 @@ check: packages
 	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 	@Tests/check-imports
 
+# Tests/Lab/README.md; nothing is left running.
+lab: build lab-packages
+	@export LAB=make; trap 'Tests/Lab/lab down' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	Tests/Lab/lab up && Tests/Lab/lab record-trace-cmd && $(VIRTLAT) analyze .build/lab/make/recording
+
+# The end-to-end test boots a lab. It needs root; VIRTLAT_LAB=off leaves it out.
+lab-images: lab-packages
+	@if [ "$$VIRTLAT_LAB" = off ]; then echo "NO END-TO-END TEST: VIRTLAT_LAB=off" >&2; \
+	elif [ "$$(id -u)" -ne 0 ]; then echo "NO END-TO-END TEST: the lab needs root (sudo make test)" >&2; \
+	else Tests/Lab/lab build > /dev/null; fi
+
 bench: bench-packages build
 	@$(SWIFT) build -c release --product bench-trace
 	@Tests/Bench/bench
 
 packages:
 	@Tests/install-packages libtraceevent-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq
+
+lab-packages: packages
+	@[ "$$VIRTLAT_LAB" = off ] || Tests/install-packages qemu-system-x86 mmdebstrap cpio socat openssh-client e2fsprogs kmod iproute2 \
+	    util-linux procps binutils
 
 bench-packages:
 	@Tests/install-packages libtracecmd-dev libtracefs-dev gcc
@@ -51,4 +67,5 @@ install: build
 	$(VIRTLAT) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/virtlat.fish
 
 clean:
+	@for state in .build/lab/*/; do [ ! -e "$$state/lock" ] || LAB=$$(basename "$$state") Tests/Lab/lab down; done
 	rm -rf .build

@@ -5,7 +5,7 @@ import Testing
 @Suite struct ClockTests {
     /// tap-steady with a changed guest.
     private func session(_ change: (inout RecordedFile) throws -> Void) throws -> TemporaryFolder {
-        let folder = try TemporaryFolder(named: Recording.steady.rawValue)
+        let folder = try TemporaryFolder(named: Recording.steady.name)
         var guest = try RecordedFile(Recording.steady.guest)
         try change(&guest)
         try folder.copy(Recording.steady.host, to: "host.dat")

@@ -24,7 +24,7 @@ enum Command {
     }()
 
     /// No run takes as long as this, even of a debug build on a slow machine.
-    private static let patience: Duration = .seconds(60)
+    static let patience: Duration = .seconds(60)
 
     private static func requireExecutable(_ sourceLocation: SourceLocation) throws {
         try #require(
@@ -68,10 +68,11 @@ enum Command {
         try await run([try path(of: name, package: package)] + arguments)
     }
 
-    private static func run(_ words: [String], environment: [String: String] = [:]) async throws -> Run {
+    /// Any program, by its path.
+    static func run(_ words: [String], environment: [String: String] = [:], patience: Duration = patience) async throws -> Run {
         await Turns.shared.wait()
         do {
-            let result = try await spawned(words, environment)
+            let result = try await spawned(words, environment, patience)
             await Turns.shared.done()
             return result
         } catch {
@@ -80,7 +81,7 @@ enum Command {
         }
     }
 
-    private static func spawned(_ words: [String], _ environment: [String: String]) async throws -> Run {
+    private static func spawned(_ words: [String], _ environment: [String: String], _ patience: Duration) async throws -> Run {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let process = try ChildProcess(words, environment, output: folder.path("output"), errors: folder.path("errors"))

@@ -79,8 +79,10 @@ import Testing
         let buffer = try #require(host.options.last { $0.id == 3 })
         let data = try #require(host.bytes[(buffer.data.lowerBound + 9)...].firstIndex(of: 0)) + 9
         let (place, size) = (host.number(at: data + 4, bytes: 8), host.number(at: data + 12, bytes: 8))
-        try #require(size > 0 && place + size <= host.bytes.count)
-        for index in 0..<64 { host.set(0xff, at: place + size / 2 + index, bytes: 1) }
+        try #require(size > 64 && place + size <= host.bytes.count)
+        // Behind the number of chunks and the first one's two sizes its zstd frame begins, with a magic number (RFC 8878, 3.1.1).
+        try #require(host.number(at: place + 12, bytes: 4) == 0xfd2f_b528)
+        for index in 0..<64 { host.set(0xff, at: place + 12 + index, bytes: 1) }
         try folder.write(host.bytes, to: "host.dat")
         let run = try await Command.virtlat("analyze", folder.path, "--format", "json")
         #expect(run.status == 0)

@@ -1,40 +1,56 @@
-// The recordings in traces/ and what their READMEs say of them.
+// Recordings of the lab and what their recording.json says of them.
 
 import Foundation
 import TestSupport
+import Testing
 
-/// A folder of traces/.
-enum Recording: String, CaseIterable, Sendable, CustomStringConvertible {
-    case steady = "tap-steady"
-    case burst = "tap-burst"
-    case cross = "tap-2vcpu-cross"
-    case lost = "tap-tinybuf-lost"
+/// A folder that the lab's record-trace-cmd made: those in traces/, or one that was made a moment ago.
+struct Recording: Hashable, Sendable, CustomStringConvertible {
+    let folder: String
+    /// Packets the client sent, which is all the traffic there was.
+    let packets: Int
+    /// The guest's TSC minus the host's, as debugfs said (tsc-offset of vCPU 0), in ticks.
+    let tscOffset: Int64
+    /// ns of the host's trace clock = (TSC * multiplier) >> shift, see TSC2NSEC of the host's trace.dat.
+    let multiplier: Int64
+    let shift: Int64
 
-    var description: String { rawValue }
-    var folder: String { Checkout.recording(rawValue) }
+    static let steady = stored("tap-steady")
+    static let burst = stored("tap-burst")
+    static let cross = stored("tap-2vcpu-cross")
+    static let lost = stored("tap-tinybuf-lost")
+    static let allCases = [steady, burst, cross, lost]
+
+    var name: String { URL(fileURLWithPath: folder).lastPathComponent }
+    var description: String { name }
     var host: String { folder + "/host.dat" }
     var guest: String { folder + "/host-g3.dat" }
 
-    /// Packets the client sent and the application answered.
-    var packets: Int {
-        switch self {
-        case .steady, .cross: 300
-        case .burst: 320
-        case .lost: 480
+    /// Bytes of each of the application's packets, with the Ethernet header.
+    static let packetLength = 106
+
+    init(folder: String) throws {
+        self.folder = folder
+        let facts = try JSON(String(decoding: Data(contentsOf: URL(fileURLWithPath: folder + "/recording.json")), as: UTF8.self))
+        packets = Int(try facts["traffic"].integer("count"))
+        let guest = try #require(facts["guests"].list.first, "\(folder)/recording.json names no guest")
+        let offsets = try guest["vcpus"].list.map { try $0.integer("tsc_offset") }
+        tscOffset = try #require(offsets.first)
+        try #require(Set(offsets).count == 1, "the vCPUs' clocks differ: \(offsets)")
+        multiplier = try facts["tsc2nsec"].integer("multiplier")
+        shift = try facts["tsc2nsec"].integer("shift")
+        let constant = try facts["tsc2nsec"].integer("offset")
+        try #require(constant == 0, "an offset of \(constant) that hostTime leaves out")
+    }
+
+    private static func stored(_ name: String) -> Recording {
+        do {
+            return try Recording(folder: Checkout.recording(name))
+        } catch {
+            fatalError("traces/\(name) is not whole: \(error)")
         }
     }
 
-    /// Bytes of each of them, with the Ethernet header.
-    static let packetLength = 106
-
-    /// Host time of a guest's TSC: ((tsc + TIME_SHIFT's offset) * multiplier) >> 31, with the host's TSC2NSEC.
-    func hostTime(tsc: Int64) -> Int64 {
-        let (offset, multiplier): (Int128, Int128) =
-            switch self {
-            case .steady, .burst: (39_445_181_360, 827_197_636)
-            case .cross: (182_705_566_475, 827_196_362)
-            case .lost: (1_722_360_654_905, 827_197_636)
-            }
-        return Int64(((Int128(tsc) + offset) * multiplier) >> 31)
-    }
+    /// Host time (ns) of a TSC value of the guest.
+    func hostTime(tsc: Int64) -> Int64 { Int64(((Int128(tsc) - Int128(tscOffset)) * Int128(multiplier)) >> Int128(shift)) }
 }

@@ -54,7 +54,7 @@ import Testing
     /// Ways to write the same recording: what is inside must not depend on the container.
     @Test(arguments: [("--file-version", "6"), ("--compression", "none"), ("--compression", "zstd")])
     func `the same events in another container give the same numbers, byte for byte`(how: (String, String)) async throws {
-        let folder = try TemporaryFolder(named: Recording.steady.rawValue)
+        let folder = try TemporaryFolder(named: Recording.steady.name)
         defer { folder.remove() }
         for file in [Recording.steady.host, Recording.steady.guest] {
             try await RecordedFile.convert(file, to: folder.path((file as NSString).lastPathComponent), how.0, how.1)

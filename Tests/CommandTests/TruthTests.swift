@@ -26,7 +26,7 @@ import Testing
         let complete = analyzed.complete("rx")
         let journeys = try Self.read(log, complete)
         let matched = journeys.filter { $0.count == 1 }.count
-        #expect(Double(matched) >= (recording == .steady ? 0.999 : 0.99) * Double(log.echoed.count), "\(matched) of \(log.echoed.count)")
+        #expect(Double(matched) >= 0.99 * Double(log.echoed.count), "\(matched) of \(log.echoed.count)")
         #expect(journeys.allSatisfy { $0.count <= 1 }, "two journeys for one packet")
         #expect(journeys.reduce(0) { $0 + $1.count } == complete.count, "a journey that the application read nothing of")
     }
@@ -43,17 +43,22 @@ import Testing
         #expect(sorted[sorted.count / 2] < 1_000_000)
     }
 
-    /// Packets reach the guest's queue in the order of the client, and no recording's holes hit that event: the k-th packet
-    /// on the tap is the k-th of the application, whether the rest of its way is known or not.
+    /// Packets reach the guest's queue in the order of the client: the k-th packet on the tap is the k-th of the application,
+    /// whether the rest of its way is known or not. Where that event itself is lost, ranks shift by as many as are missing.
     @Test(arguments: Recording.allCases)
     func `no host half is joined to another packet's guest half`(recording: Recording) async throws {
         let analyzed = try await AnalyzedRecording.of(recording)
         let log = try ApplicationLog(recording)
         let onTap = analyzed.journeys.filter { $0.direction == "rx" && $0.length == Recording.packetLength }
             .compactMap { row in row.times["host.egress"].map { (time: $0, text: row.text) } }.sorted { $0.time < $1.time }
-        try #require(onTap.count == recording.packets, "\(onTap.count) packets were put on the queue, not \(recording.packets)")
+        let missing = recording.packets - onTap.count
+        try #require(recording == .lost ? 0...recording.packets / 20 ~= missing : missing == 0, "\(onTap.count) packets were put on the queue")
+        let ranks = Dictionary(uniqueKeysWithValues: onTap.enumerated().map { ($1.text, $0) })
         for (index, rows) in try Self.read(log, analyzed.complete("rx")).enumerated() {
-            for row in rows { #expect(row.text == onTap[index].text, "packet \(index) is not the one on the tap") }
+            for row in rows {
+                let rank = try #require(ranks[row.text])
+                #expect((index - missing...index).contains(rank), "packet \(index) is not the one on the tap")
+            }
         }
     }
 
@@ -61,17 +66,15 @@ import Testing
     func `no packet arrives before it was sent`(recording: Recording) async throws {
         let log = try ApplicationLog(recording)
         let journeys = try Self.read(log, try await AnalyzedRecording.of(recording).complete("rx"))
-        var early: [String] = []
         for (packet, rows) in zip(log.echoed, journeys) {
             guard let client = log.client[packet.sequence] else { continue }
             for row in rows {
-                let first = try #require(row.way.first?.time)
+                // Not the interrupt: the one that raised NAPI may have come before the packet that NAPI then found.
+                let first = try #require(row.way.first { $0.point != "nic.irq" }?.time)
                 // Half a millisecond for what the client's own logging costs under emulation.
-                if first < client.earliestSend - 500_000 || first > packet.received { early.append(row.text) }
+                #expect(client.earliestSend - 500_000 <= first && first <= packet.received, "\(row.text)")
             }
         }
-        // An interrupt may have raised NAPI before the packet came that NAPI then found.
-        #expect(Double(early.count) <= 0.005 * Double(log.echoed.count), "\(early.count): \(early.first ?? "")")
     }
 
     @Test(arguments: clean)

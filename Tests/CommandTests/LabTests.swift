@@ -1,0 +1,98 @@
+// From end to end: a real host and a real guest are booted, recorded and analyzed, and held against what the application wrote down.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// The lab of Tests/Lab, under a name that only these tests use.
+enum Lab {
+    /// Why it can't run here; nil when it can.
+    static let obstacle: String? = {
+        if ProcessInfo.processInfo.environment["VIRTLAT_LAB"] == "off" { return "VIRTLAT_LAB=off says so" }
+        #if !arch(x86_64)
+            return "it is an x86-64 machine, and this is another"
+        #endif
+        if geteuid() != 0 { return "root is needed to make namespaces and tap devices" }
+        let tools = [
+            "qemu-system-x86_64", "mmdebstrap", "cpio", "socat", "ssh", "ip", "mke2fs", "depmod", "unshare", "flock", "jq", "trace-cmd", "strip",
+        ]
+        let missing = tools.filter { (try? Command.path(of: $0, package: "")) == nil }
+        return missing.isEmpty ? nil : "missing: \(missing.joined(separator: ", ")) (make test installs them)"
+    }()
+
+    static func run(_ arguments: [String]) async throws -> Run {
+        // The images are made at the first run, unless make test has made them already.
+        let program = Checkout.root + "/Tests/Lab/lab"
+        return try await Command.run([program] + arguments, environment: ["LAB": "end-to-end"], patience: .seconds(900))
+    }
+
+    /// Boots it, does the work, and takes it down whatever came of it.
+    static func up(_ options: [String], work: () async throws -> Void) async throws {
+        // Left by a run that was killed.
+        _ = try await run(["down"])
+        let boot = try await run(["up"] + options)
+        try #require(boot.status == 0, "the lab does not come up: \(boot.errors)")
+        let fault: (any Error)?
+        do {
+            try await work()
+            fault = nil
+        } catch {
+            fault = error
+        }
+        #expect(try await run(["down"]).status == 0)
+        if let fault { throw fault }
+    }
+}
+
+/// Identity, order and completeness; never a duration, so that a busy machine makes it slower and not red.
+@Suite(.serialized, .enabled(if: Lab.obstacle == nil, "NO END-TO-END TEST: the lab can't run here: \(Lab.obstacle ?? "")"))
+struct LabTests {
+    static let traffic = [["--count", "300"], ["--count", "240", "--burst", "16", "--interval", "60ms"]]
+
+    @Test(.timeLimit(.minutes(30)))
+    func `what the application saw of each packet is what virtlat says of a live host and guest`() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try await Lab.up(["--path", "tap"]) {
+            for (index, options) in Self.traffic.enumerated() {
+                let made = folder.path("live-\(index)")
+                let run = try await Lab.run(["record-trace-cmd", "--out", made] + options)
+                try #require(run.status == 0, "no recording, or packets without an answer: \(run.errors)\(run.output)")
+                try await hold(try Recording(folder: made))
+            }
+        }
+    }
+
+    /// The tests that the stored recordings have to pass, but for those that measure time.
+    private func hold(_ live: Recording) async throws {
+        let log = try ApplicationLog(live)
+        try #require(log.echoed.map(\.sequence) == Array(0..<live.packets), "the server did not see each packet once, in order")
+
+        let truth = TruthTests()
+        try await truth.`no packet the application read is missing or counted twice`(recording: live)
+        try await truth.`no host half is joined to another packet's guest half`(recording: live)
+        try await truth.`no packet arrives before it was sent`(recording: live)
+        try await truth.`no answer is missing, sent at another time, or out before the application sent it`(recording: live)
+
+        let tiling = TilingTests()
+        try await tiling.`points of a complete journey never run backwards, and none that it needs is absent`(recording: live)
+        try await tiling.`a row has no other words than the design's`(recording: live)
+        for direction in ["rx", "tx"] {
+            try await tiling.`every packet is accounted for`(recording: live, direction: direction)
+            try await tiling.`stages are the rows' own, in the path's order`(recording: live, direction: direction)
+            try await tiling.`stages add up to end to end, to the nanosecond`(recording: live, direction: direction)
+        }
+        try await LostEventsTests().`a recording without holes has none`(recording: live)
+        try await expectTrueClock(live)
+    }
+
+    /// The clock that the analysis found in the files is the one that the host's KVM had.
+    private func expectTrueClock(_ live: Recording) async throws {
+        let analyzed = try await AnalyzedRecording.of(live)
+        let clock = try #require(analyzed.json["clocks"].list.first)
+        #expect(try clock.integer("outside") == 0)
+        #expect(try clock.integer("contained") > 1000)
+        // Host minus guest, in ns: one rounding of the product apart.
+        #expect(abs(try clock.integer("offset_ns") - live.hostTime(tsc: 0)) <= 1)
+    }
+}
