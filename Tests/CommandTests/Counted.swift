@@ -28,7 +28,9 @@ struct Counted {
 
     /// Events missing in the holes that say how many.
     static func dropped(_ file: String) async throws -> Int64 {
-        try await sum("trace-cmd report -i \"$1\" | sed -n 's/.*\\[\\([0-9]*\\) EVENTS DROPPED.*/\\1/p' | awk '{ sum += $1 } END { print sum }'", file)
+        try await sum(
+            "trace-cmd report -i \"$1\" | awk 'match($0, /[0-9]+ EVENTS DROPPED/) { sum += substr($0, RSTART) + 0 } END { print sum }'",
+            file)
     }
 
     private static func sum(_ line: String, _ file: String) async throws -> Int64 {

@@ -14,7 +14,8 @@ enum Lab {
         #endif
         if geteuid() != 0 { return "root is needed to make namespaces and tap devices" }
         let tools = [
-            "qemu-system-x86_64", "mmdebstrap", "cpio", "socat", "ssh", "ip", "mke2fs", "depmod", "unshare", "flock", "jq", "trace-cmd", "strip",
+            "qemu-system-x86_64", "mmdebstrap", "cpio", "socat", "ssh", "ip", "mke2fs", "depmod", "unshare", "flock", "jq", "trace-cmd",
+            "strip",
         ]
         let missing = tools.filter { (try? Command.path(of: $0, package: "")) == nil }
         return missing.isEmpty ? nil : "missing: \(missing.joined(separator: ", ")) (make test installs them)"

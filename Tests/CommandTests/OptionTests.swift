@@ -61,7 +61,9 @@ import Testing
         #expect(Set(before.map(\.text)).union(after.map(\.text)) == Set(whole.journeys.map(\.text)))
         #expect(Set(before.map(\.text)).isDisjoint(with: after.map(\.text)))
         // And the cut is where it was wanted, counted from the host's first event.
-        let cut = try await Counted(Recording.steady.host).first + (["1500ms": 1_500_000_000, "2s": 2_000_000_000, "2.75s": 2_750_000_000][time] ?? 0)
+        let cut =
+            try await Counted(Recording.steady.host).first
+            + (["1500ms": 1_500_000_000, "2s": 2_000_000_000, "2.75s": 2_750_000_000][time] ?? 0)
         #expect(before.allSatisfy { ($0.way.first?.time ?? .max) < cut + 1000 })
         #expect(after.allSatisfy { ($0.way.first?.time ?? .min) >= cut - 1000 })
         let seen = { (json: JSON) in try json["flows"].list.reduce(0) { $0 + (try $1["packets"].integer("seen")) } }
