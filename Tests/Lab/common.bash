@@ -5,7 +5,8 @@ say() { echo "lab $lab: $*" >&2; }
 fail() { say "$*"; exit 1; }
 wrong_usage() { echo "lab: $*" >&2; exit 64; }
 
-# Commands that take a while run in the background and are waited for: bash would look at a signal only after they end.
+# Commands that take a while run in the background and are waited for: bash would look at a signal only after they end. For the same reason they
+# are programs, not functions, and never in a subshell: that would end alone.
 children=()
 at_exit=()
 attended() {
@@ -67,12 +68,12 @@ need_up() {
 # QEMU of the host under test: the first process of the lab's own pid namespace.
 host_pid() { cat "/proc/$(< "$state/pid")/task/$(< "$state/pid")/children"; }
 
-# outside CMD...: in the lab's network and process namespaces, where the client lives. What runs there ends with the lab.
+# Words before a command that put it into the lab's network and process namespaces, where the client lives: `outside`. It ends with the lab.
 # Nothing passes a signal on into a process namespace: the parent's death does.
-outside() {
+find_outside() {
     local pid
     pid=$(host_pid)
-    attended nsenter --target "${pid// /}" --net --pid -- setpriv --pdeathsig TERM "$@"
+    outside=(nsenter --target "${pid// /}" --net --pid -- setpriv --pdeathsig TERM)
 }
 
 # machine NAME: host, or g3, g4, ...; `guest` is the first of them.

@@ -8,8 +8,8 @@ build_tools() {
     local log=$root/.build/lab-tools.log
     mkdir -p "$root/.build"
     # Static: in the guest there is no library of ours. The linker warns of calls that the tools don't make.
-    (cd "$root" && attended swift build -c release --product lab-tools --static-swift-stdlib -Xswiftc -static-executable \
-        --scratch-path .build/lab-tools > "$log" 2>&1) || { cat "$log" >&2; fail "the lab's tools don't build"; }
+    attended swift build -c release --product lab-tools --static-swift-stdlib -Xswiftc -static-executable \
+        --package-path "$root" --scratch-path "$root/.build/lab-tools" > "$log" 2>&1 || { cat "$log" >&2; fail "the lab's tools don't build"; }
     strip -o "$root/.build/lab-tools/lab-tools" "$root/.build/lab-tools/release/lab-tools"
 }
 

@@ -53,7 +53,7 @@ write_command() {
 start_recording() {
     local word
     inside host sh -c 'rm -rf /tmp/recording; mkdir /tmp/recording' < /dev/null
-    coproc RECORDER { ssh -F ssh.config host "${command[*]@Q} sh -c 'echo recording; read -r end'" 2>&1; }
+    coproc RECORDER { exec ssh -F ssh.config host "${command[*]@Q} sh -c 'echo recording; read -r end'" 2>&1; }
     recorder=$RECORDER_PID
     children+=("$recorder")
     exec {from_recorder}<&"${RECORDER[0]}" {to_recorder}>&"${RECORDER[1]}"
@@ -75,20 +75,19 @@ stop_recording() {
 
 # How the recording was made, as JSON: the machines, the threads, the clocks, the commands.
 describe() {
-    local answers=$1
     inside host /lab/host/facts < /dev/null |
         jq --arg made "$(date -u '+%Y-%m-%dT%H:%M:%SZ')" --arg path "$path" --arg command "${command[*]@Q}" --arg vhost "$vhost" --arg pin "$pin" \
-            --argjson queues "$queues" --arg tsc2nsec "$(trace-cmd dump --options -i "$folder/host.dat" | sed -n '/TSC2NSEC/{n;s, *\[.*,,p}')" \
+            --argjson queues "$queues" --arg tsc2nsec "$(trace-cmd dump --options -i "$out/host.dat" | sed -n '/TSC2NSEC/{n;s, *\[.*,,p}')" \
             --arg protocol "$protocol" --argjson count "$count" --arg interval "$interval" --argjson burst "$burst" --argjson size "$size" \
-            --arg answers "$answers" '
+            --rawfile answers answers '
             ($tsc2nsec | split(" ") | map(tonumber)) as [$multiplier, $shift, $offset] |
             { made: $made, path: $path, vhost: $vhost, pin: $pin, queues: $queues, command: $command,
-              traffic: { protocol: $protocol, count: $count, interval: $interval, burst: $burst, payload: $size, client: ($answers | split("\n")) },
-              tsc2nsec: { multiplier: $multiplier, shift: $shift, offset: $offset } } + .' > "$folder/recording.json"
+              traffic: { protocol: $protocol, count: $count, interval: $interval, burst: $burst, payload: $size, client: ($answers | rtrimstr("\n") | split("\n")) },
+              tsc2nsec: { multiplier: $multiplier, shift: $shift, offset: $offset } } + .' > "$out/recording.json"
 }
 
 record() {
-    local folder answers status=0
+    local folder status=0
     case " $* " in *' --help '* | *' -h '*) record_usage; exit 0 ;; esac
     parse_record "$@"
     need jq jq trace-cmd trace-cmd
@@ -104,13 +103,13 @@ record() {
     say "trace-cmd is starting"
     start_recording
     say "it records; sending"
-    answers=$(send) || status=$?
-    echo "$answers"
+    send > answers || status=$?
+    cat answers
     stop_recording
     stop_servers
     collect_logs
     attended scp -F ssh.config -q 'host:/tmp/recording/*.dat' "$out/"
-    (folder=$out && describe "$answers")
+    describe
     inside host rm -rf /tmp/recording
     rm -rf "$folder"
     mv "$out" "$folder"

@@ -82,9 +82,10 @@ log() { [[ ${#targets[@]} -eq 1 && $1 = ping ]] && echo "$out/ping.csv" || echo 
 
 # Clients side by side; what each says goes to standard output. 3 when a packet was not answered.
 send() {
-    local cid status=0 clients=()
+    local cid status=0 clients=() outside
+    find_outside
     for cid in "${targets[@]}"; do
-        outside "$root/.build/lab-tools/lab-tools" ping --protocol "$protocol" --count "$count" --interval "$interval" --burst "$burst" \
+        "${outside[@]}" "$root/.build/lab-tools/lab-tools" ping --protocol "$protocol" --count "$count" --interval "$interval" --burst "$burst" \
             --size "$size" --timeout 10s --log "$(log ping "$cid")" "10.55.0.$cid" 7777 &
         clients+=($!)
     done

@@ -121,7 +121,9 @@ wait_for() {
 }
 
 # One connection a machine carries all sessions; it lives in the lab's namespaces and ends with them.
-connect() { outside ssh -F ssh.config -f -N -M "$1" < /dev/null > /dev/null 2>> ssh.log || fail "no way into $1: see $state/ssh.log"; }
+connect() {
+    attended "${outside[@]}" ssh -F ssh.config -f -N -M "$1" < /dev/null > /dev/null 2>> ssh.log || fail "no way into $1: see $state/ssh.log"
+}
 
 up() {
     local settings i begun=$SECONDS booted
@@ -144,6 +146,7 @@ up() {
     say "booting the host under test"
     start_host
     wait_for console.log 'virtlat lab: host is ready' 300
+    find_outside
     connect host
     booted=$SECONDS
     say "host is up after $((booted - begun)) s; booting $guests guest(s), path $path"
