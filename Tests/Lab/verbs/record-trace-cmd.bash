@@ -51,8 +51,10 @@ write_command() {
 
 # Starts trace-cmd and returns when it records; `recorder` is its process, its end of the story is in trace-cmd.log.
 start_recording() {
-    local word
-    inside host sh -c 'rm -rf /tmp/recording; mkdir /tmp/recording' < /dev/null
+    local word cid
+    at_exit+=(stop_tracing)
+    inside host sh -c '/lab/host/untrace; rm -rf /tmp/recording; mkdir /tmp/recording' < /dev/null
+    for ((cid = 3; cid < 3 + guests; cid++)); do inside "g$cid" /lab/guest/agent < /dev/null || fail "no trace-cmd agent in g$cid"; done
     coproc RECORDER { exec ssh -F ssh.config host "${command[*]@Q} sh -c 'echo recording; read -r end'" 2>&1; }
     recorder=$RECORDER_PID
     children+=("$recorder")
@@ -65,6 +67,12 @@ start_recording() {
     done
     cat trace-cmd.log >&2
     fail "trace-cmd does not record"
+}
+
+stop_tracing() {
+    local cid
+    inside host /lab/host/untrace < /dev/null
+    for ((cid = 3; cid < 3 + guests; cid++)); do inside "g$cid" /lab/host/untrace < /dev/null; done
 }
 
 stop_recording() {
@@ -111,6 +119,7 @@ record() {
     attended scp -F ssh.config -q 'host:/tmp/recording/*.dat' "$out/"
     describe
     inside host rm -rf /tmp/recording
+    stop_tracing
     rm -rf "$folder"
     mv "$out" "$folder"
     at_exit=()
