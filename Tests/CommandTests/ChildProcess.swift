@@ -62,5 +62,7 @@ struct ChildProcess {
         return signal == 0 ? .exited(status >> 8 & 0xff) : .signalled(signal)
     }
 
-    func kill() { _ = Foundation.kill(id, SIGKILL) }
+    func kill() { send(SIGKILL) }
+
+    func send(_ signal: Int32) { _ = Foundation.kill(id, signal) }
 }

@@ -64,6 +64,58 @@ struct LabTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(10)), arguments: [(SIGTERM, 1), (SIGINT, 5), (SIGTERM, 9), (SIGINT, 14)])
+    func `an up that is interrupted leaves no process, device or mount behind`(signal: Int32, seconds: Int) async throws {
+        _ = try await Lab.run(["down"])
+        let before = try Traces.of("end-to-end")
+        try #require(before.processes.isEmpty)
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let up = try ChildProcess(
+            [Checkout.root + "/Tests/Lab/lab", "up"], ["LAB": "end-to-end"], output: folder.path("output"), errors: folder.path("errors"))
+        try await Task.sleep(for: .seconds(seconds))
+        up.send(signal)
+        var status: Int32?
+        while status == nil {
+            switch up.state {
+            case .running: try await Task.sleep(for: .milliseconds(50))
+            case .exited(let code): status = code
+            case .signalled(let signal): status = -signal
+            }
+        }
+        // On a fast machine it may have been up already.
+        if status == 0 { _ = try await Lab.run(["down"]) }
+        let errors = try folder.text("errors")
+        #expect(status == 128 + signal || status == 0, "\(errors)")
+        // Process namespaces end a moment after their first process.
+        try await Task.sleep(for: .seconds(1))
+        #expect(try Traces.of("end-to-end") == before)
+    }
+
+    /// What a lab could leave behind. A namespace needs a process or a mount to live on.
+    private struct Traces: Equatable {
+        var processes: [String]
+        var devices: [String]
+        var mounts: [Substring]
+
+        static func of(_ lab: String) throws -> Traces {
+            let files = FileManager.default
+            let processes = try files.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }.compactMap { id -> String? in
+                let words = { (file: String) in
+                    String(decoding: files.contents(atPath: "/proc/\(id)/\(file)") ?? Data(), as: UTF8.self).split(separator: "\0")
+                }
+                let command = words("cmdline").joined(separator: " ")
+                return words("environ").contains("LAB=\(lab)") || command.contains("virtlat-lab-\(lab)") ? command : nil
+            }
+            let mounts = String(decoding: try Data(contentsOf: URL(fileURLWithPath: "/proc/self/mountinfo")), as: UTF8.self)
+            return Traces(
+                processes: processes,
+                devices: try files.contentsOfDirectory(atPath: "/sys/class/net").filter { $0.hasPrefix("out") }.sorted(),
+                mounts: mounts.split(separator: "\n").filter { $0.contains("nsfs") || $0.contains("/lab/") || $0.contains("/dev/net") }
+                    .sorted())
+        }
+    }
+
     /// The tests that the stored recordings have to pass, but for those that measure time.
     private func hold(_ live: Recording) async throws {
         let log = try ApplicationLog(live)

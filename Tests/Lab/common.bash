@@ -20,7 +20,13 @@ attended() {
 finish() {
     local status=$? child step
     trap '' INT TERM HUP
+    # unshare(1) hears SIGKILL only while it waits for its child, which then gets one too.
     for child in ${children[*]}; do kill -TERM "$child" 2> /dev/null || true; done
+    for ((step = 0; step < 10; step++)); do
+        # shellcheck disable=SC2048,SC2086
+        [[ -z ${children[*]// /} ]] || ! kill -0 ${children[*]} 2> /dev/null || sleep 0.1
+    done
+    for child in ${children[*]}; do kill -KILL "$child" 2> /dev/null || true; done
     for child in ${children[*]}; do wait "$child" 2> /dev/null || true; done
     for ((step = ${#at_exit[@]} - 1; step >= 0; step--)); do eval "${at_exit[step]}" || true; done
     exit $status

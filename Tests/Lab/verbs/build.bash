@@ -8,7 +8,8 @@ build_tools() {
     local log=$root/.build/lab-tools.log
     mkdir -p "$root/.build"
     # Static: in the guest there is no library of ours. The linker warns of calls that the tools don't make.
-    attended swift build -c release --product lab-tools --static-swift-stdlib -Xswiftc -static-executable \
+    # In a pid namespace, so that its compilers end when it does.
+    attended unshare --mount-proc --pid --fork --kill-child -- swift build -c release --product lab-tools --static-swift-stdlib -Xswiftc -static-executable \
         --package-path "$root" --scratch-path "$root/.build/lab-tools" > "$log" 2>&1 || { cat "$log" >&2; fail "the lab's tools don't build"; }
     strip -o "$root/.build/lab-tools/lab-tools" "$root/.build/lab-tools/release/lab-tools"
 }
@@ -22,11 +23,12 @@ build_image() {
     say "making the images in $image: a few minutes, once"
     local work
     work=$(mktemp -d "$cache/making.XXXXXX")
-    at_exit+=("rm -rf '$work'")
+    at_exit+=("rm -rf '$work' '$work.log'")
     # A mount namespace and a pid namespace of its own: no mount and no process is left, whatever ends it.
     attended unshare --mount --pid --fork --kill-child -- "$here/image/make" "$work" > "$work.log" 2>&1 || {
         tail -n 20 "$work.log" >&2
-        fail "making the images failed; the whole story is in $work.log"
+        mv "$work.log" "$cache/failed.log"
+        fail "making the images failed; the whole story is in $cache/failed.log"
     }
     rm -f "$work.log"
     mv "$work" "$image"
@@ -35,7 +37,7 @@ build_image() {
 build() {
     need_root
     [[ $(uname -m) = x86_64 ]] || fail "the lab is an x86-64 machine and its tools are built here: this is $(uname -m)"
-    need swift swift strip binutils
+    need swift swift strip binutils unshare util-linux
     build_tools
     image=$cache/$(image_of)
     [[ -e $image ]] || build_image
