@@ -7,10 +7,11 @@ wrong_usage() { echo "lab: $*" >&2; exit 64; }
 
 # Commands that take a while run in the background and are waited for: bash would look at a signal only after they end. For the same reason they
 # are programs, not functions, and never in a subshell: that would end alone.
+# Descriptors 7 and 8 are this script's locks: what lives on must not keep them.
 children=()
 at_exit=()
 attended() {
-    "$@" <&0 &
+    "$@" <&0 7>&- 8>&- &
     local child=$! status=0
     children+=("$child")
     wait "$child" || status=$?

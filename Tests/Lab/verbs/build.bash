@@ -4,22 +4,29 @@
 # What the images are made by is what they are called, so that a change makes new ones.
 image_of() { cat "$here/image"/* | sha256sum | cut -c 1-16; }
 
+# Waits for the lock on descriptor 8, which `attended` would close.
+wait_for_lock() { until flock --nonblock 8; do attended sleep 0.5; done; }
+
 build_tools() {
     local log=$root/.build/lab-tools.log
     mkdir -p "$root/.build"
+    exec 8> "$root/.build/lab-tools.lock"
+    wait_for_lock
     # Static: in the guest there is no library of ours. The linker warns of calls that the tools don't make.
     # In a pid namespace, so that its compilers end when it does.
-    attended unshare --mount-proc --pid --fork --kill-child -- swift build -c release --product lab-tools --static-swift-stdlib -Xswiftc -static-executable \
-        --package-path "$root" --scratch-path "$root/.build/lab-tools" > "$log" 2>&1 || { cat "$log" >&2; fail "the lab's tools don't build"; }
+    attended unshare --mount-proc --pid --fork --kill-child -- swift build -c release --product lab-tools \
+        --static-swift-stdlib -Xswiftc -static-executable --package-path "$root" --scratch-path "$root/.build/lab-tools" \
+        > "$log" 2>&1 || { cat "$log" >&2; fail "the lab's tools don't build"; }
     strip -o "$root/.build/lab-tools/lab-tools" "$root/.build/lab-tools/release/lab-tools"
+    exec 8>&-
 }
 
 build_image() {
     need mmdebstrap mmdebstrap cpio cpio mke2fs e2fsprogs depmod kmod ssh-keygen openssh-client dpkg-deb dpkg sha256sum coreutils
     mkdir -p "$cache"
     exec 8> "$cache/lock"
-    attended flock 8
-    [[ ! -e $image ]] || return 0
+    wait_for_lock
+    [[ ! -e $image ]] || { exec 8>&-; return; }
     say "making the images in $image: a few minutes, once"
     local work
     work=$(mktemp -d "$cache/making.XXXXXX")
@@ -32,6 +39,7 @@ build_image() {
     }
     rm -f "$work.log"
     mv "$work" "$image"
+    exec 8>&-
 }
 
 build() {

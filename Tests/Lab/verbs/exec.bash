@@ -15,5 +15,5 @@ else
     # Without a terminal the far side would not hear of our end: it is told.
     id=exec.$$.$RANDOM
     at_exit+=("timeout 10 ssh -F ssh.config $machine 'kill -TERM -- -\$(cat /run/$id) 2> /dev/null; rm -f /run/$id' < /dev/null")
-    inside "$machine" setsid sh -c 'echo $$ > /run/'$id'; exec "$@"' lab "$@"
+    inside "$machine" exec sh -c 'echo $$ > /run/'$id'; exec "$@"' lab "$@"
 fi

@@ -19,7 +19,6 @@ guest_events=(-e irq -e sched:sched_switch -e sched:sched_waking -e sched:sched_
 
 parse_record() {
     buffer=8192 functions=no
-    local rest=()
     parse_traffic "$@"
     set -- "${others[@]}"
     while [[ $# -gt 0 ]]; do

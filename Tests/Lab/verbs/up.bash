@@ -42,8 +42,7 @@ parse_up() {
 
 # The client's side of the wire, in the lab's own namespaces, then QEMU as their first process: when it ends, they end.
 start_host() {
-    local nic taps=1 machine=q35 extra='' iommu=() nics=() i
-    nic=e1000e
+    local nic=e1000e taps=1 extra='' iommu=() nics=() i
     case $path in
     xdp-native) nic=virtio-net-pci,mrg_rxbuf=on,guest_csum=off,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off ;;
     vfio) taps=$guests iommu=(-device intel-iommu,intremap=on) extra='intel_iommu=on iommu=pt' ;;
@@ -53,7 +52,7 @@ start_host() {
         nics+=(-netdev "tap,id=n$i,ifname=out$i,script=no,downscript=no"
             -device "$nic,netdev=n$i,addr=0x$((2 + i)),mac=52:54:00:00:00:0$([[ $path = vfio ]] && echo $((3 + i)) || echo 1)")
     done
-    local qemu=(qemu-system-x86_64 -name "virtlat-lab-$lab,debug-threads=on" -nodefaults -no-reboot -display none -M "$machine"
+    local qemu=(qemu-system-x86_64 -name "virtlat-lab-$lab,debug-threads=on" -nodefaults -no-reboot -display none -M q35
         "${iommu[@]}" -accel "tcg,thread=multi,tb-size=1024" -cpu EPYC,+svm,-x2apic -smp 2 -m 4096
         -kernel "$image/vmlinuz" -initrd host.cpio
         -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 tsc=reliable clocksource=tsc $extra"
@@ -84,7 +83,7 @@ start_host() {
                 i=$((i + 1))
             done
             exec "$@"' lab "${qemu[@]}"
-    ) < /dev/null > qemu.log 2>&1 &
+    ) < /dev/null > qemu.log 2>&1 7>&- &
 }
 
 # What the machines need of this checkout, appended to the initramfs of the host (and by it to the guests').
@@ -130,6 +129,9 @@ up() {
     parse_up "$@"
     settings="path=$path vcpus=$vcpus guests=$guests queues=$queues pin=$pin vhost=$vhost"
     need_root
+    mkdir -p "${state%/*}"
+    exec 7> "$state.up"
+    flock --nonblock 7 || fail "another lab up is at work on it"
     if is_up; then
         [[ -e $state/ready && $(head -n 1 "$state/settings") = "$settings" ]] && { say "is up already: $settings"; return; }
         fail "is up with other options, or half up (lab status); lab down first, or name another one with LAB=NAME"
