@@ -52,11 +52,10 @@ struct LabTests {
 
     @Test(.timeLimit(.minutes(30)))
     func `what the application saw of each packet is what virtlat says of a live host and guest`() async throws {
-        let folder = try TemporaryFolder()
-        defer { folder.remove() }
         try await Lab.up(["--path", "tap"]) {
             for (index, options) in Self.traffic.enumerated() {
-                let made = folder.path("live-\(index)")
+                // Kept, so that what fails can be looked at.
+                let made = Checkout.root + "/.build/end-to-end/live-\(index)"
                 let run = try await Lab.run(["record-trace-cmd", "--out", made] + options)
                 try #require(run.status == 0, "no recording, or packets without an answer: \(run.errors)\(run.output)")
                 try await hold(try Recording(folder: made))

@@ -26,7 +26,8 @@ import Testing
         let complete = analyzed.complete("rx")
         let journeys = try Self.read(log, complete)
         let matched = journeys.filter { $0.count == 1 }.count
-        #expect(Double(matched) >= 0.99 * Double(log.echoed.count), "\(matched) of \(log.echoed.count)")
+        let reasons = Dictionary(analyzed.journeys.map { ($0.direction + " " + $0.status + " " + $0.reason, 1) }, uniquingKeysWith: +)
+        #expect(Double(matched) >= 0.99 * Double(log.echoed.count), "\(matched) of \(log.echoed.count): \(reasons)")
         #expect(journeys.allSatisfy { $0.count <= 1 }, "two journeys for one packet")
         #expect(journeys.reduce(0) { $0 + $1.count } == complete.count, "a journey that the application read nothing of")
     }
