@@ -61,9 +61,10 @@ start_host() {
         -device virtserialport,chardev=ssh,name=lab.ssh
         -serial file:console.log -monitor unix:monitor.sock,server=on,wait=off "${nics[@]}")
     printf '%s\n' "${qemu[*]@Q}" > qemu.command
+    # Taken here, so that whoever asks from now on finds the lab up; from then on it is QEMU's.
+    exec 9> lock
+    flock --nonblock 9 || fail "is up already"
     (
-        exec 9> lock
-        flock --nonblock 9 || exit 1
         echo "$BASHPID" > pid
         exec setsid unshare --net --pid --mount --fork --kill-child -- bash -c '
             set -eu
@@ -84,6 +85,8 @@ start_host() {
             done
             exec "$@"' lab "${qemu[@]}"
     ) < /dev/null > qemu.log 2>&1 7>&- &
+    echo $! > pid
+    exec 9>&-
 }
 
 # What the machines need of this checkout, appended to the initramfs of the host (and by it to the guests').
