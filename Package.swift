@@ -16,10 +16,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
     ],
     targets: [
         // Floor 0: what Debian ships in C.
         .systemLibrary(name: "CTraceEvent", pkgConfig: "libtraceevent"),
+        .systemLibrary(name: "CTraceFS", pkgConfig: "libtracefs"),
         .systemLibrary(name: "CCompression"),
         .target(name: "CLinux"),
 
@@ -42,6 +45,15 @@ let package = Package(
         .target(
             name: "PacketPath",
             dependencies: ["TraceData", "ClockSync", "LinuxSystem"],
+            swiftSettings: strict),
+
+        .target(
+            name: "Recording",
+            dependencies: [
+                "CTraceFS", "CLinux", "LinuxSystem", "TraceData", "Sessions", "ClockSync",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
             swiftSettings: strict),
 
         // Floor 4: values in, bytes out.

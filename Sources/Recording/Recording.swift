@@ -1,0 +1,1 @@
+// Recording: ftrace on host and guests, one session folder as the result.
