@@ -27,7 +27,7 @@ let package = Package(
         .target(name: "CLinux"),
 
         // Floor 1: pure or close to the system.
-        .target(name: "LinuxSystem", swiftSettings: strict),
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ClockSync", swiftSettings: strict),
         .target(
             name: "Statistics",

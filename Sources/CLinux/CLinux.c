@@ -1,1 +1,89 @@
-// A header-only module needs one source file.
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <linux/ptp_clock.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int clinux_tsc_conversion(uint32_t *multiplier, uint32_t *shift)
+{
+	struct perf_event_attr attributes;
+	struct perf_event_mmap_page *page;
+	long size = sysconf(_SC_PAGESIZE);
+	int descriptor, known;
+
+	/* Any event has the page; one of software that never counts needs no PMU. */
+	memset(&attributes, 0, sizeof(attributes));
+	attributes.size = sizeof(attributes);
+	attributes.type = PERF_TYPE_SOFTWARE;
+	attributes.config = PERF_COUNT_SW_DUMMY;
+	attributes.exclude_kernel = 1;
+	descriptor = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (descriptor < 0)
+		return -1;
+	page = mmap(NULL, size, PROT_READ, MAP_SHARED, descriptor, 0);
+	if (page == MAP_FAILED) {
+		int error = errno;
+		close(descriptor);
+		errno = error;
+		return -1;
+	}
+	known = page->cap_user_time;
+	*multiplier = page->time_mult;
+	*shift = page->time_shift;
+	munmap(page, size);
+	close(descriptor);
+	if (known && *multiplier)
+		return 0;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+static int64_t nanoseconds(struct ptp_clock_time time)
+{
+	return time.sec * 1000000000LL + time.nsec;
+}
+
+int clinux_ptp_cross_timestamp(int descriptor, struct clinux_cross_timestamp *stamp)
+{
+	struct ptp_sys_offset_precise precise;
+
+	memset(&precise, 0, sizeof(precise));
+	if (ioctl(descriptor, PTP_SYS_OFFSET_PRECISE, &precise) < 0)
+		return -1;
+	stamp->device = nanoseconds(precise.device);
+	stamp->realtime = nanoseconds(precise.sys_realtime);
+	stamp->monotonic_raw = nanoseconds(precise.sys_monoraw);
+	return 0;
+}
+
+ssize_t clinux_splice(int from, int to, size_t count, int nonblocking)
+{
+	return splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | (nonblocking ? SPLICE_F_NONBLOCK : 0));
+}
+
+int clinux_memory_file(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC);
+}
+
+int clinux_punch_hole(int descriptor, int64_t offset, int64_t count)
+{
+	return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
+}
+
+int clinux_pipe(int ends[2])
+{
+	return pipe2(ends, O_CLOEXEC);
+}
+
+pid_t clinux_thread_id(void)
+{
+	return syscall(SYS_gettid);
+}

@@ -22,6 +22,14 @@ package enum Folder {
         return names.sorted()
     }
 
+    /// Makes a folder, see mkdir(2).
+    package static func make(_ path: String) throws(SystemError) {
+        guard unsafe mkdir(path, 0o755) == 0 else { throw SystemError(call: "mkdir") }
+    }
+
+    /// Removes an empty folder (or an ftrace instance, whose files don't count); false when it stays.
+    package static func remove(_ path: String) -> Bool { unsafe rmdir(path) == 0 }
+
     /// Name of the folder a path lies in (or is, for a folder).
     package static func enclosingName(of path: String) -> String {
         guard let resolved = unsafe realpath(path, nil) else { return "session" }
@@ -30,4 +38,9 @@ package enum Folder {
         if !exists(path) { parts = parts.dropLast() }
         return parts.last.map { String($0) } ?? "session"
     }
+}
+
+extension Folder {
+    /// Whether there is a file of this name, of any kind.
+    package static func hasFile(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 }

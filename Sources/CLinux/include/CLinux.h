@@ -1,8 +1,51 @@
-// What Swift can't say by itself.
+// What Glibc's module can't say: inline code, ioctls, and calls behind feature macros.
 #pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
 
 /// Asks for the cache line at `address`; never faults, whatever the address.
 static inline void clinux_prefetch(const void *address)
 {
 	__builtin_prefetch(address, 0, 3);
 }
+
+/// The time stamp counter, ordered as the kernel's rdtsc_ordered(); 0 where there is none.
+static inline uint64_t clinux_tsc(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_lfence();
+	return __builtin_ia32_rdtsc();
+#else
+	return 0;
+#endif
+}
+
+/// The kernel's own conversion of the TSC, from the mmap page of a perf event (perf_event_open(2), cap_user_time).
+/// Returns 0, or -1 with errno; EOPNOTSUPP when the kernel does not tell.
+int clinux_tsc_conversion(uint32_t *multiplier, uint32_t *shift);
+
+/// What PTP_SYS_OFFSET_PRECISE answers, in ns: the device's clock, CLOCK_REALTIME and CLOCK_MONOTONIC_RAW at one instant.
+struct clinux_cross_timestamp {
+	int64_t device;
+	int64_t realtime;
+	int64_t monotonic_raw;
+};
+
+/// See <linux/ptp_clock.h>. Returns 0, or -1 with errno.
+int clinux_ptp_cross_timestamp(int descriptor, struct clinux_cross_timestamp *stamp);
+
+/// splice(2) without offsets; SPLICE_F_MOVE, and SPLICE_F_NONBLOCK where asked for.
+ssize_t clinux_splice(int from, int to, size_t count, int nonblocking);
+
+/// memfd_create(2), closed on exec.
+int clinux_memory_file(const char *name);
+
+/// fallocate(2) with FALLOC_FL_PUNCH_HOLE: gives a range's blocks back without changing the size.
+int clinux_punch_hole(int descriptor, int64_t offset, int64_t count);
+
+/// pipe2(2), both ends closed on exec: ends[0] to read from, ends[1] to write to.
+int clinux_pipe(int ends[2]);
+
+/// gettid(2).
+pid_t clinux_thread_id(void);

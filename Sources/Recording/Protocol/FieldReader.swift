@@ -1,0 +1,62 @@
+// Takes a message apart, field by field, and trusts none of it.
+
+import NIOCore
+
+struct FieldReader {
+    let type: UInt8
+    private var buffer: ByteBuffer
+
+    /// No text is longer: a filter fits into a page.
+    static let longestText = 4096
+    /// No list has more items.
+    static let longestList = 8192
+
+    init(_ buffer: ByteBuffer) throws(ProtocolFault) {
+        self.buffer = buffer
+        guard let type: UInt8 = self.buffer.readInteger() else { throw .malformed(message: "empty", field: "type") }
+        self.type = type
+    }
+
+    func fault(_ field: String) -> ProtocolFault { .malformed(message: "message \(type)", field: field) }
+
+    mutating func number<Number: FixedWidthInteger>(_ field: String) throws(ProtocolFault) -> Number {
+        guard let number = buffer.readInteger(as: Number.self) else { throw fault(field) }
+        return number
+    }
+
+    mutating func flag(_ field: String) throws(ProtocolFault) -> Bool {
+        let byte: UInt8 = try number(field)
+        guard byte < 2 else { throw fault(field) }
+        return byte == 1
+    }
+
+    /// UTF-8 without control characters but newlines and tabs: it may end up on a terminal.
+    mutating func text(_ field: String) throws(ProtocolFault) -> String {
+        let length: UInt16 = try number(field)
+        guard length <= Self.longestText, let bytes = buffer.readBytes(length: Int(length)),
+            let text = String(validating: bytes, as: UTF8.self),
+            bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x0a || $0 == 0x09 })
+        else { throw fault(field) }
+        return text
+    }
+
+    mutating func list<Item>(
+        _ field: String, _ item: (inout FieldReader) throws(ProtocolFault) -> Item
+    ) throws(ProtocolFault) -> [Item] {
+        let count: UInt16 = try number(field)
+        guard count <= Self.longestList else { throw fault(field) }
+        var items: [Item] = []
+        for _ in 0..<count { items.append(try item(&self)) }
+        return items
+    }
+
+    mutating func texts(_ field: String) throws(ProtocolFault) -> [String] {
+        try list(field) { (fields) throws(ProtocolFault) in try fields.text(field) }
+    }
+
+    mutating func rest() -> [UInt8] { buffer.readBytes(length: buffer.readableBytes) ?? [] }
+
+    func expectEnd() throws(ProtocolFault) {
+        guard buffer.readableBytes == 0 else { throw fault("\(buffer.readableBytes) bytes too many") }
+    }
+}

@@ -1,0 +1,117 @@
+// A connection that messages are sent and received on, one at a time, with back-pressure both ways.
+
+import NIOCore
+
+/// Frames: a length of 32 bits, big-endian, and that many bytes of message.
+struct MessageCodec: ByteToMessageDecoder, MessageToByteEncoder {
+    typealias InboundOut = Message
+    typealias OutboundIn = Message
+
+    /// The largest piece of trace data, and room for what stands before it.
+    static let longestFrame: UInt32 = 1 << 20
+
+    mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
+        guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else { return .needMoreData }
+        guard length <= Self.longestFrame else { throw ProtocolFault.tooLong(length) }
+        guard buffer.readableBytes >= 4 + Int(length) else { return .needMoreData }
+        buffer.moveReaderIndex(forwardBy: 4)
+        guard let frame = buffer.readSlice(length: Int(length)) else { return .needMoreData }
+        context.fireChannelRead(wrapInboundOut(try Message(reading: frame)))
+        return .continue
+    }
+
+    mutating func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
+        try decode(context: context, buffer: &buffer)
+    }
+
+    func encode(data: Message, out: inout ByteBuffer) throws {
+        let start = out.writerIndex
+        out.writeInteger(UInt32(0))
+        data.write(to: &out)
+        out.setInteger(UInt32(out.writerIndex - start - 4), at: start)
+    }
+}
+
+/// One end of a connection between recorder and agent.
+///
+/// Bytes are read from the socket only while somebody waits for a message, so a peer that sends faster than we read is held up by its socket.
+struct MessageChannel: Sendable {
+    let channel: any Channel
+    private let inbox: NIOLoopBound<Inbox>
+
+    /// Adds what a connection needs; called on its event loop, before anything is read.
+    init(on channel: any Channel) throws {
+        self.channel = channel
+        let inbox = Inbox()
+        self.inbox = NIOLoopBound(inbox, eventLoop: channel.eventLoop)
+        try channel.pipeline.syncOperations.addHandlers(
+            ByteToMessageHandler(MessageCodec(), maximumBufferSize: Int(MessageCodec.longestFrame) * 2),
+            MessageToByteHandler(MessageCodec()), inbox)
+    }
+
+    func send(_ message: Message) async throws { try await channel.writeAndFlush(message).get() }
+
+    /// The next message.
+    /// - Throws: `ProtocolFault.closed` when the other side has gone, or what was wrong with what it sent.
+    func receive() async throws -> Message {
+        let promise = channel.eventLoop.makePromise(of: Message.self)
+        channel.eventLoop.execute { inbox.value.deliver(to: promise) }
+        return try await promise.futureResult.get()
+    }
+
+    func close() async { try? await channel.close().get() }
+
+    /// Holds what has come until it is asked for.
+    private final class Inbox: ChannelInboundHandler {
+        typealias InboundIn = Message
+
+        private var messages: CircularBuffer<Message> = []
+        private var waiting: EventLoopPromise<Message>?
+        private var fault: (any Error)?
+        private var context: ChannelHandlerContext?
+
+        func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+        func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            messages.append(unwrapInboundIn(data))
+            deliver()
+        }
+
+        /// A read that brought no whole message asks for the next one.
+        func channelReadComplete(context: ChannelHandlerContext) {
+            if waiting != nil { context.read() }
+            context.fireChannelReadComplete()
+        }
+
+        func channelInactive(context: ChannelHandlerContext) { fail(ProtocolFault.closed) }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {
+            fail(error)
+            context.close(promise: nil)
+        }
+
+        func deliver(to promise: EventLoopPromise<Message>) {
+            guard waiting == nil else { return promise.fail(ProtocolFault.unexpected("two receivers")) }
+            waiting = promise
+            deliver()
+            if waiting != nil { context?.read() }
+        }
+
+        private func deliver() {
+            guard let promise = waiting else { return }
+            if let message = messages.popFirst() {
+                waiting = nil
+                promise.succeed(message)
+            } else if let fault {
+                waiting = nil
+                promise.fail(fault)
+            }
+        }
+
+        private func fail(_ error: any Error) {
+            if fault == nil { fault = error }
+            deliver()
+        }
+    }
+}

@@ -1,1 +1,0 @@
-// Recording: ftrace on host and guests, one session folder as the result.

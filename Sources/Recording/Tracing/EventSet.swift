@@ -1,0 +1,75 @@
+// The events that paths are made of, with filters for what no path asks about: volume is what recording disturbs most by.
+
+package import Sessions
+
+package enum EventSet {
+    /// On a host, for all the paths that are described.
+    ///
+    /// - Parameter vms: the machines that are recorded; threads and devices of others are left out by the kernel.
+    package static func host(_ topology: Topology, vms: [VirtualMachine]) -> [EventRequest] {
+        let threads = vms.flatMap { vm in [vm.process] + vm.vcpus.map(\.thread) + vm.vhostWorkers.map(\.thread) }
+        let vcpus = vms.flatMap { $0.vcpus.map(\.thread) }
+        let irqs = interruptFilter(topology, vms: vms)
+        return requests([
+            ("irq:irq_handler_entry", irqs), ("irq:irq_handler_exit", irqs),
+            ("sched:sched_switch", anyOf(["prev_pid", "next_pid"], threads)), ("sched:sched_waking", anyOf(["pid"], threads)),
+            ("kvm:kvm_entry", anyOf(["common_pid"], vcpus)), ("kvm:kvm_exit", anyOf(["common_pid"], vcpus)),
+            ("kvm:kvm_inj_virq", anyOf(["common_pid"], vcpus)),
+            ("kvm:kvm_msi_set_irq", nil), ("kvm:kvm_set_irq", "level == 1"),
+            // KVM_TRACE_MMIO_WRITE is 2, include/trace/events/kvm.h; KVM_PIO_OUT is 1.
+            ("kvm:kvm_mmio", "type == 2"), ("kvm:kvm_fast_mmio", nil), ("kvm:kvm_pio", "rw == 1"),
+            // The guest's clock has been set.
+            ("kvm:kvm_write_tsc_offset", nil),
+            ("xdp:xdp_redirect", nil), ("xdp:xdp_devmap_xmit", nil),
+            ("openvswitch:ovs_do_execute_action", nil), ("openvswitch:ovs_dp_upcall", nil),
+        ]) + requests(network)
+    }
+
+    /// In a guest. Who will read the packets is not known before, so all threads are recorded.
+    package static var guest: [EventRequest] {
+        let calls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
+        return requests(
+            [
+                ("irq:irq_handler_entry", nil), ("irq:irq_handler_exit", nil), ("sched:sched_switch", nil), ("sched:sched_waking", nil),
+                ("net:net_dev_queue", notLoopback),
+            ] + network
+                // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
+                + calls.flatMap { call in
+                    [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
+                })
+    }
+
+    /// What packets do in any kernel.
+    private static let network: [(String, String?)] = [
+        // NET_RX_SOFTIRQ is 3, include/linux/interrupt.h.
+        ("irq:softirq_raise", "vec == 3"),
+        ("napi:napi_poll", nil), ("net:napi_gro_receive_entry", nil), ("net:napi_gro_receive_exit", nil),
+        ("net:napi_gro_frags_entry", nil), ("net:napi_gro_frags_exit", nil),
+        ("net:netif_receive_skb", notLoopback), ("net:net_dev_start_xmit", notLoopback), ("net:net_dev_xmit", notLoopback),
+        ("skb:skb_copy_datagram_iovec", nil), ("skb:consume_skb", nil), ("skb:kfree_skb", nil),
+    ]
+
+    private static let notLoopback = "name != \"lo\""
+
+    private static func requests(_ events: [(String, String?)]) -> [EventRequest] {
+        events.map { text, filter in
+            guard let event = EventName(text) else { preconditionFailure("\(text) is no event") }
+            return EventRequest(event, filter: filter)
+        }
+    }
+
+    /// "pid == 1 || pid == 2"; no filter when there is nothing to ask for, or too much.
+    static func anyOf(_ fields: [String], _ numbers: [some BinaryInteger]) -> String? {
+        let terms = numbers.flatMap { number in fields.map { "\($0) == \(number)" } }
+        let filter = terms.joined(separator: " || ")
+        return terms.isEmpty || filter.utf8.count > EventRequest.longestFilter ? nil : filter
+    }
+
+    /// The vectors of NICs and of devices that were given to the guests; all of them when there is a NIC whose vectors are unknown.
+    private static func interruptFilter(_ topology: Topology, vms: [VirtualMachine]) -> String? {
+        let nics = topology.host.nics
+        guard !nics.isEmpty, nics.allSatisfy({ !$0.interrupts.isEmpty }), vms.allSatisfy({ $0.devices.allSatisfy { $0.kind != .vfio } })
+        else { return nil }
+        return anyOf(["irq"], nics.flatMap { $0.interrupts.map(\.number) })
+    }
+}

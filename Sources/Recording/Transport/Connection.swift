@@ -1,0 +1,123 @@
+// How connections are made and taken, on vsock and TCP.
+
+import Glibc
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+enum Connection {
+    private static let connectTimeout = TimeAmount.seconds(10)
+
+    /// Connects to an agent.
+    static func open(_ address: AgentAddress, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> MessageChannel {
+        let context = try key?.clientContext()
+        let bootstrap = ClientBootstrap(group: group)
+            // Bytes are read when somebody asks for a message.
+            .channelOption(.autoRead, value: false)
+            .connectTimeout(connectTimeout)
+        switch address {
+        case .vsock(let cid, let port):
+            return try await bootstrap.connect(
+                to: VsockAddress(cid: VsockAddress.ContextID(rawValue: cid), port: VsockAddress.Port(rawValue: port))
+            ) { channel in
+                channel.eventLoop.makeCompletedFuture { try MessageChannel(on: channel) }
+            }
+        case .tcp(let host, let port):
+            return try await bootstrap.connect(host: host, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let context {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil))
+                    }
+                    return try MessageChannel(on: channel)
+                }
+            }
+            .keepingWatch()
+        }
+    }
+
+    /// Takes connections until the channel that is returned is closed.
+    /// - Parameter taken: called for each, with a name for its other side; refused ones never get that far.
+    static func listen(
+        _ address: AgentListenAddress, key: PreSharedKey?, allowedContexts: Set<UInt32>?, on group: any EventLoopGroup,
+        refused: @escaping @Sendable (String) -> Void, taken: @escaping @Sendable (MessageChannel, String) -> Void
+    ) async throws -> any Channel {
+        let context = try key?.serverContext()
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 4)
+            .childChannelOption(.autoRead, value: false)
+        switch address {
+        case .vsock(let port):
+            return try await bootstrap.childChannelInitializer { channel in
+                Peer.context(of: channel).flatMapThrowing { cid in
+                    guard let allowedContexts, !allowedContexts.contains(cid) else {
+                        return taken(try MessageChannel(on: channel), "vsock context \(cid)")
+                    }
+                    refused("vsock context \(cid)")
+                    throw ProtocolFault.closed
+                }
+            }
+            .bind(to: VsockAddress(cid: .any, port: VsockAddress.Port(rawValue: port))).get()
+        case .tcp(let host, let port):
+            // Without a key anybody could trace: the caller has seen to it that there is one.
+            guard let context else { throw ProtocolFault.unexpected("listening on TCP without a key") }
+            return try await bootstrap.childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    taken(try MessageChannel(on: channel), channel.remoteAddress?.description ?? "TCP")
+                }
+                .flatMap { KeepAlive.set(on: channel) }
+            }
+            .bind(host: host, port: port).get()
+        }
+    }
+}
+
+extension MessageChannel {
+    /// For a connection over a network, which can vanish without a word.
+    fileprivate func keepingWatch() async throws -> MessageChannel {
+        try await KeepAlive.set(on: channel).get()
+        return self
+    }
+}
+
+/// TCP's own probes find a peer that has vanished within 4 s, see tcp(7). They cost one small packet a second or two and wake nobody in user space.
+private enum KeepAlive {
+    static func set(on channel: any Channel) -> EventLoopFuture<Void> {
+        let options: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = [
+            (.socketOption(.so_keepalive), 1),
+            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE)), 2),
+            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL)), 1),
+            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPCNT)), 2),
+            // Also for bytes that were sent and are not acknowledged, in ms.
+            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)), 4000),
+            (.tcpOption(.tcp_nodelay), 1),
+        ]
+        return .andAllSucceed(options.map { channel.setOption($0, value: $1) }, on: channel.eventLoop)
+    }
+}
+
+private enum Peer {
+    /// struct sockaddr_vm of <linux/vm_sockets.h>.
+    private struct Address: BitwiseCopyable {
+        var family: UInt16 = 0
+        var reserved: UInt16 = 0
+        var port: UInt32 = 0
+        var context: UInt32 = 0
+        var flags: UInt32 = 0
+    }
+
+    /// SO_PEERNAME of <asm-generic/socket.h>: getpeername(2) as an option, which is all a channel lets us call.
+    private static let peerName = NIOBSDSocket.Option(rawValue: 28)
+
+    /// The context id of a vsock connection's other side.
+    static func context(of channel: any Channel) -> EventLoopFuture<UInt32> {
+        guard let options = channel as? any SocketOptionProvider else {
+            return channel.eventLoop.makeFailedFuture(ProtocolFault.unexpected("a connection that is no socket"))
+        }
+        return options.unsafeGetSocketOption(level: .socket, name: peerName).flatMapThrowing { (address: Address) in
+            guard address.family == 40 else { throw ProtocolFault.unexpected("a connection of family \(address.family)") }  // AF_VSOCK
+            return address.context
+        }
+    }
+}
