@@ -76,6 +76,7 @@ let package = Package(
         .testTarget(
             name: "TraceDataTests", dependencies: ["TraceData", "ClockSync", "LinuxSystem", "TestSupport"], swiftSettings: common),
         .testTarget(name: "ClockSyncTests", dependencies: ["ClockSync"], swiftSettings: common),
+        .testTarget(name: "SessionsTests", dependencies: ["Sessions"], swiftSettings: common),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: common),
         .testTarget(
             name: "PacketPathTests",
