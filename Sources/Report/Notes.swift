@@ -30,7 +30,9 @@ extension AnalysisReport {
         }
         for machine in manifest.machines where machine.file == nil {
             let fault = manifest.fault(of: machine)
-            notes.append("\(machine.name) has no recording" + (fault.map { ": \($0)" } ?? ""))
+            // A fault may begin with the machine's name, which need not be said twice.
+            let reason = fault.map { $0.hasPrefix("\(machine.name): ") ? $0.dropFirst(machine.name.count + 2) : $0[...] }
+            notes.append("\(machine.name) has no recording" + (reason.map { ": \($0)" } ?? ""))
             if let fault { told.insert(fault) }
         }
         notes += manifest.faults.filter { !told.contains($0) }

@@ -98,7 +98,7 @@ import Testing
         session.manifest.faults = ["g10: its clock was not read.", "g1: its agent was killed."]
         let run = try await session.analyze()
         #expect(run.status == 0)
-        #expect(run.output.contains("note: g1 has no recording: g1: its agent was killed.\n"))
+        #expect(run.output.contains("note: g1 has no recording: its agent was killed.\n"))
         #expect(run.output.contains("note: g10: its clock was not read.\n"))
         #expect(run.output.components(separatedBy: "its agent was killed").count == 2, "said twice")
         #expect(run.output.contains("RECEIVE"))
