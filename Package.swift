@@ -44,7 +44,7 @@ let package = Package(
         // Floor 3: packets.
         .target(
             name: "PacketPath",
-            dependencies: ["TraceData", "ClockSync", "LinuxSystem"],
+            dependencies: ["TraceData", "Sessions", "ClockSync", "LinuxSystem"],
             swiftSettings: strict),
 
         .target(
@@ -59,7 +59,7 @@ let package = Package(
         // Floor 4: values in, bytes out.
         .target(
             name: "Report",
-            dependencies: ["PacketPath", "Statistics", "ClockSync", "TraceData"],
+            dependencies: ["PacketPath", "Statistics", "Sessions", "ClockSync", "TraceData"],
             swiftSettings: strict),
 
         // Floor 5: the command.
@@ -76,11 +76,12 @@ let package = Package(
         .testTarget(
             name: "TraceDataTests", dependencies: ["TraceData", "ClockSync", "LinuxSystem", "TestSupport"], swiftSettings: common),
         .testTarget(name: "ClockSyncTests", dependencies: ["ClockSync"], swiftSettings: common),
+        .testTarget(name: "SessionsTests", dependencies: ["Sessions"], swiftSettings: common),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: common),
         .testTarget(
             name: "PacketPathTests",
             dependencies: ["PacketPath", "TraceData", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common),
-        .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: common),
+        .testTarget(name: "CommandTests", dependencies: ["Sessions", "TestSupport"], swiftSettings: common),
 
         // What `make bench` runs beside virtlat.
         .executableTarget(

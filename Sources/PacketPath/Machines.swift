@@ -1,9 +1,24 @@
 // Which file is the host's, which are its guests', and how each one's clock leads to the host's.
 
 package import ClockSync
+package import Sessions
 package import TraceData
 
 package enum MachineRole: String, Sendable { case host, guest }
+
+/// An opened file, and what is known of its machine without looking into it.
+package struct MachineFile: Sendable {
+    package var name: String
+    package var file: TraceFile
+    /// What the session's manifest says; nil without one.
+    package var recorded: RecordedMachine?
+
+    package init(name: String, file: TraceFile, recorded: RecordedMachine? = nil) {
+        self.name = name
+        self.file = file
+        self.recorded = recorded
+    }
+}
 
 /// One machine of a session.
 package struct Machine: Sendable {
@@ -28,6 +43,8 @@ package enum SessionFault: Error, Sendable {
     case tooManyFiles(Int)
     /// Two files have one trace id.
     case sameRecording(String, String)
+    /// The file is not the one that the manifest tells of; `found` is nil when it has no trace id.
+    case otherRecording(file: String, found: UInt64?, expected: UInt64)
     /// The guest was not recorded together with this host.
     case unrelated(guest: String, host: String)
     /// The guest's clock can't be put on the host's axis.
@@ -44,12 +61,15 @@ package struct Machines: Sendable {
     /// Sorts files into host and guests.
     ///
     /// A guest's file carries TIME_SHIFT, with the trace id of the host it was recorded with; the host's carries GUEST options, or
-    /// the formats of KVM's events.
-    /// - Parameter files: opened files with the names their machines are to have.
-    package init(_ files: [(name: String, file: TraceFile)]) throws(SessionFault) {
+    /// the formats of KVM's events. Where a manifest tells roles and names, they hold, and the trace ids show that it tells of these files.
+    /// - Parameter files: all with what one manifest says of them, or all without.
+    package init(_ files: [MachineFile]) throws(SessionFault) {
         guard !files.isEmpty else { throw .noFiles }
         guard files.count <= 255 else { throw .tooManyFiles(files.count) }
         for (index, entry) in files.enumerated() {
+            if let recorded = entry.recorded, entry.file.options.traceID != recorded.traceID {
+                throw .otherRecording(file: entry.file.path, found: entry.file.options.traceID, expected: recorded.traceID)
+            }
             guard let id = entry.file.options.traceID else { continue }
             if let other = files[..<index].first(where: { $0.file.options.traceID == id }) {
                 throw .sameRecording(other.file.path, entry.file.path)
@@ -57,16 +77,17 @@ package struct Machines: Sendable {
         }
         let hostIndex = try Self.hostIndex(files)
         let host = files[hostIndex].file
+        let isNamed = files[hostIndex].recorded != nil
         var machines = [
             Machine(
-                name: host.options.hostName ?? files[hostIndex].name, role: .host, file: host,
+                name: isNamed ? files[hostIndex].name : host.options.hostName ?? files[hostIndex].name, role: .host, file: host,
                 maps: [.host(host.options.tscToNanoseconds)], threadOfCPU: [:])
         ]
         var names: Set<String> = [machines[0].name]
         for (index, entry) in files.enumerated() where index != hostIndex {
             let option = host.options.guests.first { $0.traceID == entry.file.options.traceID }
             var name = entry.name
-            if let given = option?.name, !given.isEmpty { name = given }
+            if !isNamed, let given = option?.name, !given.isEmpty { name = given }
             // Names tell machines apart in every output.
             let base = name
             var number = 2
@@ -82,7 +103,8 @@ package struct Machines: Sendable {
         all = machines
     }
 
-    private static func hostIndex(_ files: [(name: String, file: TraceFile)]) throws(SessionFault) -> Int {
+    private static func hostIndex(_ files: [MachineFile]) throws(SessionFault) -> Int {
+        if let recorded = files.firstIndex(where: { $0.recorded?.role == .host }) { return recorded }
         let paths = files.map(\.file.path)
         // A file whose clock is shifted to a peer's is a guest.
         let candidates = files.indices.filter { files[$0].file.options.timeShifts.isEmpty }

@@ -2,11 +2,12 @@
 
 import ClockSync
 package import PacketPath
+package import Sessions
 package import TraceData
 
 /// The result of one analysis, ready to be written.
 package struct AnalysisReport: Sendable {
-    package var session: String
+    package var files: SessionFiles
     package var machines: [Machine]
     package var account: AnalysisAccount
     package var flows: [Flow]
@@ -14,14 +15,23 @@ package struct AnalysisReport: Sendable {
     package var names: NameTable
     package var filter: JourneyFilter
 
-    package init(session: String, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter) {
-        self.session = session
+    package init(files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter) {
+        self.files = files
         machines = analysis.machines.all
         path = analysis.path
         names = analysis.names
         self.account = account
         self.filter = filter
         flows = breakdown.sortedFlows
+    }
+
+    /// The session's name.
+    var session: String { files.name }
+
+    /// How long the measurement ran: to the host's last event where its end is unknown. Nil when nothing says when it was.
+    var measuredDuration: Nanoseconds? {
+        guard let measured = files.manifest?.measured else { return nil }
+        return max(0, (measured.end ?? account.start &+ account.duration) &- measured.begin)
     }
 
     /// A machine's clock as it was used.

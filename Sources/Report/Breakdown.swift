@@ -2,6 +2,7 @@
 
 package import ClockSync
 package import PacketPath
+package import Sessions
 package import Statistics
 internal import TraceData
 
@@ -14,16 +15,19 @@ package struct JourneyFilter: Sendable {
     package var since: Nanoseconds?
     /// Host time, exclusive.
     package var until: Nanoseconds?
+    /// While the measurement ran; nil when nothing says when that was. What a recorder does before and after is no traffic of interest.
+    package var measured: Manifest.Window?
 
     package init(
         guest: String? = nil, device: String? = nil, direction: Direction? = nil, since: Nanoseconds? = nil,
-        until: Nanoseconds? = nil
+        until: Nanoseconds? = nil, measured: Manifest.Window? = nil
     ) {
         self.guest = guest
         self.device = device
         self.direction = direction
         self.since = since
         self.until = until
+        self.measured = measured
     }
 }
 
@@ -136,8 +140,9 @@ package final class Breakdown: JourneySink {
         if let device = filter.device, device != names.name(journey.device), device != names.name(journey.hostDevice) {
             return false
         }
-        if filter.since != nil || filter.until != nil {
+        if filter.since != nil || filter.until != nil || filter.measured != nil {
             guard let time = journey.firstTime(waypoints) else { return false }
+            if let measured = filter.measured, !measured.contains(time) { return false }
             if let since = filter.since, time < since { return false }
             if let until = filter.until, time >= until { return false }
         }

@@ -22,7 +22,7 @@ enum Decimal {
 
     /// 0.051 as "5.1".
     static func percent(_ share: Double) -> String {
-        let tenths = Int((share * 1000).rounded())
+        let tenths = Int(exactly: (share * 1000).rounded()) ?? .max
         return "\(tenths / 10).\(abs(tenths % 10))"
     }
 
@@ -36,6 +36,24 @@ enum Decimal {
         }
         return (number < 0 ? "-" : "") + String(digits)
     }
+
+    /// Bytes in the largest unit that leaves a number above one: "0 B", "12.3 MB".
+    static func bytes(_ count: Int) -> String {
+        let units = ["kB", "MB", "GB", "TB"]
+        guard count >= 1000 else { return "\(count) B" }
+        var unit = 0
+        var size = Double(count) / 1000
+        // What would be rounded to 1000.0 is one of the next unit.
+        while size >= 999.95, unit < units.count - 1 {
+            size /= 1000
+            unit += 1
+        }
+        let tenths = Int((size * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+
+    /// "1 wake-up", "14 wake-ups".
+    static func counted(_ number: Int, _ noun: String) -> String { "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")" }
 
     private static func pad(_ number: Int, _ width: Int) -> String {
         let text = String(number)

@@ -1,12 +1,13 @@
 // What a reader must know before believing the numbers.
 
 import PacketPath
+import Sessions
 import TraceData
 
 extension AnalysisReport {
     /// One sentence each; none for a clean recording.
     package var notes: [String] {
-        var notes: [String] = []
+        var notes = recordingNotes
         for (machine, account) in zip(machines, account.machines) {
             notes += Self.notes(on: machine, account)
         }
@@ -16,6 +17,29 @@ extension AnalysisReport {
                     + "\(path.name) queue on the host: they took another path, which is not followed")
         }
         if flows.isEmpty { notes.append(emptyNote) }
+        return notes
+    }
+
+    /// What the manifest says is missing, and what lies beside what it names.
+    private var recordingNotes: [String] {
+        guard let manifest = files.manifest else { return [] }
+        var notes: [String] = []
+        var told: Set<String> = []
+        if manifest.outcome == .recording {
+            notes.append("this recording is still running, or its recorder was killed: it is not whole")
+        }
+        for machine in manifest.machines where machine.file == nil {
+            let fault = manifest.fault(of: machine)
+            // A fault may begin with the machine's name, which need not be said twice.
+            let reason = fault.map { $0.hasPrefix("\(machine.name): ") ? $0.dropFirst(machine.name.count + 2) : $0[...] }
+            notes.append("\(machine.name) has no recording" + (reason.map { ": \($0)" } ?? ""))
+            if let fault { told.insert(fault) }
+        }
+        notes += manifest.faults.filter { !told.contains($0) }
+        if manifest.outcome == .cutOff, manifest.faults.isEmpty { notes.append("this recording was cut off before its time") }
+        if !files.strangers.isEmpty {
+            notes.append("\(files.strangers.joined(separator: ", ")): not named in \(Manifest.fileName), and left out")
+        }
         return notes
     }
 
@@ -69,8 +93,9 @@ extension AnalysisReport {
     }
 
     private var emptyNote: String {
-        if filter.isNarrow { return "no packet passes the filters given" }
         if machines.count < 2 { return "no guest's recording was given, so no packet can be followed into one" }
+        if filter.isNarrow { return "no packet passes the filters given" }
+        if filter.measured != nil { return "no packet of path \(path.name) began while the measurement ran" }
         return "no packet of path \(path.name) was found"
     }
 }

@@ -33,7 +33,8 @@ package struct TextReport {
 
     private mutating func header() {
         let account = report.account
-        var parts = [Decimal.seconds(account.duration) + " s"]
+        let recorded = Decimal.seconds(account.duration) + " s"
+        var parts = [report.measuredDuration.map { "measured \(Decimal.seconds($0)) s of \(recorded) recorded" } ?? recorded]
         for machine in report.machines {
             let cpus = machine.role == .host ? "CPU" : "vCPU"
             parts.append(
@@ -44,6 +45,7 @@ package struct TextReport {
         parts.append("\(Decimal.grouped(events)) events, \(lostText)")
         line(strong(report.session), "   ", parts.joined(separator: "   "))
         for index in report.machines.indices where report.machines[index].role == .guest { clock(index) }
+        if let ledger = report.ledger { line(column("recording", report.session.count + 3), ledger) }
     }
 
     private var lostText: String {

@@ -4,7 +4,7 @@ import FoundationEssentials
 package import LinuxSystem
 
 extension Manifest {
-    package enum Fault: Error, Sendable {
+    package enum Fault: Error, Equatable, Sendable {
         case unreadable(path: String, SystemError)
         /// Not JSON, or not of this form; `reason` names the key.
         case malformed(path: String, reason: String)
@@ -15,9 +15,11 @@ extension Manifest {
     /// No manifest is larger; what is larger is something else.
     private static let mostBytes = 64 << 20
 
+    static func path(in folder: String) -> String { folder + "/" + fileName }
+
     /// The manifest of `folder`; nil when the folder has none.
     package static func read(folder: String) throws(Fault) -> Manifest? {
-        let path = folder + "/" + fileName
+        let path = path(in: folder)
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try TextFile.bytes(of: path, limit: mostBytes)
@@ -41,7 +43,7 @@ extension Manifest {
 
     /// Puts the manifest into `folder`, in place of an older one.
     package func write(folder: String) throws(Fault) {
-        let path = folder + "/" + Self.fileName
+        let path = Self.path(in: folder)
         do throws(SystemError) {
             var file = try OutputFile(path: path)
             try file.stream.write(bytes: encoded())
@@ -69,15 +71,18 @@ extension Manifest {
 extension DecodingError {
     /// Where the fault is, and which.
     fileprivate var place: String {
-        let (context, fact): (Context, String) =
+        let (context, key, fact): (Context, (any CodingKey)?, String) =
             switch self {
-            case .keyNotFound(let key, let context): (context, "\(key.stringValue) is missing")
-            case .typeMismatch(_, let context): (context, "is of the wrong kind")
-            case .valueNotFound(_, let context): (context, "is null")
-            case .dataCorrupted(let context): (context, "can't be read")
-            @unknown default: (Context(codingPath: [], debugDescription: ""), "\(self)")
+            case .keyNotFound(let key, let context): (context, key, "is missing")
+            case .typeMismatch(_, let context): (context, nil, "is of the wrong kind")
+            case .valueNotFound(_, let context): (context, nil, "is null")
+            case .dataCorrupted(let context) where context.codingPath.isEmpty:
+                // FoundationEssentials tells no more, not even of a number that does not fit its type.
+                (context, nil, "it is not JSON, or holds a number that is out of range")
+            case .dataCorrupted(let context): (context, nil, "can't be read")
+            @unknown default: (Context(codingPath: [], debugDescription: ""), nil, "\(self)")
             }
-        let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
+        let path = (context.codingPath + (key.map { [$0] } ?? [])).map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
         return path.isEmpty ? fact : "\(path.drop { $0 == "." }) \(fact)"
     }
 }

@@ -107,8 +107,8 @@ package struct RecordedMachine: Codable, Sendable, Equatable {
     package var disturbance: Disturbance
 
     package init(
-        name: String, role: Role, file: String?, release: String, cpus: Int, traceID: UInt64, address: String? = nil, events: [RecordedEvent],
-        absentEvents: [String], bufferKiB: Int, lostEvents: Int = 0, disturbance: Disturbance = Disturbance()
+        name: String, role: Role, file: String?, release: String, cpus: Int, traceID: UInt64, address: String? = nil,
+        events: [RecordedEvent], absentEvents: [String], bufferKiB: Int, lostEvents: Int = 0, disturbance: Disturbance = Disturbance()
     ) {
         self.name = name
         self.role = role

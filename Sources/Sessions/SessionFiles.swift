@@ -7,40 +7,59 @@ package struct SessionFiles: Sendable, Equatable {
     /// The folder's name.
     package var name: String
     package var recordings: [Recording]
+    /// What the folder says of itself; nil for a folder without session.json, and for files that are given one by one.
+    package var manifest: Manifest?
+    /// .dat files of the folder that its manifest does not name: they are no part of the session.
+    package var strangers: [String] = []
 
     package struct Recording: Sendable, Equatable {
         package var path: String
-        /// The machine's name, as far as the file's name tells it.
+        /// The machine's name: the manifest's, else as far as the file's name tells it.
         package var machine: String
+        /// What the manifest says of the machine; nil without one.
+        package var recorded: RecordedMachine?
     }
 
     package enum Fault: Error, Equatable, Sendable {
         case nothingGiven
         case unreadableFolder(path: String, SystemError)
         case noRecordings(folder: String)
+        case unusableManifest(Manifest.Fault)
+        /// The manifest names a file that the folder does not hold.
+        case missingRecording(path: String, machine: String, Manifest.Outcome)
+        /// By its manifest the session has no host's file; `reason` is the manifest's, where it gives one.
+        case hostNotRecorded(manifest: String, reason: String?)
     }
 
     /// - Parameter arguments: one folder that holds .dat files, or the .dat files themselves.
     package init(_ arguments: [String]) throws(Fault) {
         guard let first = arguments.first else { throw .nothingGiven }
-        var paths: [String] = []
+        name = Folder.enclosingName(of: first)
+        recordings = []
         for argument in arguments {
             guard Folder.exists(argument) else {
-                paths.append(argument)
+                recordings.append(Recording(path: argument, machine: Self.machineName(argument)))
                 continue
             }
-            let names: [String]
-            do throws(SystemError) {
-                names = try Folder.names(in: argument)
-            } catch {
-                throw .unreadableFolder(path: argument, error)
+            let folder = argument.hasSuffix("/") ? String(argument.dropLast()) : argument
+            let names = try Self.names(in: argument)
+            let files = names.filter { $0.hasSuffix(".dat") }
+            // A manifest speaks of a whole session: what is given beside its folder, it can't know.
+            if arguments.count == 1, let manifest = try Self.manifest(of: folder) {
+                try take(manifest, folder: folder, names)
+                return
             }
-            let recordings = names.filter { $0.hasSuffix(".dat") }
-            guard !recordings.isEmpty else { throw .noRecordings(folder: argument) }
-            paths += recordings.map { argument.hasSuffix("/") ? argument + $0 : argument + "/" + $0 }
+            guard !files.isEmpty else { throw .noRecordings(folder: argument) }
+            recordings += files.map { Recording(path: folder + "/" + $0, machine: Self.machineName($0)) }
         }
-        name = Folder.enclosingName(of: first)
-        recordings = paths.map { Recording(path: $0, machine: Self.machineName($0)) }
+    }
+
+    private static func names(in folder: String) throws(Fault) -> [String] {
+        do throws(SystemError) {
+            return try Folder.names(in: folder)
+        } catch {
+            throw .unreadableFolder(path: folder, error)
+        }
     }
 
     /// guest-g3.dat (virtlat), trace-g3.dat and host-g3.dat (trace-cmd, which puts its own file's name in front) are g3's.

@@ -14,7 +14,8 @@ struct Analyze: ParsableCommand {
         discussion: """
             Reads the trace.dat files of a host and its guests, puts the guests on the host's clock, follows every packet \
             through the tap, bridge and vhost-net path in both directions, and prints what each stage cost. Files are told \
-            apart by what they hold, not by their order.
+            apart by what they hold, not by their order; a folder's session.json, where there is one, says which files belong \
+            to it and when the measurement ran, and only packets that began then are counted.
 
             EXAMPLES
               virtlat analyze traces/tap-steady
@@ -56,10 +57,10 @@ struct Analyze: ParsableCommand {
     @Option(help: "Only rx (to the guest) or tx (from it).")
     var direction: DirectionName?
 
-    @Option(help: "Only packets from this time on, counted from the start of the session (2s, 150ms, 30us).")
+    @Option(help: "Only packets from this time on, counted from the start of the measurement (2s, 150ms, 30us).")
     var since: Duration?
 
-    @Option(help: "Only packets before this time, counted from the start of the session.")
+    @Option(help: "Only packets before this time, counted from the start of the measurement.")
     var until: Duration?
 
     @Option(
@@ -89,12 +90,15 @@ struct Analyze: ParsableCommand {
     func run() throws {
         try Failure.reported {
             let files = try SessionFiles(input)
-            let machines = try Machines(files.recordings.map { ($0.machine, try TraceFile(path: $0.path)) })
+            let machines = try Machines(
+                files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
             try checkNames(machines)
             let analysis = try Analysis(machines, path: .tap)
+            let measured = files.manifest?.measured
+            let zero = measured?.begin ?? analysis.start
             let filter = JourneyFilter(
-                guest: guest, device: device, direction: direction?.direction, since: since.map { analysis.start &+ $0.nanoseconds },
-                until: until.map { analysis.start &+ $0.nanoseconds })
+                guest: guest, device: device, direction: direction?.direction, since: since.map { zero &+ $0.nanoseconds },
+                until: until.map { zero &+ $0.nanoseconds }, measured: measured)
             let breakdown = Breakdown(analysis, filter: filter)
             let table = try PacketFile(packets, PacketTable(analysis))
             if table.isOpen { breakdown.onJourney = { table.take($0) } }
@@ -104,7 +108,7 @@ struct Analyze: ParsableCommand {
             try table.check()
             if clock == .auto { try checkClocks(machines, account) }
             let report = AnalysisReport(
-                session: files.name, analysis: analysis, account: account, breakdown: breakdown, filter: filter)
+                files: files, analysis: analysis, account: account, breakdown: breakdown, filter: filter)
             try table.commit()
             if packets != "-" { try write(report) }
             if packets == "-" || format != .text { report.notes.forEach { Failure.warn($0) } }

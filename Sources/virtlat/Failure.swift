@@ -72,6 +72,28 @@ extension SessionFiles.Fault {
         case .nothingGiven: "no files given"
         case .unreadableFolder(let path, let error): "\(path): \(error.text)"
         case .noRecordings(let folder): "\(folder): holds no .dat files"
+        case .unusableManifest(let fault): fault.text
+        case .missingRecording(let path, let machine, .recording):
+            "\(path): is not there, though session.json names it as \(machine)'s recording. It is still being recorded, or its recorder was killed"
+        case .missingRecording(let path, let machine, _):
+            "\(path): is not there, though session.json names it as \(machine)'s recording. Copy the whole folder"
+        case .hostNotRecorded(let manifest, let reason):
+            "\(manifest): the host has no recording, and without it no packet can be followed"
+                + (reason.map { " (\($0))" } ?? "") + "; record again"
+        }
+    }
+}
+
+extension Manifest.Fault {
+    var text: String {
+        // The recordings can be read without the manifest.
+        let remedy = "or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
+        return switch self {
+        case .unreadable(let path, let error): "\(path): \(error.call): \(error.text)"
+        case .malformed(let path, let reason): "\(path): is no session's manifest: \(reason). Copy the file again, \(remedy)"
+        case .unsupportedSchema(let path, let found):
+            "\(path): has schema \(found), and schema \(Manifest.schema) is read here. Use the virtlat that recorded it, \(remedy)"
+        case .unwritable(let path, let error): "\(path): \(error.call): \(error.text)"
         }
     }
 }
@@ -89,6 +111,9 @@ extension SessionFault {
             "\(files.joined(separator: " and ")) are both hosts' recordings: a guest's carries a TIME_SHIFT option, and none of these does. "
                 + "One host and its guests make a session"
         case .sameRecording(let first, let second): "\(first) and \(second) are the same recording (equal trace ids); give each once"
+        case .otherRecording(let file, let found, let expected):
+            "\(file): is not the file that session.json names so: its trace id is \(found.map { String($0) } ?? "absent"), where \(expected) was "
+                + "expected. Put the session's own file in its place, or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
         case .unrelated(let guest, let host):
             "\(guest): was recorded together with another host's file than \(host) (their trace ids differ)"
         case .notSynchronised(let guest, let host, let guestClock, let hostClock):

@@ -22,7 +22,8 @@ import TraceData
             guest.timeShift(peer: 1, cpus: [[TraceBuilder.Shift(at: 0, offset: 0)]])
             return guest
         }
-        let machines = try Machines([("host", host.open()), ("a", guests[0].open()), ("b", guests[1].open())])
+        let machines = try Machines(
+            [("host", host), ("a", guests[0]), ("b", guests[1])].map { MachineFile(name: $0.0, file: try $0.1.open()) })
         return try Analysis(machines, path: .tap)
     }
 

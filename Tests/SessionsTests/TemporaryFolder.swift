@@ -1,0 +1,24 @@
+// A folder for one test's manifest.
+
+import Foundation
+import Sessions
+
+struct TemporaryFolder {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("virtlat-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Makes `text` the folder's manifest; returns its path.
+    func write(_ text: String) throws -> String {
+        let file = path + "/" + Manifest.fileName
+        try text.write(toFile: file, atomically: false, encoding: .utf8)
+        return file
+    }
+
+    var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
+}
