@@ -70,9 +70,8 @@ protocol TraceSink: AnyObject, Sendable {
         }
         let opened = readers
         do throws(SystemError) {
-            let started = try JoinedThread { [self] in run(opened, stopEnd) }
-            var held: JoinedThread? = consume started
-            thread.withLock { $0 = held.take() }
+            var started: JoinedThread? = try JoinedThread { [self] in run(opened, stopEnd) }
+            thread.withLock { $0 = started.take() }
         } catch {
             opened.forEach { close($0.descriptor) }
             throw .unreadable(file: instance.folder, error)

@@ -22,7 +22,8 @@ import Synchronization
     @safe private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }
 
     /// Makes an instance of this process, after removing those of processes that are gone.
-    package init() throws(TracingFault) {
+    /// - Parameter percent: how full a CPU's buffer has to be before its reader is woken.
+    package init(wakingAt percent: Int = 50) throws(TracingFault) {
         try TraceFS.removeStale()
         guard let name = InstanceName.own?.text else {
             throw .instance(name: InstanceName.prefix, SystemError(call: "/proc/self/stat", errno: ENOENT))
@@ -38,7 +39,7 @@ import Synchronization
         try set("tracing_on", "0")
         try set("options/disable_on_free", "1")
         // Wake-ups for every event would be the largest part of our own cost; before Linux 5.0 readers are woken by any event.
-        if Folder.hasFile(folder + "/buffer_percent") { try set("buffer_percent", "50") }
+        if Folder.hasFile(folder + "/buffer_percent") { try set("buffer_percent", String(percent)) }
     }
 
     deinit {

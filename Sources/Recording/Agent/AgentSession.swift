@@ -1,0 +1,229 @@
+// One recorder's conversation with the agent: what it may ask for, in which order.
+
+import ClockSync
+import LinuxSystem
+import NIOCore
+import Sessions
+import Synchronization
+
+/// A session of the agent. Its states follow each other: greeted, prepared, recording, stopped; a request out of turn is refused, and whatever ends the
+/// conversation switches tracing off and removes the instance.
+struct AgentSession {
+    private let channel: MessageChannel
+    private let spoolFolder: String?
+    private var state = State.greeted
+    private var quiet = QuietTime()
+
+    private enum State {
+        case greeted
+        case prepared(Recording)
+        case recording(Recording)
+        case stopped(Recording)
+    }
+
+    /// What a prepared session holds.
+    private struct Recording {
+        var trace: MachineTrace
+        var watch: Guard?
+        var sampler: CrossTimestampSampler?
+        var interval: Int32
+        var isLive: Bool
+        /// Where the trace waits; nil when it is sent at once.
+        var spool: Spool?
+        let fault = Fault()
+    }
+
+    /// What went wrong with keeping the trace, from the drain's thread.
+    private final class Fault: Sendable {
+        let text = Mutex("")
+    }
+
+    /// A share of the memory that is available when the recording is prepared.
+    private static let shareOfMemory = 2
+    /// Events in one session, and ms between cross-timestamps, are not more.
+    private static let mostEvents = 512
+    private static let longestInterval: UInt32 = 3_600_000
+
+    init(_ channel: MessageChannel, spoolFolder: String?) {
+        self.channel = channel
+        self.spoolFolder = spoolFolder
+    }
+
+    /// Answers until the recorder says `end` or is gone.
+    mutating func run() async throws {
+        defer { cleanUp() }
+        try await channel.send(.welcome(try Self.welcome()))
+        while true {
+            let request = try await channel.receive()
+            quiet.interrupt(bytes: recording?.trace.moved ?? 0)
+            do {
+                if case .end = request {
+                    cleanUp()
+                    return try await channel.send(.ended)
+                }
+                try await answer(request)
+            } catch let fault as TracingFault {
+                cleanUp()
+                try await channel.send(.refused(Message.Refusal(reason: fault.text)))
+            } catch let fault as ProtocolFault where fault != .closed {
+                try await channel.send(.refused(Message.Refusal(reason: fault.text)))
+                throw fault
+            }
+            quiet.begin(bytes: recording?.trace.moved ?? 0)
+        }
+    }
+
+    private var recording: Recording? {
+        switch state {
+        case .greeted: nil
+        case .prepared(let recording), .recording(let recording), .stopped(let recording): recording
+        }
+    }
+
+    private mutating func answer(_ request: Message) async throws {
+        switch (request, state) {
+        case (.prepare(let preparation), .greeted): try await prepare(preparation)
+        case (.start, .prepared(let recording)): try await start(recording)
+        case (.probe(let number), .recording(let recording)):
+            guard number < Marker.mostNumbers else { throw ProtocolFault.malformed(message: "probe", field: "number") }
+            recording.trace.markers.write(Marker(.received, number))
+            recording.trace.markers.write(Marker(.sent, number))
+            try await channel.send(.probed(number: number))
+        case (.stop, .recording(let recording)): try await stop(recording)
+        case (.collect(let collection), .stopped(let recording)): try await collect(recording, collection)
+        default: throw ProtocolFault.unexpected(request.name)
+        }
+    }
+
+    /// Ends everything that goes on, in the order in which one thing needs the other.
+    private mutating func cleanUp() {
+        guard let recording else { return }
+        state = .greeted
+        recording.trace.stop()
+        _ = recording.sampler?.stop()
+        try? recording.trace.finish()
+        recording.trace.instance.remove()
+        recording.watch?.dismiss()
+    }
+
+    // MARK: Requests
+
+    private static func welcome() throws -> Message.Welcome {
+        let system = SystemName.own
+        let facts = try GuestFacts.gather()
+        return Message.Welcome(
+            name: system.name, release: system.release, uname: system.text, cpus: UInt16(clamping: facts.cpus), pageSize: UInt32(facts.pageSize),
+            longSize: UInt8(MemoryLayout<Int>.size), availableMemoryKiB: UInt64(Memory.availableKiB ?? 0), clocks: facts.clocks,
+            networkAddresses: facts.networkAddresses, remarks: facts.remarks)
+    }
+
+    private mutating func prepare(_ preparation: Message.Preparation) async throws {
+        guard preparation.events.count <= Self.mostEvents else { throw ProtocolFault.malformed(message: "prepare", field: "events") }
+        guard preparation.crossTimestampMilliseconds <= Self.longestInterval else {
+            throw ProtocolFault.malformed(message: "prepare", field: "interval")
+        }
+        var events: [EventRequest] = []
+        for wanted in preparation.events {
+            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter, !wanted.filter.contains("\n") else {
+                throw ProtocolFault.malformed(message: "prepare", field: "event \(wanted.name)")
+            }
+            events.append(EventRequest(event, filter: wanted.filter.isEmpty ? nil : wanted.filter))
+        }
+        let available = Memory.availableKiB ?? 0
+        let trace = try MachineTrace(
+            clock: preparation.clock, bufferKiB: preparation.bufferKiB == 0 ? nil : Int(clamping: preparation.bufferKiB), events: events,
+            wakingAt: preparation.isLive ? 10 : 50)
+        let watch = try? Guard(trace.instance, folder: nil)
+        let spool = preparation.isLive ? nil : try Spool(cpus: trace.cpus, unnamedIn: spoolFolder)
+        let conversion = preparation.clock == "x86-tsc" ? CycleConversion.ofThisMachine : nil
+        state = .prepared(
+            Recording(
+                trace: trace, watch: watch, sampler: CrossTimestampSampler(traceClock: preparation.clock),
+                interval: Int32(clamping: preparation.crossTimestampMilliseconds), isLive: preparation.isLive, spool: spool))
+        memoryForSpool = spoolFolder == nil ? available / Self.shareOfMemory << 10 : .max
+        try await channel.send(
+            .prepared(
+                Message.Prepared(
+                    bufferKiB: UInt32(clamping: trace.bufferKiB),
+                    enabled: trace.enabled.map { Message.Preparation.Event(name: $0.event.description, filter: $0.filter ?? "") },
+                    absent: trace.absent.map(\.description), multiplier: conversion?.multiplier ?? 0, shift: conversion?.shift ?? 0)))
+    }
+
+    /// Bytes.
+    private var memoryForSpool = 0
+
+    private mutating func start(_ recording: Recording) async throws {
+        let sink: any TraceSink = recording.spool.map { BoundedSpool($0, bytes: memoryForSpool) } ?? LiveSink(channel)
+        let fault = recording.fault
+        let trace = recording.trace
+        try trace.start(into: sink) { error in
+            // Tracing on without keeping anything would only disturb.
+            trace.stop()
+            fault.text.withLock { $0 = "the trace could not be kept (\(error.call): \(error.text)), so tracing was switched off early" }
+        }
+        recording.sampler?.start(interval: recording.interval)
+        state = .recording(recording)
+        try await channel.send(.started)
+    }
+
+    private mutating func stop(_ recording: Recording) async throws {
+        let stamps = recording.sampler?.stop() ?? []
+        recording.trace.stop()
+        state = .stopped(recording)
+        try await channel.send(
+            .stopped(
+                Message.Stopped(
+                    processorTime: UInt64(clamping: quiet.longest.usage.processorTime), wakeUps: UInt64(clamping: quiet.longest.usage.wakeUps),
+                    bytesDuring: UInt64(clamping: quiet.longest.bytes),
+                    threads: ProcessEntry.threads(of: processID()) + (recording.watch.map { [$0.process] } ?? []),
+                    crossTimestamps: stamps.suffix(FieldReader.longestList).map {
+                        Message.Stopped.Stamp(
+                            host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, before: $0.before, after: $0.after)
+                    },
+                    fault: recording.fault.text.withLock { $0 })))
+    }
+
+    private mutating func collect(_ recording: Recording, _ collection: Message.Collection) async throws {
+        try? recording.trace.finish()
+        for section in try recording.trace.sections(kernelSymbols: collection.wantsKernelSymbols) {
+            for piece in section.pieces { try await channel.send(.section(piece)) }
+        }
+        if let spool = recording.spool {
+            for cpu in spool.cpus { try await send(spool, cpu) }
+        }
+        try await channel.send(.collected)
+        cleanUp()
+    }
+
+    /// Bytes of one message.
+    private static let piece = 256 << 10
+
+    private func send(_ spool: Spool, _ cpu: Int) async throws {
+        let size = spool.size(cpu: cpu)
+        for offset in stride(from: 0, to: size, by: Self.piece) {
+            let bytes = try spool.read(cpu: cpu, offset: offset, count: min(Self.piece, size - offset))
+            try await channel.send(.data(Message.TraceBytes(cpu: UInt16(clamping: cpu), bytes: bytes)))
+        }
+    }
+}
+
+/// What this process spent while nobody asked it for anything. The longest such time is the measurement.
+struct QuietTime {
+    struct Stretch {
+        var length: Int64 = 0
+        var usage = Usage.none
+        var bytes = 0
+    }
+
+    private(set) var longest = Stretch()
+    private var begun: (time: Int64, usage: Usage, bytes: Int)?
+
+    mutating func begin(bytes: Int) { begun = (monotonicNanoseconds(), .now, bytes) }
+
+    mutating func interrupt(bytes: Int) {
+        guard let begun else { return }
+        let length = monotonicNanoseconds() - begun.time
+        if length > longest.length { longest = Stretch(length: length, usage: .now - begun.usage, bytes: bytes - begun.bytes) }
+        self.begun = nil
+    }
+}

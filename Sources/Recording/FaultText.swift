@@ -1,0 +1,72 @@
+// Faults in words, where they have to be said by a module: across a connection, and in a manifest.
+
+import LinuxSystem
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+extension TracingFault {
+    package var text: String {
+        switch self {
+        case .noTraceFS(let error):
+            "there is no tracefs, and it can't be mounted (\(error.text)): run as root, and mount -t tracefs tracefs /sys/kernel/tracing"
+        case .instance(let name, let error): "the ftrace instance \(name) can't be made: \(error.text)\(Self.remedy(error))"
+        case .setting(let file, let value, let error, let reason):
+            "\(file): \"\(value)\" is refused: \(error.text)\(reason.map { " (\($0))" } ?? "")\(Self.remedy(error))"
+        case .unreadable(let file, let error): "\(file): \(error.call): \(error.text)\(Self.remedy(error))"
+        case .absentClock(let clock, let available):
+            "this kernel has no trace clock \(clock); it has \(available.joined(separator: ", "))"
+        case .noEvents: "this kernel has none of the events that are to be recorded (CONFIG_EVENT_TRACING)"
+        case .tooLarge(let requested, let available):
+            "ring buffers of \(requested) KiB don't fit: \(available) KiB of memory are available, and a quarter of that is the most that is taken; "
+                + "give a smaller --buffer-size"
+        case .spool(let path, let error): "\(path): \(error.call): \(error.text)"
+        }
+    }
+
+    private static func remedy(_ error: SystemError) -> String {
+        switch error.errno {
+        case 1, 13: "; run as root"  // EPERM, EACCES
+        case 12: "; give a smaller --buffer-size"  // ENOMEM
+        default: ""
+        }
+    }
+}
+
+extension ProtocolFault {
+    package var text: String {
+        switch self {
+        case .unknownType(let type): "a message of unknown type \(type)"
+        case .malformed(let message, let field): "\(message) is malformed: \(field)"
+        case .tooLong(let length): "a message of \(length) bytes"
+        case .version(let theirs):
+            "the other side speaks version \(theirs) of the protocol, this one version \(Message.version): use the same virtlat on both"
+        case .notVirtlat: "the other side is no virtlat"
+        case .unexpected(let what): "\(what) came out of turn"
+        case .closed: "the connection is closed"
+        }
+    }
+}
+
+/// Anything that is thrown here, in words.
+package enum FaultText {
+    package static func of(_ error: any Error) -> String {
+        switch error {
+        case let fault as TracingFault: fault.text
+        case let fault as ProtocolFault: fault.text
+        case let error as SystemError: "\(error.call): \(error.text)"
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
+            "the other side has no or another key (--key-file has to hold the same on both)"
+        case let error as IOError: "\(SystemError(call: "connect", errno: error.errnoCode).text)"
+        case let error as NIOConnectionError: of(error)
+        case ChannelError.connectTimeout: "no answer within 10 s"
+        case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof: "the connection is closed"
+        default: "\(error)"
+        }
+    }
+
+    private static func of(_ error: NIOConnectionError) -> String {
+        if let first = error.connectionErrors.first { return of(first.error) }
+        return "the name \(error.host) is unknown"
+    }
+}

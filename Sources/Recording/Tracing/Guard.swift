@@ -1,0 +1,64 @@
+// A second process that cleans up when the first one is killed.
+
+import Glibc
+package import LinuxSystem
+import Synchronization
+
+/// Watches over an instance from a process of its own, which is this program again (`virtlat guard`).
+///
+/// It waits for the end of a pipe whose writing end only the watched process has. When that process ends without a word, even by SIGKILL, the guard
+/// switches tracing off, finishes the recording as far as it got, and removes the instance. If the guard is killed as well, the kernel switches tracing off
+/// (see `TraceInstance`), and the next recording removes what is left.
+package final class Guard: Sendable {
+    private let child: Child
+    private let pipe: Mutex<Pipe?>
+
+    /// - Parameter folder: a session folder to finish; nil for none.
+    package init(_ instance: TraceInstance, folder: String?) throws(SystemError) {
+        let pipe = try Pipe()
+        var descriptors: [(theirs: Int32, ours: Int32)] = [(0, pipe.readEnd)]
+        // While it holds this, the buffers keep what is in them.
+        if let lifeline = instance.lifeline { descriptors.append((Self.lifelineDescriptor, lifeline)) }
+        child = try Child(
+            ["/proc/self/exe", "guard", instance.name] + (folder.map { [$0] } ?? []), descriptors: descriptors, ownSession: true)
+        self.pipe = Mutex(consume pipe)
+    }
+
+    private static let lifelineDescriptor: Int32 = 3
+
+    package var process: Int32 { child.process }
+
+    /// The recording has ended as it should: there is nothing left to do.
+    package func dismiss() {
+        let wasOnWatch = pipe.withLock { pipe in
+            guard pipe != nil else { return false }
+            pipe?.writeByte()
+            pipe = nil
+            return true
+        }
+        if wasOnWatch { _ = child.wait() }
+    }
+
+    deinit { dismiss() }
+
+    /// The guard's own life, in its own process.
+    /// - Parameter finish: puts the session folder in order; tracing is off by then, and the buffers are still there.
+    package static func stand(over instance: String, finish: () -> Void) {
+        for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
+        var byte: UInt8 = 0
+        while true {
+            let count = unsafe read(STDIN_FILENO, &byte, 1)
+            if count > 0 { return }
+            if count == 0 || errno != EINTR { break }
+        }
+        guard InstanceName(instance) != nil, let folder = try? TraceFS.folder() + "/instances/" + instance, Folder.exists(folder) else { return }
+        try? TextFile.write("0", to: folder + "/tracing_on")
+        finish()
+        close(lifelineDescriptor)
+        // The kernel closes the files of the one that was killed in its own time.
+        for _ in 0..<100 where Folder.exists(folder) {
+            if Folder.remove(folder) { return }
+            usleep(20_000)
+        }
+    }
+}

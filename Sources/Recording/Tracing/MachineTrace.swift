@@ -1,0 +1,161 @@
+// Recording one machine, which is the host's part and the agent's alike: an instance, its drain, where it goes, and what it cost.
+
+import Glibc
+import LinuxSystem
+import Sessions
+import Synchronization
+
+/// A prepared recording of this machine. Goes from prepared to started to stopped, once.
+final class MachineTrace: Sendable {
+    let instance: TraceInstance
+    let markers: MarkerFile
+    let cpus: [Int]
+    let pageSize: Int
+    let bufferKiB: Int
+    let enabled: [EventRequest]
+    let absent: [EventName]
+    private let state = Mutex(State())
+
+    private struct State: ~Copyable {
+        var drain: BufferDrain?
+        var begun = Usage.now
+        var spent = Usage.none
+        var bytesDuring = 0
+        var statistics: [Int: String] = [:]
+    }
+
+    /// For each CPU, when nobody says otherwise: the time between two readings at a hundred thousand events a second is seconds then.
+    static let defaultBufferKiB = 16 << 10
+    /// A share of the memory that is available.
+    private static let shareOfMemory = 4
+
+    /// - Parameters:
+    ///   - bufferKiB: of each CPU; nil for the default, made smaller where memory is short.
+    ///   - percent: how full a buffer has to be before it is read.
+    init(clock: String, bufferKiB: Int?, events: [EventRequest], wakingAt percent: Int = 50) throws(TracingFault) {
+        cpus = try Self.tracedCPUs()
+        let size = try Self.bufferSize(bufferKiB, cpus: cpus.count)
+        instance = try TraceInstance(wakingAt: percent)
+        try instance.setClock(clock)
+        self.bufferKiB = try instance.setBuffer(kibibytes: size)
+        (enabled, absent) = try instance.enable(events)
+        markers = try MarkerFile(instance)
+        pageSize = try Self.subBufferSize()
+    }
+
+    private static func bufferSize(_ wanted: Int?, cpus: Int) throws(TracingFault) -> Int {
+        guard let available = Memory.availableKiB else { return wanted ?? defaultBufferKiB }
+        let most = available / shareOfMemory / max(1, cpus)
+        if let wanted {
+            guard wanted <= most else { throw .tooLarge(requestedKiB: wanted * cpus, availableKiB: available) }
+            return wanted
+        }
+        // Less than a few sub-buffers is no use.
+        guard most >= 64 else { throw .tooLarge(requestedKiB: 64 * cpus, availableKiB: available) }
+        return min(defaultBufferKiB, most)
+    }
+
+    /// Where a sub-buffer ends, by header_page: "field: char data;	offset:16;	size:4080;".
+    static func subBufferSize() throws(TracingFault) -> Int {
+        let text = try TraceFS.text("events/header_page")
+        for line in text.split(separator: "\n") where line.contains("char data;") {
+            var numbers: [Substring: Int] = [:]
+            for part in line.split(whereSeparator: { $0 == ";" || $0 == "\t" }) {
+                let pair = part.split(separator: ":")
+                if pair.count == 2 { numbers[pair[0]] = Int(pair[1]) }
+            }
+            if let offset = numbers["offset"], let size = numbers["size"] { return offset + size }
+        }
+        return Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// CPUs that have a buffer, online or not.
+    static func tracedCPUs() throws(TracingFault) -> [Int] {
+        let folder = try TraceFS.folder() + "/per_cpu"
+        return ((try? Folder.names(in: folder)) ?? []).compactMap { $0.hasPrefix("cpu") ? Int($0.dropFirst(3)) : nil }.sorted()
+    }
+
+    // MARK: Its life
+
+    /// Switches tracing on; what the buffers can't hold goes to `sink`.
+    func start(into sink: any TraceSink, onFault: @escaping @Sendable (SystemError) -> Void) throws(TracingFault) {
+        let drain = try BufferDrain(instance, cpus: cpus, pageSize: pageSize, into: sink, onFault: onFault)
+        state.withLock { $0.drain = drain }
+        try instance.start()
+        state.withLock { $0.begun = .now }
+    }
+
+    /// From here on counts what is spent.
+    func beginMeasurement() {
+        let moved = moved
+        state.withLock {
+            $0.begun = .now
+            $0.bytesDuring = -moved
+        }
+    }
+
+    func endMeasurement() {
+        let moved = moved
+        state.withLock {
+            $0.spent = .now - $0.begun
+            $0.bytesDuring += moved
+        }
+    }
+
+    /// Switches tracing off.
+    func stop() { instance.stop() }
+
+    /// Moves what is left in the buffers to the sink, and removes the instance.
+    func finish() throws(SystemError) {
+        stop()
+        let drain = state.withLock { $0.drain }
+        var fault: SystemError?
+        do throws(SystemError) { try drain?.finish() } catch { fault = error }
+        let statistics = Dictionary(uniqueKeysWithValues: cpus.map { ($0, currentStatistics(cpu: $0) ?? "") })
+        state.withLock {
+            $0.drain = nil
+            $0.statistics = statistics
+        }
+        if let fault { throw fault }
+    }
+
+    // MARK: What came of it
+
+    /// Bytes that have left the buffers so far.
+    var moved: Int { state.withLock { $0.drain?.moved.values.reduce(0, +) ?? 0 } }
+
+    var disturbance: (usage: Usage, bytesDuring: Int) { state.withLock { ($0.spent, max(0, $0.bytesDuring)) } }
+
+    /// per_cpu/cpuN/stats as it was when all was read.
+    var statistics: [Int: String] { state.withLock { $0.statistics } }
+
+    private func currentStatistics(cpu: Int) -> String? { TextFile.optional("\(instance.folder)/per_cpu/cpu\(cpu)/stats") }
+
+    /// Sums over all CPUs, now; for the status line.
+    func counters() -> BufferCounters {
+        cpus.reduce(into: BufferCounters()) { sum, cpu in
+            if let text = currentStatistics(cpu: cpu) { sum.add(text) }
+        }
+    }
+}
+
+/// The counters of a buffer that somebody looks at, from per_cpu/cpuN/stats.
+struct BufferCounters: Sendable {
+    var entries = 0
+    var read = 0
+    var lost = 0
+    var bytes = 0
+
+    mutating func add(_ text: String) {
+        for line in text.split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":"), let value = Int(line[line.index(after: colon)...].drop { $0 == " " }) else { continue }
+            switch line[..<colon] {
+            case "entries": entries += value
+            case "read events": read += value
+            case "overrun", "dropped events": lost += value
+            case "bytes": bytes += value
+            default: break
+            }
+        }
+    }
+}
