@@ -53,7 +53,7 @@ struct DataOutput {
 
     private mutating func send(from source: Int32, count: Int, to offset: inout Int) throws(SystemError) {
         guard lseek(descriptor, offset, SEEK_SET) >= 0 else { throw SystemError(call: "lseek") }
-        let sent = unsafe sendfile(descriptor, source, nil, count)
+        let sent = sendfile(descriptor, source, nil, count)
         if sent >= 0 {
             offset += sent
         } else if errno == EINVAL || errno == ENOSYS {

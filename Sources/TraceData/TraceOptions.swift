@@ -8,6 +8,12 @@ package struct GuestOption: Sendable, Equatable {
     package var traceID: UInt64
     /// Host thread id of each vCPU, by guest CPU; empty where the recorder did not find them.
     package var threadOfCPU: [Int: Int32]
+
+    package init(name: String, traceID: UInt64, threadOfCPU: [Int: Int32]) {
+        self.name = name
+        self.traceID = traceID
+        self.threadOfCPU = threadOfCPU
+    }
 }
 
 /// Counters of one CPU's ring buffer at the end of the recording (option CPUSTAT, per_cpu/cpuN/stats).

@@ -57,6 +57,31 @@ struct RecordingParts {
     /// The data of all options with that id.
     func options(_ id: UInt16) -> [[UInt8]] { options[id] ?? [] }
 
+    /// The sub-buffers of each CPU, in the mapping.
+    var pages: [Int: Data] {
+        let cpus = file.buffers[0].cpus.map { ($0.cpu, Data(mapping: bytes, range: $0.range)) }
+        return Dictionary(uniqueKeysWithValues: cpus)
+    }
+
+    /// The sub-buffers of one CPU.
+    func bytes(_ cpu: Int) -> UnsafeRawBufferPointer {
+        let range = file.buffers[0].cpus.first { $0.cpu == cpu }?.range ?? 0..<0
+        return UnsafeRawBufferPointer(rebasing: bytes.bytes[range])
+    }
+
+    /// Bytes that are compared where they lie: there may be many.
+    struct Data: Equatable {
+        let mapping: MappedFile
+        let range: Range<Int>
+
+        static func == (one: Data, other: Data) -> Bool {
+            one.range.count == other.range.count && !one.range.isEmpty
+                && memcmp(
+                    one.mapping.bytes.baseAddress! + one.range.lowerBound, other.mapping.bytes.baseAddress! + other.range.lowerBound,
+                    one.range.count) == 0
+        }
+    }
+
     private func texts(_ id: UInt16) -> [String] { options(id).map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } }
 
     /// All that the file says, as the writer wants it.
