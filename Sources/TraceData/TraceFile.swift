@@ -77,7 +77,7 @@ package final class TraceFile: Sendable {
         var commandLines: [Int32: String] = [:]
     }
 
-    private static let magic: [UInt8] = [0x17, 0x08, 0x44] + Array("tracing".utf8)
+    static let magic: [UInt8] = [0x17, 0x08, 0x44] + Array("tracing".utf8)
 
     /// The part of the header that both versions share, then the version's own.
     private static func read(_ mapping: MappedFile) throws(TraceFileError.Fault) -> Contents {

@@ -8,6 +8,12 @@ package struct GuestOption: Sendable, Equatable {
     package var traceID: UInt64
     /// Host thread id of each vCPU, by guest CPU; empty where the recorder did not find them.
     package var threadOfCPU: [Int: Int32]
+
+    package init(name: String, traceID: UInt64, threadOfCPU: [Int: Int32]) {
+        self.name = name
+        self.traceID = traceID
+        self.threadOfCPU = threadOfCPU
+    }
 }
 
 /// Counters of one CPU's ring buffer at the end of the recording (option CPUSTAT, per_cpu/cpuN/stats).
@@ -62,6 +68,8 @@ extension TraceOptions {
         static let headerInfo: UInt16 = 16
         static let ftraceFormats: UInt16 = 17
         static let eventFormats: UInt16 = 18
+        static let kernelSymbols: UInt16 = 19
+        static let printFormats: UInt16 = 20
         static let commandLines: UInt16 = 21
         static let bufferText: UInt16 = 22
     }
@@ -106,7 +114,9 @@ extension TraceOptions {
         guard count <= mostCPUs else { throw data.corrupt("a guest of \(count) CPUs") }
         for _ in 0..<count {
             let cpu = Int(try data.u32())
-            guest.threadOfCPU[cpu] = Int32(truncatingIfNeeded: try data.u32())
+            // -1 stands for a thread that was not found.
+            let thread = Int32(truncatingIfNeeded: try data.u32())
+            if thread >= 0 { guest.threadOfCPU[cpu] = thread }
         }
         return guest
     }
