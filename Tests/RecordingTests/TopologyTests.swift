@@ -1,5 +1,6 @@
 // Topology as it is read from the kernel's files: who belongs to which VM.
 
+import LinuxSystem
 import Recording
 import Sessions
 import Testing
@@ -106,6 +107,19 @@ import Testing
         let (topology, gaps) = Topology.discover(in: system.root)
         #expect(topology == whole)
         #expect(gaps == [.noDebugfs(path: system.root.debug)])
+    }
+
+    @Test func `what can't be read is named with what the system says of it`() throws {
+        let system = try Self.twoGuests()
+        defer { system.remove() }
+        try system.delete("debug/kvm")
+        try system.write("", "debug/kvm")
+        try system.delete("proc/200/fd")
+        let (topology, gaps) = Topology.discover(in: system.root)
+        let notAFolder = SystemError(call: "opendir", errno: 20)
+        #expect(gaps == [.unreadableDebugfs(path: system.root.debug + "/kvm", notAFolder), .closedProcesses([200])])
+        #expect(topology.vms.map(\.vcpus.count) == [2, 1])
+        #expect(topology.vms.map(\.devices.count) == [1, 0])
     }
 
     @Test func `a kernel without KVM has no VMs and nothing that could not be seen`() throws {
