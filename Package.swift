@@ -66,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "virtlat",
             dependencies: [
-                "LinuxSystem", "TraceData", "Sessions", "PacketPath", "Report",
+                "LinuxSystem", "TraceData", "Sessions", "PacketPath", "Recording", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -81,6 +81,7 @@ let package = Package(
         .testTarget(
             name: "PacketPathTests",
             dependencies: ["PacketPath", "TraceData", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "RecordingTests", dependencies: ["Recording", "Sessions", "LinuxSystem"], swiftSettings: common),
         .testTarget(name: "CommandTests", dependencies: ["Sessions", "TestSupport"], swiftSettings: common),
 
         // What `make bench` runs beside virtlat.

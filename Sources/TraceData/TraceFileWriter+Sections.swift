@@ -5,10 +5,14 @@ package import LinuxSystem
 extension TraceFileWriter {
     /// Writes all that is not events, and last of all where in the file it is found.
     ///
-    /// After an error it may be tried again, when there is space again for example, with the same description or another one.
+    /// It may be called again with another description, after an error (when there is space again for example) or when more has become known;
+    /// the last one holds.
     package mutating func finish(_ description: TraceDescription) throws(SystemError) {
-        precondition(!isFinished, "finished twice")
-        endCPU()
+        if isFinished {
+            try output.write(header(longSize: description.longSize, options: 0), at: 0)
+        } else {
+            endCPU()
+        }
         let end = dataEnd
         var sections = SectionWriter(place: end)
         sections.add(TraceOptions.ID.headerInfo, Self.headerInfo(description))

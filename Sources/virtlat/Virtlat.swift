@@ -9,7 +9,7 @@ struct Virtlat: ParsableCommand {
         commandName: "virtlat",
         abstract: "Tells where a packet's time goes between a KVM host's NIC and the application in its guest.",
         version: "0.1.0",
-        subcommands: [Analyze.self])
+        subcommands: [Analyze.self, VMs.self])
 
     static func main() {
         StandardStreams.prepare()

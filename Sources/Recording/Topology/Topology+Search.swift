@@ -1,0 +1,21 @@
+// Which VM a guest is. Several that match are none: a wrong VM would mean a wrong clock.
+
+package import Sessions
+
+extension Topology {
+    /// The VM whose vsock device has this context id.
+    package func vm(cid: UInt32) -> VirtualMachine? { only { $0.cid == cid } }
+
+    package func vm(named name: String) -> VirtualMachine? { only { $0.name == name } }
+
+    /// The VM that has a device with one of these hardware addresses, in either case of letters.
+    package func vm(macAddresses: Set<String>) -> VirtualMachine? {
+        let wanted = Set(macAddresses.map { $0.lowercased() })
+        return only { $0.devices.contains { device in device.address.map { wanted.contains($0.lowercased()) } ?? false } }
+    }
+
+    private func only(_ matches: (VirtualMachine) -> Bool) -> VirtualMachine? {
+        let found = vms.filter(matches)
+        return found.count == 1 ? found[0] : nil
+    }
+}
