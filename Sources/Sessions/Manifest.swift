@@ -96,6 +96,8 @@ package struct RecordedMachine: Codable, Sendable, Equatable {
     package var traceID: UInt64
     /// How its agent was reached: "vsock:3:4040", "tcp:10.55.0.3:4040"; absent for the host.
     package var address: String?
+    /// Process id of its VM in `topology`; absent for the host, and when the VM was not found.
+    package var vm: Int32?
     /// The events that were switched on.
     package var events: [RecordedEvent]
     /// Events that were wanted and that this kernel does not have.
@@ -127,7 +129,7 @@ package struct RecordedMachine: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case name, role, file, release, cpus
         case traceID = "trace_id"
-        case address, events
+        case address, vm, events
         case absentEvents = "absent_events"
         case bufferKiB = "buffer_kib"
         case lostEvents = "lost_events"

@@ -1,0 +1,223 @@
+// The recorder's side of the conversation with one guest's agent.
+
+import ClockSync
+import LinuxSystem
+import NIOCore
+import Sessions
+import Synchronization
+
+/// A guest that is recorded.
+package struct GuestTarget: Equatable, Sendable {
+    package var name: String
+    package var address: AgentAddress
+
+    package init(name: String, address: AgentAddress) {
+        self.name = name
+        self.address = address
+    }
+}
+
+/// A guest that could not be recorded, or not to the end.
+package struct GuestFault: Error, Sendable {
+    package var guest: String
+    package var reason: String
+}
+
+/// One guest's agent, connected and greeted.
+///
+/// Whatever it sends is taken at once, on a task of its own: trace data goes to `data`, the rest waits for whoever has asked.
+final class GuestConnection: Sendable {
+    let target: GuestTarget
+    let welcome: Message.Welcome
+    private let channel: MessageChannel
+    private let replies = Replies()
+
+    private init(_ target: GuestTarget, _ welcome: Message.Welcome, _ channel: MessageChannel) {
+        self.target = target
+        self.welcome = welcome
+        self.channel = channel
+    }
+
+    /// From now on, messages are taken.
+    /// - Parameters:
+    ///   - data: gets the trace; what it throws ends the connection.
+    ///   - lost: called once, when nothing more will come; not after `close`.
+    func read(data: @escaping @Sendable (Message.TraceBytes) throws -> Void, lost: @escaping @Sendable (GuestFault) -> Void) {
+        Task {
+            do {
+                while true {
+                    switch try await channel.receive() {
+                    case .data(let bytes): try data(bytes)
+                    case let message: try replies.add(message)
+                    }
+                }
+            } catch {
+                if replies.end(error) { lost(fault(error, during: "the recording")) }
+                await channel.close()
+            }
+        }
+    }
+
+    /// - Throws: `GuestFault`, which says why the agent could not be reached.
+    static func open(_ target: GuestTarget, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> GuestConnection {
+        func fault(_ reason: String) -> GuestFault { GuestFault(guest: target.name, reason: reason) }
+        let channel: MessageChannel
+        do {
+            channel = try await Connection.open(target.address, key: key, on: group)
+        } catch {
+            throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))\(Self.remedy(target.address))")
+        }
+        do {
+            let system = SystemName.own
+            try await channel.send(.hello(Message.Hello(peer: "virtlat record on \(system.name), process \(processID())")))
+            switch try await channel.receive() {
+            case .welcome(let welcome):
+                guard welcome.version == Message.version else { throw ProtocolFault.version(theirs: welcome.version) }
+                return GuestConnection(target, welcome, channel)
+            case .busy(let busy):
+                throw fault("its agent is busy: it has been recording for \(busy.peer) for \(busy.seconds) s")
+            case .refused(let refusal): throw fault("its agent refuses: \(refusal.reason)")
+            case let other: throw ProtocolFault.unexpected(other.name)
+            }
+        } catch {
+            await channel.close()
+            if let fault = error as? GuestFault { throw fault }
+            throw fault("at \(target.address): \(FaultText.of(error))")
+        }
+    }
+
+    private static func remedy(_ address: AgentAddress) -> String {
+        switch address {
+        case .vsock:
+            ". In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). On the host: modprobe vhost_vsock, and a vhost-vsock-pci "
+                + "device with this guest-cid"
+        case .tcp: ". In the guest: virtlat agent --tcp ADDRESS --key-file FILE"
+        }
+    }
+
+    // MARK: Requests
+
+    /// Sends a request and waits for its answer.
+    private func ask(_ request: Message) async throws -> Message {
+        do {
+            try await channel.send(request)
+            return try await answer()
+        } catch {
+            throw fault(error, during: request.name)
+        }
+    }
+
+    private func answer() async throws -> Message {
+        let message = try await replies.next()
+        if case .refused(let refusal) = message { throw GuestFault(guest: target.name, reason: "its agent refuses: \(refusal.reason)") }
+        return message
+    }
+
+    private func fault(_ error: any Error, during what: String) -> GuestFault {
+        if let fault = error as? GuestFault { return fault }
+        return GuestFault(guest: target.name, reason: "lost during \(what): \(FaultText.of(error))")
+    }
+
+    private func unexpected(_ message: Message) -> GuestFault {
+        GuestFault(guest: target.name, reason: "its agent answers \(message.name) out of turn")
+    }
+
+    func prepare(_ preparation: Message.Preparation) async throws -> Message.Prepared {
+        let message = try await ask(.prepare(preparation))
+        guard case .prepared(let prepared) = message else { throw unexpected(message) }
+        return prepared
+    }
+
+    func start() async throws {
+        let message = try await ask(.start)
+        guard case .started = message else { throw unexpected(message) }
+    }
+
+    /// One exchange; this side's stamps go to `markers`.
+    func probe(_ number: UInt32, markers: borrowing MarkerFile) async throws {
+        markers.write(Marker(.sent, number))
+        let message = try await ask(.probe(number: number))
+        markers.write(Marker(.received, number))
+        guard case .probed(number) = message else { throw unexpected(message) }
+    }
+
+    func stop() async throws -> Message.Stopped {
+        let message = try await ask(.stop)
+        guard case .stopped(let stopped) = message else { throw unexpected(message) }
+        return stopped
+    }
+
+    /// Fetches what is left: the sections are returned, the data goes where `read` says.
+    func collect(kernelSymbols: Bool) async throws -> [TraceSection] {
+        var sections: [TraceSection] = []
+        var message = try await ask(.collect(Message.Collection(wantsKernelSymbols: kernelSymbols)))
+        while true {
+            switch message {
+            case .section(let section): sections.append(section)
+            case .collected: return TraceSection.joined(sections)
+            default: throw unexpected(message)
+            }
+            do { message = try await answer() } catch { throw fault(error, during: "the transfer") }
+        }
+    }
+
+    /// Ends the conversation.
+    func close() async {
+        replies.close()
+        try? await channel.send(.end)
+        await channel.close()
+    }
+
+    /// Answers that wait for whoever asked.
+    private final class Replies: Sendable {
+        private let state = Mutex(State())
+
+        private struct State {
+            var messages: [Message] = []
+            var waiting: CheckedContinuation<Message, any Error>?
+            var fault: (any Error)?
+            var isClosed = false
+        }
+
+        /// An agent that sends more than this unasked is none.
+        private static let most = 65_536
+
+        func add(_ message: Message) throws {
+            try state.withLock { state in
+                if let waiting = state.waiting {
+                    state.waiting = nil
+                    return waiting.resume(returning: message)
+                }
+                guard state.messages.count < Self.most else { throw ProtocolFault.unexpected("a flood of messages") }
+                state.messages.append(message)
+            }
+        }
+
+        func next() async throws -> Message {
+            try await withCheckedThrowingContinuation { continuation in
+                state.withLock { state in
+                    if !state.messages.isEmpty {
+                        continuation.resume(returning: state.messages.removeFirst())
+                    } else if let fault = state.fault {
+                        continuation.resume(throwing: fault)
+                    } else {
+                        state.waiting = continuation
+                    }
+                }
+            }
+        }
+
+        /// - Returns: whether that was news.
+        func end(_ error: any Error) -> Bool {
+            state.withLock { state in
+                if state.fault == nil { state.fault = error }
+                state.waiting?.resume(throwing: error)
+                state.waiting = nil
+                defer { state.isClosed = true }
+                return !state.isClosed
+            }
+        }
+
+        func close() { state.withLock { $0.isClosed = true } }
+    }
+}
