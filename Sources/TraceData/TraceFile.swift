@@ -26,6 +26,11 @@ package struct TraceBuffer: Sendable {
 package struct FormatText: Sendable {
     package var system: String
     package var text: String
+
+    package init(system: String, text: String) {
+        self.system = system
+        self.text = text
+    }
 }
 
 /// An opened trace.dat file of version 6 or 7, mapped; formats in trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5).

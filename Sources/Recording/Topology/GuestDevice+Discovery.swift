@@ -36,14 +36,15 @@ extension GuestDevice {
         let groups = descriptors.compactMap { $0.link?.number(after: "/dev/vfio/", as: Int.self) }
         for group in groups {
             // One that was plugged in later is on no command line; its group is open all the same.
-            let members = names(in: "\(system.sys)/kernel/iommu_groups/\(group)/devices")
+            let members = Folder.optionalNames(in: "\(system.sys)/kernel/iommu_groups/\(group)/devices")
             guard addresses.allSatisfy({ !members.contains($0) }) else { continue }
             addresses += members.filter { Link.name(of: "\(devices)/\($0)/driver") == "vfio-pci" }
         }
         return addresses.filter { isNetwork("\(devices)/\($0)") }.map { address in
             // The packets of a virtual function leave by the port of its physical one.
             GuestDevice(
-                kind: .vfio, name: address, address: nil, queues: 0, bridge: nil, nics: names(in: "\(devices)/\(address)/physfn/net"))
+                kind: .vfio, name: address, address: nil, queues: 0, bridge: nil,
+                nics: Folder.optionalNames(in: "\(devices)/\(address)/physfn/net"))
         }
     }
 

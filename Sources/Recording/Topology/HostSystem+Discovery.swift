@@ -10,7 +10,7 @@ extension HostSystem {
             name: TextFile.optional(system.proc + "/sys/kernel/hostname") ?? "",
             release: TextFile.optional(system.proc + "/sys/kernel/osrelease") ?? "",
             cpus: TextFile.optional(system.sys + "/devices/system/cpu/online").flatMap(Self.count) ?? onlineProcessors(),
-            haltPoll: number(in: system.sys + "/module/kvm/parameters/halt_poll_ns"),
+            haltPoll: TextFile.number(in: system.sys + "/module/kvm/parameters/halt_poll_ns"),
             postedInterrupts: Self.postedInterrupts(system),
             nics: network.interfaces.filter(network.isHardware).map { NetworkDevice($0, in: network, system) })
     }
@@ -42,7 +42,7 @@ extension HostSystem {
 extension NetworkDevice {
     fileprivate init(_ name: String, in network: NetworkFolder, _ system: SystemRoot) {
         let folder = "\(network.path)/\(name)"
-        let queues = names(in: folder + "/queues")
+        let queues = Folder.optionalNames(in: folder + "/queues")
         self.init(
             name: name, driver: Link.name(of: folder + "/device/driver"),
             receiveQueues: queues.count { $0.hasPrefix("rx-") }, transmitQueues: queues.count { $0.hasPrefix("tx-") },
@@ -52,9 +52,9 @@ extension NetworkDevice {
     private static func interruptNumbers(device: String) -> [Int] {
         // The interrupts of a virtio device are those of the PCI device it is on. No other parent's are looked at: a PCI port has its own.
         let owner = Link.name(of: device + "/subsystem") == "virtio" ? device + "/.." : device
-        let message: [Int] = numbers(in: owner + "/msi_irqs")
+        let message: [Int] = Folder.numbers(in: owner + "/msi_irqs")
         if !message.isEmpty { return message }
-        return number(in: owner + "/irq").flatMap { $0 > 0 ? [$0] : nil } ?? []
+        return TextFile.number(in: owner + "/irq").flatMap { $0 > 0 ? [$0] : nil } ?? []
     }
 }
 

@@ -19,20 +19,20 @@ struct KVMFolder {
     }
 
     /// vCPU ids, in order; there may be gaps.
-    var vcpus: [Int] { names(in: path).compactMap { $0.number(after: "vcpu") }.sorted() }
+    var vcpus: [Int] { Folder.optionalNames(in: path).compactMap { $0.number(after: "vcpu") }.sorted() }
 
     /// The thread that ran the vCPU last; absent before Linux 5.19, and as long as none has.
     func thread(of vcpu: Int) -> Int32? {
-        number(in: "\(path)/vcpu\(vcpu)/pid").flatMap { $0 > 0 ? $0 : nil }
+        TextFile.number(in: "\(path)/vcpu\(vcpu)/pid").flatMap { $0 > 0 ? $0 : nil }
     }
 
     /// arch/x86/kvm/debugfs.c; other architectures have none of these files.
     func reading(of vcpu: Int, thread: Int32, moment: KVMReading.Moment) -> KVMReading? {
         let folder = "\(path)/vcpu\(vcpu)"
-        guard let offset: Int64 = number(in: folder + "/tsc-offset") else { return nil }
+        guard let offset: Int64 = TextFile.number(in: folder + "/tsc-offset") else { return nil }
         return KVMReading(
-            moment: moment, vcpu: vcpu, thread: thread, offset: offset, ratio: number(in: folder + "/tsc-scaling-ratio"),
-            fractionBits: number(in: folder + "/tsc-scaling-ratio-frac-bits"))
+            moment: moment, vcpu: vcpu, thread: thread, offset: offset, ratio: TextFile.number(in: folder + "/tsc-scaling-ratio"),
+            fractionBits: TextFile.number(in: folder + "/tsc-scaling-ratio-frac-bits"))
     }
 }
 

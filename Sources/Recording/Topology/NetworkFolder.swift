@@ -15,7 +15,7 @@ struct NetworkFolder {
         self.init(sys: theirs == nil || theirs == ours ? system.sys : process.path + "/root/sys")
     }
 
-    var interfaces: [String] { names(in: path) }
+    var interfaces: [String] { Folder.optionalNames(in: path) }
 
     /// Hardware (or a hypervisor's idea of it) stands behind it; a tap has no device.
     func isHardware(_ interface: String) -> Bool {
@@ -44,7 +44,7 @@ struct NetworkFolder {
 
     /// Links named lower_NAME: net/core/dev.c, netdev_adjacent_sysfs_add.
     private func lower(of interface: String) -> [String] {
-        names(in: "\(path)/\(interface)").filter { $0.hasPrefix("lower_") }.map { String($0.dropFirst(6)) }
+        Folder.optionalNames(in: "\(path)/\(interface)").filter { $0.hasPrefix("lower_") }.map { String($0.dropFirst(6)) }
     }
 
     /// Macvtap interfaces by the number of their character device, /dev/tapN.
@@ -52,7 +52,7 @@ struct NetworkFolder {
         var found: [DeviceNumber: String] = [:]
         for interface in interfaces {
             // drivers/net/macvtap.c makes one folder tapIFINDEX of class macvtap below the interface.
-            for device in names(in: "\(path)/\(interface)") {
+            for device in Folder.optionalNames(in: "\(path)/\(interface)") {
                 guard device.number(after: "tap", as: Int.self) != nil else { continue }
                 let number = TextFile.optional("\(path)/\(interface)/\(device)/dev").flatMap { DeviceNumber($0) }
                 if let number { found[number] = interface }

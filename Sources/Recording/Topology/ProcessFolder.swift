@@ -24,7 +24,7 @@ struct ProcessFolder {
 
     /// Threads with their names (comm, 15 characters at the most), the main thread first as a rule.
     var threads: [(id: Int32, name: String)] {
-        numbers(in: path + "/task").compactMap { (thread: Int32) in
+        Folder.numbers(in: path + "/task").compactMap { (thread: Int32) in
             TextFile.optional("\(path)/task/\(thread)/comm").map { (thread, $0) }
         }
     }
@@ -54,7 +54,7 @@ extension ProcessFolder {
     var isOpenToUs: Bool { (try? Folder.names(in: path + "/fd")) != nil }
 
     var descriptors: [Descriptor] {
-        numbers(in: path + "/fd").map { (number: Int) in
+        Folder.numbers(in: path + "/fd").map { (number: Int) in
             Descriptor(
                 number: number, link: Link.target(of: "\(path)/fd/\(number)"), interface: interface(of: number),
                 device: DeviceNumber(characterDevice: "\(path)/fd/\(number)"))

@@ -20,16 +20,21 @@ package struct SystemRoot: Sendable, Equatable {
 
 // MARK: Reading what may not be there
 
-/// Names in a folder, sorted; none when it can't be read.
-func names(in folder: String) -> [String] { (try? Folder.names(in: folder)) ?? [] }
+extension Folder {
+    /// Names in a folder, sorted; none when it can't be read.
+    static func optionalNames(in folder: String) -> [String] { (try? names(in: folder)) ?? [] }
 
-/// Names in a folder that are numbers, in their order: processes, threads, descriptors, interrupts.
-func numbers<Number: FixedWidthInteger>(in folder: String, as type: Number.Type = Number.self) -> [Number] {
-    names(in: folder).compactMap { Number($0) }.sorted()
+    /// Names in a folder that are numbers, in their order: processes, threads, descriptors, interrupts.
+    static func numbers<Number: FixedWidthInteger>(in folder: String, as type: Number.Type = Number.self) -> [Number] {
+        optionalNames(in: folder).compactMap { Number($0) }.sorted()
+    }
 }
 
-func number<Number: FixedWidthInteger>(in file: String, as type: Number.Type = Number.self) -> Number? {
-    TextFile.optional(file).flatMap { Number($0) }
+extension TextFile {
+    /// A file that is one number, and may be absent.
+    static func number<Number: FixedWidthInteger>(in file: String, as type: Number.Type = Number.self) -> Number? {
+        optional(file).flatMap { Number($0) }
+    }
 }
 
 extension String {

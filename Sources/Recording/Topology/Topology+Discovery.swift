@@ -19,7 +19,7 @@ extension Topology {
 
     /// The host as it is now, with what could not be seen.
     package static func discover(in system: SystemRoot = SystemRoot()) -> (topology: Topology, gaps: [Gap]) {
-        let processes: [Int32] = numbers(in: system.proc)
+        let processes: [Int32] = Folder.numbers(in: system.proc)
         let kernelWorkers = kernelWorkers(processes, in: system)
         var gaps: [Gap] = []
         var folders: [Int32: [KVMFolder]] = [:]
@@ -47,7 +47,7 @@ extension Topology {
         // Without KVM there is nothing to miss.
         guard Folder.exists(system.sys + "/module/kvm") else { return nil }
         guard error.errno == 2 else { return .unreadableDebugfs(path: system.kvm, error) }  // ENOENT
-        return names(in: system.debug).isEmpty ? .noDebugfs(path: system.debug) : nil
+        return Folder.optionalNames(in: system.debug).isEmpty ? .noDebugfs(path: system.debug) : nil
     }
 
     /// vhost's kernel threads by the thread that opened vhost.

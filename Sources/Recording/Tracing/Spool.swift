@@ -81,6 +81,9 @@ final class Spool: TraceSink {
         }
     }
 
+    /// Gives the blocks of the first `count` bytes back; the rest stays where it is. False where the file system can't.
+    func punch(cpu: Int, count: Int) -> Bool { count > 0 && clinux_punch_hole(descriptors[cpu]!, 0, Int64(count)) == 0 }
+
     /// Reads a stretch of a CPU's data.
     func read(cpu: Int, offset: Int, count: Int) throws(SystemError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
