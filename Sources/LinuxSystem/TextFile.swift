@@ -46,4 +46,7 @@ package enum TextFile {
             throw SystemError(call: "write", errno: count < 0 ? errno : EIO)
         }
     }
+
+    /// Removes a file; that there is none is as good.
+    package static func remove(_ path: String) { _ = unsafe unlink(path) }
 }

@@ -8,28 +8,34 @@ package struct JoinedThread: ~Copyable {
 
     /// Starts `body` on a new thread.
     /// - Throws: `SystemError` when the system gives no thread.
-    package init(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        let box = unsafe Unmanaged.passRetained(Body(run: body))
-        var handle = pthread_t()
-        let code = unsafe pthread_create(
-            &handle, nil,
-            { argument in
-                unsafe Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, unsafe box.toOpaque())
-        guard code == 0 else {
-            unsafe box.release()
-            throw SystemError(call: "pthread_create", errno: code)
-        }
-        self.handle = handle
-    }
+    package init(_ body: @escaping @Sendable () -> Void) throws(SystemError) { handle = try startThread(body) }
 
     deinit { pthread_join(handle, nil) }
+}
 
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(run: @escaping @Sendable () -> Void) { self.run = run }
+/// Starts `body` on a thread that nobody waits for.
+/// - Throws: `SystemError` when the system gives no thread.
+package func detachThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) { pthread_detach(try startThread(body)) }
+
+private func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) -> pthread_t {
+    let box = unsafe Unmanaged.passRetained(ThreadBody(run: body))
+    var handle = pthread_t()
+    let code = unsafe pthread_create(
+        &handle, nil,
+        { argument in
+            unsafe Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().run()
+            return nil
+        }, unsafe box.toOpaque())
+    guard code == 0 else {
+        unsafe box.release()
+        throw SystemError(call: "pthread_create", errno: code)
     }
+    return handle
+}
+
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+    init(run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
 /// Processors that are online, see sysconf(3).

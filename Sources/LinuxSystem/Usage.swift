@@ -9,6 +9,11 @@ package struct Usage: Sendable, Equatable {
     /// Times a thread gave up its CPU to wait, and was woken again.
     package var wakeUps: Int
 
+    package init(processorTime: Int64, wakeUps: Int) {
+        self.processorTime = processorTime
+        self.wakeUps = wakeUps
+    }
+
     package static let none = Usage(processorTime: 0, wakeUps: 0)
 
     package static var now: Usage {

@@ -4,6 +4,7 @@ import ArgumentParser
 import Glibc
 import LinuxSystem
 import PacketPath
+import Recording
 import Sessions
 import TraceData
 
@@ -23,10 +24,23 @@ struct Failure: Error {
             StandardStreams.dieOfClosedPipe()
             throw ExitCode(1)
         } catch {
-            guard let text = describe(error) else { throw error }
-            Terminal.printError("virtlat: \(text)\n")
-            throw ExitCode(1)
+            try report(error)
         }
+    }
+
+    /// The same for work that waits.
+    static func reported<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            try report(error)
+        }
+    }
+
+    private static func report(_ error: any Error) throws -> Never {
+        guard let text = describe(error) else { throw error }
+        Terminal.printError("virtlat: \(text)\n")
+        throw ExitCode(1)
     }
 
     private static func describe(_ error: any Error) -> String? {
@@ -35,6 +49,12 @@ struct Failure: Error {
         case let error as TraceFileError: "\(error.file): \(error.fault.text)"
         case let fault as SessionFiles.Fault: fault.text
         case let fault as SessionFault: fault.text
+        case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text
+        case let fault as TracingFault: fault.text
+        case let fault as RecordingFault: fault.text
+        case let fault as GuestFault: "\(fault.guest): \(fault.reason)"
+        case let fault as PreSharedKey.Fault: fault.text
+        case let fault as Agent.Fault: fault.text
         case let error as SystemError: "\(error.call): \(error.text)"
         default: nil
         }
@@ -120,6 +140,39 @@ extension SessionFault {
             "\(guest): nothing says how its clock (\(guestClock ?? "unknown")) relates to that of \(host) (\(hostClock ?? "unknown")): "
                 + "the file has no TIME_SHIFT option. Record both together, with trace-cmd record -A or trace-cmd agent"
         case .unusableTimeShift(let guest): "\(guest): its TIME_SHIFT option is corrupt: no clock runs at the rate it gives"
+        }
+    }
+}
+
+extension RecordingFault {
+    var text: String {
+        switch self {
+        case .folderInUse(let path): "\(path): is there already, and not empty; nothing is overwritten, so give another folder with -o"
+        case .folder(let path, let reason): "\(path): can't be made: \(reason)"
+        case .guests(let faults): "nothing was recorded. " + faults.map { "\($0.guest): \($0.reason)" }.joined(separator: "\n")
+        case .clock(let clock, let machine, let available):
+            "\(machine) has no trace clock \(clock); it has \(available.joined(separator: ", ")). Choose one that all machines have, with --trace-clock"
+        case .interrupted: "interrupted before it recorded; nothing is left behind"
+        }
+    }
+}
+
+extension PreSharedKey.Fault {
+    var text: String {
+        switch self {
+        case .unreadable(let path, let error): "\(path): \(error.text)"
+        case .malformed(let path): "\(path): is no key, which is 64 hexadecimal digits; make one with virtlat agent --new-key FILE"
+        case .exposed(let path, let mode): "\(path): others may read it (mode \(String(mode, radix: 8))), so it is no secret: chmod 600, or make a new one"
+        case .exists(let path): "\(path): is there already; a key is never overwritten"
+        }
+    }
+}
+
+extension Agent.Fault {
+    var text: String {
+        switch self {
+        case .noKey: "without a key the agent does not listen on TCP: --key-file FILE"
+        case .unreachable(let address, let reason): "can't listen on \(address): \(reason)"
         }
     }
 }

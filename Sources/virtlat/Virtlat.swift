@@ -4,15 +4,15 @@ import ArgumentParser
 import LinuxSystem
 
 @main
-struct Virtlat: ParsableCommand {
+struct Virtlat: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "virtlat",
         abstract: "Tells where a packet's time goes between a KVM host's NIC and the application in its guest.",
         version: "0.1.0",
-        subcommands: [Analyze.self, VMs.self])
+        subcommands: [Record.self, Analyze.self, AgentVerb.self, VMs.self, GuardVerb.self])
 
-    static func main() {
+    static func main() async {
         StandardStreams.prepare()
-        main(nil)
+        await main(nil)
     }
 }

@@ -52,7 +52,9 @@ final class GuestConnection: Sendable {
                     }
                 }
             } catch {
-                if replies.end(error) { lost(fault(error, during: "the recording")) }
+                // Told before whoever waits for an answer hears of it.
+                if replies.isOpen { lost(fault(error, during: "the recording")) }
+                replies.end(error)
                 await channel.close()
             }
         }
@@ -147,14 +149,13 @@ final class GuestConnection: Sendable {
         return stopped
     }
 
-    /// Fetches what is left: the sections are returned, the data goes where `read` says.
-    func collect(kernelSymbols: Bool) async throws -> [TraceSection] {
-        var sections: [TraceSection] = []
+    /// Fetches what is left: sections go to `section` as they come, data where `read` says.
+    func collect(kernelSymbols: Bool, section: (TraceSection) -> Void) async throws {
         var message = try await ask(.collect(Message.Collection(wantsKernelSymbols: kernelSymbols)))
         while true {
             switch message {
-            case .section(let section): sections.append(section)
-            case .collected: return TraceSection.joined(sections)
+            case .section(let piece): section(piece)
+            case .collected: return
             default: throw unexpected(message)
             }
             do { message = try await answer() } catch { throw fault(error, during: "the transfer") }
@@ -207,16 +208,16 @@ final class GuestConnection: Sendable {
             }
         }
 
-        /// - Returns: whether that was news.
-        func end(_ error: any Error) -> Bool {
+        /// Nothing more will come.
+        func end(_ error: any Error) {
             state.withLock { state in
                 if state.fault == nil { state.fault = error }
                 state.waiting?.resume(throwing: error)
                 state.waiting = nil
-                defer { state.isClosed = true }
-                return !state.isClosed
             }
         }
+
+        var isOpen: Bool { state.withLock { !$0.isClosed && $0.fault == nil } }
 
         func close() { state.withLock { $0.isClosed = true } }
     }

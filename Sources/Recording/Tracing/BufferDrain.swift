@@ -19,7 +19,6 @@ protocol TraceSink: AnyObject, Sendable {
 /// pollers for any event; then it reads ten times a second. Full sub-buffers are spliced: their pages move, their bytes are not touched; the
 /// last, partly filled ones are read, which is all that the kernel allows (tracing_buffers_splice_read).
 @safe final class BufferDrain: Sendable {
-    private let instance: TraceInstance
     private let sink: any TraceSink
     private let pageSize: Int
     private let thread: Mutex<JoinedThread?>
@@ -41,10 +40,9 @@ protocol TraceSink: AnyObject, Sendable {
     private static let shortestPause: Int32 = 100
 
     init(
-        _ instance: TraceInstance, cpus: [Int], pageSize: Int, into sink: any TraceSink,
+        instanceFolder: String, cpus: [Int], pageSize: Int, into sink: any TraceSink,
         onFault: @escaping @Sendable (SystemError) -> Void
     ) throws(TracingFault) {
-        self.instance = instance
         self.sink = sink
         self.pageSize = pageSize
         self.onFault = onFault
@@ -52,14 +50,14 @@ protocol TraceSink: AnyObject, Sendable {
         do throws(SystemError) {
             stopPipe = try Pipe()
         } catch {
-            throw .unreadable(file: instance.folder, error)
+            throw .unreadable(file: instanceFolder, error)
         }
         let stopEnd = stopPipe.readEnd
         stopSignal = Mutex(stopPipe)
         thread = Mutex(nil)
         var readers: [Reader] = []
         for cpu in cpus {
-            let path = "\(instance.folder)/per_cpu/cpu\(cpu)/trace_pipe_raw"
+            let path = "\(instanceFolder)/per_cpu/cpu\(cpu)/trace_pipe_raw"
             let descriptor = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else {
                 let error = SystemError(call: "open")
@@ -74,7 +72,7 @@ protocol TraceSink: AnyObject, Sendable {
             thread.withLock { $0 = started.take() }
         } catch {
             opened.forEach { close($0.descriptor) }
-            throw .unreadable(file: instance.folder, error)
+            throw .unreadable(file: instanceFolder, error)
         }
     }
 

@@ -79,7 +79,7 @@ final class MachineTrace: Sendable {
 
     /// Switches tracing on; what the buffers can't hold goes to `sink`.
     func start(into sink: any TraceSink, onFault: @escaping @Sendable (SystemError) -> Void) throws(TracingFault) {
-        let drain = try BufferDrain(instance, cpus: cpus, pageSize: pageSize, into: sink, onFault: onFault)
+        let drain = try BufferDrain(instanceFolder: instance.folder, cpus: cpus, pageSize: pageSize, into: sink, onFault: onFault)
         state.withLock { $0.drain = drain }
         try instance.start()
         state.withLock { $0.begun = .now }

@@ -9,11 +9,13 @@ final class Spool: TraceSink {
     private let descriptors: [Int: Int32]
 
     /// Files `host.cpu0`, `host.cpu1`, … in a folder.
-    init(cpus: [Int], folder: String, prefix: String) throws(TracingFault) {
+    /// - Parameter isContinued: what they hold already stays, and is added to.
+    init(cpus: [Int], folder: String, prefix: String, isContinued: Bool = false) throws(TracingFault) {
         var opened: [Int: Int32] = [:]
         for cpu in cpus {
             let path = Self.path(folder: folder, prefix: prefix, cpu: cpu)
-            let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            let descriptor = unsafe open(path, O_RDWR | O_CREAT | (isContinued ? 0 : O_TRUNC) | O_CLOEXEC, 0o644)
+            if isContinued { lseek(descriptor, 0, SEEK_END) }
             guard descriptor >= 0 else {
                 let error = SystemError(call: "open")
                 opened.values.forEach { close($0) }
@@ -79,6 +81,13 @@ final class Spool: TraceSink {
             }
             done += count
         }
+    }
+
+    /// Cuts off what is no whole sub-buffer.
+    func truncate(cpu: Int, toMultipleOf pageSize: Int) throws(SystemError) {
+        let whole = size(cpu: cpu) / pageSize * pageSize
+        guard ftruncate(descriptors[cpu]!, off_t(whole)) == 0 else { throw SystemError(call: "ftruncate") }
+        lseek(descriptors[cpu]!, 0, SEEK_END)
     }
 
     /// Gives the blocks of the first `count` bytes back; the rest stays where it is. False where the file system can't.

@@ -4,24 +4,36 @@ import Glibc
 import LinuxSystem
 
 extension MachineTrace {
-    /// Formats, names and counters, after `finish`. Only the formats of events that were on are kept, and ftrace's own.
+    /// Formats, names and counters, after `finish`.
     func sections(kernelSymbols: Bool) throws(TracingFault) -> [TraceSection] {
+        try TraceSection.gather(
+            clocks: try instance.text("trace_clock"), events: enabled.map(\.event), statistics: statistics, kernelSymbols: kernelSymbols)
+    }
+}
+
+extension TraceSection {
+    /// Only the formats of events that were on are kept, and ftrace's own.
+    /// - Parameters:
+    ///   - clocks: the instance's trace_clock.
+    ///   - statistics: per_cpu/cpuN/stats, by CPU.
+    static func gather(
+        clocks: String, events: [EventName], statistics: [Int: String], kernelSymbols: Bool
+    ) throws(TracingFault) -> [TraceSection] {
         var sections = [
-            TraceSection(kind: .headerPage, bytes: try Self.bytes("events/header_page")),
-            TraceSection(kind: .headerEvent, bytes: try Self.bytes("events/header_event")),
-            TraceSection(kind: .clocks, bytes: Array(try instance.text("trace_clock").utf8)),
+            TraceSection(kind: .headerPage, bytes: try bytes("events/header_page")),
+            TraceSection(kind: .headerEvent, bytes: try bytes("events/header_event")),
+            TraceSection(kind: .clocks, bytes: Array(clocks.utf8)),
         ]
         for name in ftraceEvents {
-            if let bytes = try? Self.bytes("events/ftrace/\(name)/format") {
+            if let bytes = try? bytes("events/ftrace/\(name)/format") {
                 sections.append(TraceSection(kind: .format, name: "ftrace", bytes: bytes))
             }
         }
-        for request in enabled {
-            sections.append(
-                TraceSection(kind: .format, name: request.event.system, bytes: try Self.bytes("events/\(request.event.path)/format")))
+        for event in events {
+            sections.append(TraceSection(kind: .format, name: event.system, bytes: try bytes("events/\(event.path)/format")))
         }
         sections.append(TraceSection(kind: .commandLines, bytes: Array(commandLines.utf8)))
-        if let formats = try? Self.bytes("printk_formats") { sections.append(TraceSection(kind: .printFormats, bytes: formats)) }
+        if let formats = try? bytes("printk_formats") { sections.append(TraceSection(kind: .printFormats, bytes: formats)) }
         if kernelSymbols, let symbols = try? TextFile.bytes(of: "/proc/kallsyms", limit: 256 << 20) {
             sections.append(TraceSection(kind: .kernelSymbols, bytes: symbols))
         }
@@ -40,13 +52,13 @@ extension MachineTrace {
         }
     }
 
-    private var ftraceEvents: [String] {
+    private static var ftraceEvents: [String] {
         guard let folder = try? TraceFS.folder() else { return [] }
         return ((try? Folder.names(in: folder + "/events/ftrace")) ?? []).filter { Folder.exists("\(folder)/events/ftrace/\($0)") }
     }
 
     /// Threads that live are in /proc; some that ended meanwhile are in saved_cmdlines.
-    private var commandLines: String {
+    private static var commandLines: String {
         var names = ProcessEntry.allThreadNames()
         for line in ((try? TraceFS.text("saved_cmdlines")) ?? "").split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 1)

@@ -1,0 +1,181 @@
+// After the measurement: tracing off everywhere, the traces fetched, and the files written with what is known by then.
+
+import ClockSync
+import LinuxSystem
+import Sessions
+import Synchronization
+import TraceData
+
+extension Recorder {
+    /// - Throws: when not even the host's part can be kept.
+    func finish(_ session: inout RecordingSession, host: MachineTrace, spool: Spool, watch: Guard) async throws {
+        await stopGuests(&session)
+        host.stop()
+        do throws(SystemError) { try host.finish() } catch {
+            // The drain's own fault has been told already.
+        }
+        let during = host.disturbance
+        let threads = ProcessEntry.threads(of: processID()) + [watch.process]
+        let sections = try host.sections(kernelSymbols: plan.wantsKernelSymbols)
+        let description = session.manifest.hostDescription(sections, conversion: session.conversion)
+        let size = spool.cpus.reduce(0) { $0 + spool.size(cpu: $1) }
+        try HostFile.write(folder: plan.folder, spool: spool, pageSize: host.pageSize, description: description)
+        host.instance.remove()
+        watch.dismiss()
+        var scan = TraceScan()
+        do {
+            scan = try TraceScan(plan.folder + "/" + HostFile.name, events: session.manifest.machines[0].events, threads: Set(threads))
+        } catch {
+            add(fault: "host: what was recorded can't be read back: \(error)")
+        }
+        session.manifest.takeWindow(scan, session.conversion)
+        session.manifest.machines[0].take(
+            scan,
+            Disturbance(usage: during.usage, during: during.bytesDuring, after: max(0, size - during.bytesDuring)))
+        for index in session.guests.indices { await fetch(&session, index, hostScan: scan) }
+        session.manifest.clocks = session.guests.map { guest in
+            var clock = guest.clock
+            clock.hostReadings = session.hostReadings
+            return clock
+        }
+        session.manifest.faults = faults.withLock { $0 }
+        session.manifest.outcome = session.manifest.faults.isEmpty ? .complete : .cutOff
+        try session.manifest.write(folder: plan.folder)
+    }
+
+    private func stopGuests(_ session: inout RecordingSession) async {
+        let outcomes = await withTaskGroup(of: (Int, Message.Stopped?).self) { tasks in
+            for (index, guest) in session.guests.enumerated() where guest.health.isWell {
+                tasks.addTask {
+                    do { return (index, try await guest.connection.stop()) } catch {
+                        self.report(error, guest)
+                        return (index, nil)
+                    }
+                }
+            }
+            return await tasks.reduce(into: []) { $0.append($1) }
+        }
+        for (index, stopped) in outcomes {
+            session.guests[index].stopped = stopped
+            guard let stopped else { continue }
+            if !stopped.fault.isEmpty { add(fault: "\(session.guests[index].name): \(stopped.fault)") }
+            session.guests[index].clock.crossTimestamps = stopped.crossTimestamps.map {
+                CrossTimestamp(host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, before: $0.before, after: $0.after)
+            }
+        }
+    }
+
+    /// A connection that is lost has been reported by whoever reads it.
+    private func report(_ error: any Error, _ guest: RecordedGuest) {
+        guard guest.health.isWell else { return }
+        add(fault: "\(guest.name): \((error as? GuestFault)?.reason ?? FaultText.of(error))")
+    }
+
+    /// One guest's trace, as much of it as comes.
+    private func fetch(_ session: inout RecordingSession, _ index: Int, hostScan: TraceScan) async {
+        let guest = session.guests[index]
+        guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.name == guest.name }) else { return }
+        if guest.health.isWell {
+            do {
+                try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { section in
+                    guest.health.sections.withLock { $0.append(section) }
+                }
+            } catch {
+                report(error, guest)
+            }
+            await guest.connection.close()
+        }
+        let sections = TraceSection.joined(guest.health.sections.withLock { $0 })
+        guard sections.contains(where: { $0.kind == .headerPage }), sections.contains(where: { $0.kind == .format }) else {
+            session.manifest.machines[place].file = nil
+            file.discard()
+            return
+        }
+        do {
+            try write(&session, index, place, file, sections, hostScan)
+        } catch {
+            session.manifest.machines[place].file = nil
+            file.discard()
+            add(fault: "\(guest.name): \(guest.fileName) can't be written: \(FaultText.of(error))")
+        }
+    }
+
+    private func write(
+        _ session: inout RecordingSession, _ index: Int, _ place: Int, _ file: GuestFile, _ sections: [TraceSection], _ hostScan: TraceScan
+    ) throws {
+        let guest = session.guests[index]
+        var machine = session.manifest.machines[place]
+        var description = TraceDescription(
+            sections, machine: machine, uname: guest.connection.welcome.uname, traceClock: session.clock, conversion: guest.conversion)
+        // Its own stamps are read from the file, and then go into it again as its time shift.
+        try file.finish(description)
+        let scan = try TraceScan(file.path, events: machine.events, threads: Set(guest.stopped?.threads ?? []))
+        let numbers = 0..<RecordingPlan.probes
+        session.guests[index].clock.exchanges = Exchange.pair(
+            host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guest.conversion, numbers: numbers)
+        description.peerTraceID = session.manifest.machines[0].traceID
+        description.timeShifts = timeShifts(session, index)
+        if description.timeShifts.isEmpty { add(fault: "\(guest.name): nothing tells how its clock relates to the host's") }
+        try file.finish(description)
+        let during = Int(clamping: guest.stopped?.bytesDuring ?? 0)
+        machine.take(
+            scan,
+            Disturbance(
+                usage: guest.stopped.map {
+                    Usage(processorTime: Int64(clamping: $0.processorTime), wakeUps: Int(clamping: $0.wakeUps))
+                }, during: during, after: max(0, file.bytes - during)))
+        session.manifest.machines[place] = machine
+    }
+
+    private func timeShifts(_ session: RecordingSession, _ index: Int) -> [TimeShift] {
+        let guest = session.guests[index]
+        if session.clock == "x86-tsc" {
+            let readings = guest.clock.kvm
+            let changed = readings.filter { last in
+                last.moment == .end && readings.contains { $0.moment == .begin && $0.vcpu == last.vcpu && $0.offset != last.offset }
+            }
+            for reading in changed { add(fault: "\(guest.name): the TSC offset of vCPU \(reading.vcpu) was changed while it was recorded") }
+            let shifts = TimeShift.kvm(readings, endTime: session.endTime &+ UInt64(bitPattern: readings.last?.offset ?? 0))
+            if !shifts.isEmpty { return shifts }
+            // Cycles on both sides and nothing exact: the exchanges would have to be converted back to cycles.
+            return []
+        }
+        return TimeShift.exchanges(guest.clock.exchanges, cpus: Int(guest.connection.welcome.cpus))
+    }
+}
+
+extension Manifest {
+    /// host.dat's description.
+    func hostDescription(_ sections: [TraceSection], conversion: CycleConversion?) -> TraceDescription {
+        var description = TraceDescription(
+            sections, machine: machines[0], uname: SystemName.own.text, traceClock: traceClock, conversion: conversion)
+        description.guests = guestOptions
+        return description
+    }
+
+    /// The measured time, from the host's own markers.
+    mutating func takeWindow(_ scan: TraceScan, _ conversion: CycleConversion?) {
+        let clock = conversion ?? .nanoseconds
+        guard let begin = scan.markers[.begin]?[0] else { return }
+        measured = Window(begin: clock.nanoseconds(begin), end: scan.markers[.end]?[0].map { clock.nanoseconds($0) })
+    }
+}
+
+extension RecordedMachine {
+    mutating func take(_ scan: TraceScan, _ disturbance: Disturbance) {
+        lostEvents = scan.lost
+        self.disturbance = disturbance
+        self.disturbance.ownEvents = scan.ownEvents
+        self.disturbance.allEvents = scan.allEvents
+    }
+}
+
+extension Disturbance {
+    init(usage: Usage?, during: Int, after: Int) {
+        self.init()
+        cpuTime = usage?.processorTime
+        wakeUps = usage?.wakeUps
+        bytesDuring = during
+        bytesAfter = after
+    }
+}

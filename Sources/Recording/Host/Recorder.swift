@@ -1,0 +1,260 @@
+// Recording a session: connect, prepare, record, fetch, write. Each step leaves things so that what comes after a failure can undo them.
+
+import ClockSync
+import Glibc
+import LinuxSystem
+import NIOCore
+import NIOPosix
+package import Sessions
+import Synchronization
+
+/// One recording on the host it runs on.
+package final class Recorder: Sendable {
+    let plan: RecordingPlan
+    let news: @Sendable (RecordingNews) -> Void
+    private let stopRequest: StopRequest
+    /// What is missing, in the order in which it was found.
+    let faults = Mutex<[String]>([])
+
+    /// - Parameters:
+    ///   - stop: asked for by a signal, any number of times.
+    package init(_ plan: RecordingPlan, stop: StopRequest, news: @escaping @Sendable (RecordingNews) -> Void) {
+        self.plan = plan
+        stopRequest = stop
+        self.news = news
+    }
+
+    /// - Returns: the manifest that is in the folder now.
+    /// - Throws: when nothing was recorded, `RecordingFault` or `TracingFault`; what was made until then is gone.
+    package func run() async throws -> Manifest {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            let manifest = try await run(on: group)
+            try await group.shutdownGracefully()
+            return manifest
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private func run(on group: MultiThreadedEventLoopGroup) async throws -> Manifest {
+        let connections = try await connect(on: group)
+        do {
+            return try await record(connections)
+        } catch {
+            for connection in connections { await connection.close() }
+            throw error
+        }
+    }
+
+    func add(fault: String) {
+        faults.withLock { $0.append(fault) }
+        news(.warning(fault))
+    }
+
+    // MARK: Before
+
+    /// All guests at once; if one can't be reached, none is recorded.
+    private func connect(on group: MultiThreadedEventLoopGroup) async throws -> [GuestConnection] {
+        let key = plan.key
+        let results = await withTaskGroup(of: (Int, Result<GuestConnection, any Error>).self) { tasks in
+            for (index, target) in plan.guests.enumerated() {
+                tasks.addTask {
+                    do { return (index, .success(try await GuestConnection.open(target, key: key, on: group))) } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            return await tasks.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+        let connections = results.compactMap { try? $0.get() }
+        guard connections.count == results.count else {
+            for connection in connections { await connection.close() }
+            throw RecordingFault.guests(
+                zip(plan.guests, results).compactMap { target, result in
+                    guard case .failure(let error) = result else { return nil }
+                    return error as? GuestFault ?? GuestFault(guest: target.name, reason: FaultText.of(error))
+                })
+        }
+        return connections
+    }
+
+    private func makeFolder() throws {
+        if Folder.exists(plan.folder) {
+            let names = (try? Folder.names(in: plan.folder)) ?? []
+            guard names.isEmpty else { throw RecordingFault.folderInUse(plan.folder) }
+            return
+        }
+        do { try Folder.make(plan.folder) } catch { throw RecordingFault.folder(path: plan.folder, error.text) }
+    }
+
+    private func chooseClock(_ guests: [RecordedGuest]) throws -> String {
+        let own = try TraceFS.clocks()
+        guard let wanted = plan.traceClock else {
+            return ClockChoice.best(
+                host: own, guests: guests.map(\.connection.welcome.clocks), hasConversion: CycleConversion.ofThisMachine != nil,
+                kvmReadings: guests.map { $0.vm?.kvmReadings(.begin) ?? [] })
+        }
+        for (machine, clocks) in [("the host", own)] + guests.map({ ($0.name, $0.connection.welcome.clocks) }) where !clocks.contains(wanted) {
+            throw RecordingFault.clock(wanted, machine: machine, available: clocks)
+        }
+        return wanted
+    }
+
+    // MARK: The recording
+
+    private func record(_ connections: [GuestConnection]) async throws -> Manifest {
+        let topology = Topology.ofThisHost()
+        let guests = connections.map { RecordedGuest($0, vm: Self.vm(of: $0, in: topology)) }
+        for guest in guests where guest.vm == nil {
+            news(.warning("\(guest.name): which VM of this host it is was not found, so KVM's word on its clock and its threads is missing"))
+        }
+        let clock = try chooseClock(guests)
+        let host = try MachineTrace(
+            clock: clock, bufferKiB: plan.bufferKiB, events: EventSet.host(topology, vms: guests.compactMap(\.vm)))
+        defer { host.instance.remove() }
+        try makeFolder()
+        var session = RecordingSession(
+            guests: guests, clock: clock,
+            manifest: Manifest(plan, clock: clock, topology: topology, host: host, guests: guests))
+        do {
+            try session.manifest.write(folder: plan.folder)
+            HostFile.reserve(folder: plan.folder)
+            let watch = try Guard(host.instance, folder: plan.folder)
+            defer { watch.dismiss() }
+            let spool = try Spool(cpus: host.cpus, folder: plan.folder, prefix: HostFile.spoolPrefix)
+            try await prepare(&session)
+            guard !stopRequest.isMade else { throw RecordingFault.interrupted }
+            try host.start(into: spool) { [self] error in
+                host.stop()
+                add(fault: "host: the trace could not be kept (\(error.call): \(error.text)); what was recorded until then is there")
+                stopRequest.make()
+            }
+            try await start(&session)
+            await measure(&session, host: host)
+            try await finish(&session, host: host, spool: spool, watch: watch)
+            return session.manifest
+        } catch {
+            for guest in session.guests { guest.file?.discard() }
+            if session.manifest.measured == nil { discardFolder(host.cpus) }
+            throw error
+        }
+    }
+
+    private static func vm(of connection: GuestConnection, in topology: Topology) -> VirtualMachine? {
+        if case .vsock(let cid, _) = connection.target.address, let vm = topology.vm(cid: cid) { return vm }
+        return topology.vm(macAddresses: Set(connection.welcome.networkAddresses)) ?? topology.vm(named: connection.target.name)
+            ?? topology.vm(named: connection.welcome.name)
+    }
+
+    private func prepare(_ session: inout RecordingSession) async throws {
+        for index in session.guests.indices {
+            let guest = session.guests[index]
+            let file = try GuestFile(
+                folder: plan.folder, name: guest.fileName, cpus: Int(guest.connection.welcome.cpus),
+                pageSize: Int(guest.connection.welcome.pageSize), isLive: plan.transfer == .live)
+            session.guests[index].file = file
+            let health = guest.health
+            guest.connection.read(
+                data: { try file.take($0) },
+                lost: { [self] fault in
+                    health.lost.withLock { $0 = fault.reason }
+                    add(fault: "\(fault.guest): \(fault.reason)")
+                })
+        }
+        let request = Message.Preparation(
+            clock: session.clock, bufferKiB: UInt32(clamping: plan.bufferKiB ?? 0), isLive: plan.transfer == .live,
+            events: EventSet.guest.map { Message.Preparation.Event(name: $0.event.description, filter: $0.filter ?? "") },
+            crossTimestampMilliseconds: RecordingPlan.crossTimestampMilliseconds)
+        try await withThrowingTaskGroup(of: (Int, Message.Prepared).self) { tasks in
+            for (index, guest) in session.guests.enumerated() {
+                tasks.addTask { (index, try await guest.connection.prepare(request)) }
+            }
+            for try await (index, prepared) in tasks { session.prepared(index, prepared) }
+        }
+    }
+
+    /// The guests start at once; then their clocks are compared with the host's, one after the other.
+    private func start(_ session: inout RecordingSession) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for guest in session.guests { tasks.addTask { try await guest.connection.start() } }
+            try await tasks.waitForAll()
+        }
+    }
+
+    private func measure(_ session: inout RecordingSession, host: MachineTrace) async {
+        session.readKVM(.begin)
+        await exchange(session, 0..<RecordingPlan.probes / 2, host: host)
+        session.takeHostReading()
+        host.beginMeasurement()
+        host.markers.write(Marker(.begin))
+        news(.recording)
+        let (status, readings) = await wait(host, clock: TraceClock(session.clock))
+        host.markers.write(Marker(.end))
+        host.endMeasurement()
+        session.hostReadings += readings
+        session.takeHostReading()
+        session.manifest.commandStatus = status
+        // Far enough from the end that the last packet's way is recorded whole.
+        try? await Task.sleep(for: .milliseconds(20))
+        await exchange(session, RecordingPlan.probes / 2..<RecordingPlan.probes, host: host)
+        session.readKVM(.end)
+    }
+
+    private func exchange(_ session: RecordingSession, _ numbers: Range<UInt32>, host: MachineTrace) async {
+        for guest in session.guests where guest.health.isWell {
+            for number in numbers {
+                // A guest that is lost has said so already.
+                guard (try? await guest.connection.probe(number, markers: host.markers)) != nil else { break }
+            }
+        }
+    }
+
+    /// Until the command ends, the time is over, or somebody stops it.
+    private func wait(_ host: MachineTrace, clock: TraceClock?) async -> (status: Int32?, readings: [ClockReading]) {
+        let begin = monotonicNanoseconds()
+        let child: Child?
+        do throws(SystemError) {
+            child = plan.command.isEmpty ? nil : try Child(plan.command)
+        } catch {
+            add(fault: "\(plan.command[0]): \(error.text)")
+            return (127, [])
+        }
+        let ended = child.map { child in
+            let request = StopRequest()
+            try? detachThread {
+                request.status.withLock { $0 = child.wait() }
+                request.make()
+            }
+            return request
+        }
+        var status = StatusLine(host, since: begin)
+        var readings: [ClockReading] = []
+        while true {
+            let elapsed = monotonicNanoseconds() - begin
+            let left = plan.duration.map { $0 - elapsed } ?? .max
+            if left <= 0 || ended?.isMade == true { break }
+            // With a command its end counts: it has heard the same signal as we.
+            if stopRequest.isMade && (ended == nil || stopRequest.isInsistent) { break }
+            let most: Int64 = status.isWanted ? 1_000_000_000 : Int64(RecordingPlan.crossTimestampMilliseconds) * 1_000_000
+            await StopRequest.any(ended == nil || !stopRequest.isMade ? [stopRequest, ended] : [ended], within: min(left, most))
+            if let clock, readings.count < 50_000 { readings.append(.take(clock)) }
+            if status.isWanted, let line = status.next() { news(line) }
+        }
+        // The time is over before the command is, or somebody insists: it is asked to end, and its status counts all the same.
+        if let child, let ended, !ended.isMade {
+            child.signal(SIGTERM)
+            await StopRequest.any([ended], within: 5_000_000_000)
+            if !ended.isMade { child.signal(SIGKILL) }
+            await StopRequest.any([ended], within: 5_000_000_000)
+        }
+        return (ended?.status.withLock { $0 }, readings)
+    }
+
+    private func discardFolder(_ cpus: [Int]) {
+        for cpu in cpus { _ = unsafe unlink(Spool.path(folder: plan.folder, prefix: HostFile.spoolPrefix, cpu: cpu)) }
+        for name in [Manifest.fileName, HostFile.reserveName] { _ = unsafe unlink(plan.folder + "/" + name) }
+        _ = Folder.remove(plan.folder)
+    }
+}

@@ -1,0 +1,56 @@
+// What is to be recorded, as the command was told.
+
+package import Sessions
+
+package struct RecordingPlan: Sendable {
+    /// The session folder, which is made.
+    package var folder: String
+    package var guests: [GuestTarget]
+    /// For guests that are reached over TCP.
+    package var key: PreSharedKey?
+    /// nil for the best one that all machines have.
+    package var traceClock: String?
+    /// Ring buffer of each CPU; nil for the default, which is made smaller where memory is short.
+    package var bufferKiB: Int?
+    package var transfer = Manifest.Transfer.after
+    /// ns; nil for until it is stopped.
+    package var duration: Int64?
+    /// Recorded from its start to its end; empty for none.
+    package var command: [String]
+    package var wantsKernelSymbols = false
+    /// Name and version of the program, for the manifest.
+    package var recorder: String
+
+    package init(folder: String, guests: [GuestTarget], command: [String] = [], recorder: String) {
+        self.folder = folder
+        self.guests = guests
+        self.command = command
+        self.recorder = recorder
+    }
+
+    /// Exchanges with each guest, half of them before the measurement and half after.
+    static let probes: UInt32 = 320
+    /// Between cross-timestamps in the guests, and clock readings on the host.
+    static let crossTimestampMilliseconds: UInt32 = 2000
+}
+
+/// What a recording tells while it goes on.
+package enum RecordingNews: Sendable {
+    /// All machines record; the measurement begins.
+    case recording
+    /// Once a second: since the beginning, events on the host in the last second, share of the fullest buffer, events lost on the host.
+    case status(elapsed: Int64, eventsPerSecond: Int, fill: Double, lost: Int)
+    /// The measurement is over; the guests' traces are fetched.
+    case transferring(guest: String, bytes: Int)
+    /// Something a person should know at once.
+    case warning(String)
+}
+
+/// A recording that could not begin.
+package enum RecordingFault: Error, Sendable {
+    case folderInUse(String)
+    case folder(path: String, String)
+    case guests([GuestFault])
+    case clock(String, machine: String, available: [String])
+    case interrupted
+}

@@ -1,0 +1,119 @@
+// virtlat record: a session of this host and its guests.
+
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import Recording
+import Sessions
+
+struct Record: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Record this host and its guests together.",
+        usage: """
+            virtlat record [-o FOLDER] [--vm NAME=vsock:CID[:PORT]] ... [--duration TIME] [options]
+            virtlat record [-o FOLDER] [--vm NAME=tcp:HOST[:PORT] --key-file FILE] ... [options] -- COMMAND ...
+            """,
+        discussion: """
+            Traces the host, and each guest that is named through the virtlat agent that runs in it, in ftrace instances of their own; \
+            compares their clocks before and after; and leaves a session folder that virtlat analyze reads, whose .dat files trace-cmd and \
+            KernelShark open too. It records until COMMAND ends, for the duration, or until Ctrl-C. Guests keep their traces until then, so that \
+            the network that is measured and vsock stay quiet.
+
+            EXAMPLES
+              virtlat record --vm web=vsock:3 --duration 10s -o session
+              virtlat analyze session
+                  ten seconds of the guest with vsock context id 3, and what its packets' way cost
+
+              virtlat record --vm web=vsock:3 -- ssh client sockperf ping-pong -i 10.0.0.3 -t 5
+                  while a command runs; its exit status is passed on
+
+              virtlat record --vm web=tcp:10.0.0.3 --key-file virtlat.key --transfer live --duration 10m
+                  a long recording over the network; the guest sends its trace as it goes
+
+              virtlat record -- ping -c 10 10.0.0.1
+                  the host alone
+
+            EXIT STATUS
+              0  recorded (also when Ctrl-C ended it), or what COMMAND returned
+              1  nothing, or not all, was recorded; the message says what is missing
+              64 wrong usage
+            """)
+
+    @Option(name: [.short, .customLong("output")], help: "The session folder, which is made; virtlat-DATE-TIME by default.", completion: .directory)
+    var output: String?
+
+    @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
+    var vm: [String] = []
+
+    @Option(help: "Record for this long (10s, 1.5s, 500ms).")
+    var duration: Duration?
+
+    @Option(help: ArgumentHelp("The key that the agents have too, for tcp.", valueName: "file"), completion: .file())
+    var keyFile: String?
+
+    @Option(help: "When guests send their traces: after the measurement, or live.")
+    var transfer = Manifest.Transfer.after
+
+    @Option(help: "The ring buffer of each CPU, on all machines (16M, 512K); made to fit the memory by default.")
+    var bufferSize: ByteCount?
+
+    @Option(help: "The trace clock of all machines; x86-tsc where that is exact and mono_raw elsewhere by default.")
+    var traceClock: String?
+
+    @Flag(help: "Keep the kernels' symbols (kallsyms) in the files; virtlat does not need them.")
+    var kallsyms = false
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("Record while this runs.", valueName: "command"))
+    var command: [String] = []
+
+    func validate() throws {
+        _ = try targets()
+        if let duration, duration.nanoseconds == 0 { throw ValidationError("--duration \(duration) records nothing.") }
+    }
+
+    private func targets() throws -> [GuestTarget] {
+        var targets: [GuestTarget] = []
+        for text in vm {
+            guard let sign = text.firstIndex(of: "="), let address = AgentAddress(String(text[text.index(after: sign)...])) else {
+                throw ValidationError("--vm \(text) is not NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].")
+            }
+            let name = String(text[..<sign])
+            guard !name.isEmpty, name.count <= 64, !name.hasPrefix("."), name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
+            else { throw ValidationError("--vm \(text): a name is made of letters, digits, '-', '_' and '.', since it becomes part of a file's.") }
+            guard !targets.contains(where: { $0.name == name }) else { throw ValidationError("--vm names \(name) twice.") }
+            if case .tcp = address, keyFile == nil {
+                throw ValidationError("--vm \(text) needs --key-file FILE, with the key that its agent has (virtlat agent --new-key FILE makes one).")
+            }
+            targets.append(GuestTarget(name: name, address: address))
+        }
+        return targets
+    }
+
+    func run() async throws {
+        let status = try await Failure.reported { try await record() }
+        if status != 0 { throw ExitCode(status) }
+    }
+
+    /// - Returns: the exit status.
+    private func record() async throws -> Int32 {
+        let folder = output ?? "virtlat-\(UTCTime.stamp)"
+        var plan = RecordingPlan(
+            folder: folder, guests: try targets(), command: command, recorder: "virtlat \(Virtlat.configuration.version)")
+        plan.key = try keyFile.map { try PreSharedKey(file: $0) }
+        plan.traceClock = traceClock
+        plan.bufferKiB = bufferSize.map { Int(clamping: $0.bytes >> 10) }
+        plan.transfer = transfer
+        plan.duration = duration?.nanoseconds
+        plan.wantsKernelSymbols = kallsyms
+        let stop = StopRequest()
+        try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { _ in stop.make() }
+        let line = RecordingLine(folder: folder, isOpenEnded: command.isEmpty && duration == nil)
+        let recorder = Recorder(plan, stop: stop) { line.show($0) }
+        let manifest = try await recorder.run()
+        line.end(manifest)
+        let status = manifest.commandStatus ?? 0
+        return status != 0 ? status : manifest.outcome == .complete ? 0 : 1
+    }
+}
+
+extension Manifest.Transfer: ExpressibleByArgument {}
