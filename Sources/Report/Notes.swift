@@ -9,7 +9,7 @@ extension AnalysisReport {
     package var notes: [String] {
         var notes = recordingNotes
         for (machine, account) in zip(machines, account.machines) {
-            notes += Self.notes(on: machine, account)
+            notes += Self.notes(on: machine, account, isAlone: machines.count == 1)
         }
         for packets in account.unclaimed {
             notes.append(
@@ -43,10 +43,11 @@ extension AnalysisReport {
         return notes
     }
 
-    private static func notes(on machine: Machine, _ account: MachineAccount) -> [String] {
+    private static func notes(on machine: Machine, _ account: MachineAccount, isAlone: Bool) -> [String] {
         var notes: [String] = []
         if account.events == 0 { notes.append("\(machine.file.path) holds no events") }
-        if account.events > 0, !account.absentEvents.isEmpty {
+        // Of a host alone nothing is expected.
+        if account.events > 0, !account.absentEvents.isEmpty, !isAlone {
             let lost = account.absentEvents.compactMap { Self.consequence(of: $0, on: machine.role) }
             if !lost.isEmpty {
                 notes.append("\(machine.name) has no event of: " + lost.joined(separator: "; "))

@@ -102,8 +102,8 @@ struct AgentSession {
         recording.trace.stop()
         _ = recording.sampler?.stop()
         try? recording.trace.finish()
-        recording.trace.instance.remove()
         recording.watch?.dismiss()
+        recording.trace.instance.remove()
     }
 
     // MARK: Requests

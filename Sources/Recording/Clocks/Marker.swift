@@ -2,6 +2,7 @@
 
 import Glibc
 import LinuxSystem
+import Synchronization
 
 /// One `raw_data` event of ftrace, told apart by its id: magic, kind and number in 32 bits, and no data.
 struct Marker: Equatable, Sendable {
@@ -34,21 +35,31 @@ struct Marker: Equatable, Sendable {
     }
 }
 
-/// An instance's trace_marker_raw, open.
-struct MarkerFile: ~Copyable, Sendable {
-    private let descriptor: Int32
+/// An instance's trace_marker_raw, open until it is closed: an instance stays while one of its files is open.
+final class MarkerFile: Sendable {
+    private let descriptor: Mutex<Int32>
 
     init(_ instance: TraceInstance) throws(TracingFault) {
         let path = instance.folder + "/trace_marker_raw"
-        descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unreadable(file: path, SystemError(call: "open")) }
+        let opened = unsafe open(path, O_WRONLY | O_CLOEXEC)
+        guard opened >= 0 else { throw .unreadable(file: path, SystemError(call: "open")) }
+        descriptor = Mutex(opened)
     }
 
-    deinit { close(descriptor) }
+    deinit { close() }
 
     /// One event; lost when tracing is off.
     func write(_ marker: Marker) {
-        var id = marker.id
-        _ = unsafe Glibc.write(descriptor, &id, MemoryLayout<UInt32>.size)
+        descriptor.withLock { descriptor in
+            var id = marker.id
+            _ = unsafe Glibc.write(descriptor, &id, MemoryLayout<UInt32>.size)
+        }
+    }
+
+    func close() {
+        descriptor.withLock { descriptor in
+            if descriptor >= 0 { Glibc.close(descriptor) }
+            descriptor = -1
+        }
     }
 }

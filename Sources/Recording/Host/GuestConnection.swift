@@ -136,7 +136,7 @@ final class GuestConnection: Sendable {
     }
 
     /// One exchange; this side's stamps go to `markers`.
-    func probe(_ number: UInt32, markers: borrowing MarkerFile) async throws {
+    func probe(_ number: UInt32, markers: MarkerFile) async throws {
         markers.write(Marker(.sent, number))
         let message = try await ask(.probe(number: number))
         markers.write(Marker(.received, number))

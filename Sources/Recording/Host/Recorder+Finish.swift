@@ -20,8 +20,9 @@ extension Recorder {
         let description = session.manifest.hostDescription(sections, conversion: session.conversion)
         let size = spool.cpus.reduce(0) { $0 + spool.size(cpu: $1) }
         try HostFile.write(folder: plan.folder, spool: spool, pageSize: host.pageSize, description: description)
-        host.instance.remove()
+        // The guard has the lifeline too, and an instance stays while one of its files is open.
         watch.dismiss()
+        host.instance.remove()
         var scan = TraceScan()
         do {
             scan = try TraceScan(plan.folder + "/" + HostFile.name, events: session.manifest.machines[0].events, threads: Set(threads))

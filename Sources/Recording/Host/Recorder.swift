@@ -113,7 +113,10 @@ package final class Recorder: Sendable {
         let clock = try chooseClock(guests)
         let host = try MachineTrace(
             clock: clock, bufferKiB: plan.bufferKiB, events: EventSet.host(topology, vms: guests.compactMap(\.vm)))
-        defer { host.instance.remove() }
+        defer {
+            try? host.finish()
+            host.instance.remove()
+        }
         try makeFolder()
         var session = RecordingSession(
             guests: guests, clock: clock,

@@ -20,8 +20,15 @@ package final class Guard: Sendable {
         // While it holds this, the buffers keep what is in them.
         if let lifeline = instance.lifeline { descriptors.append((Self.lifelineDescriptor, lifeline)) }
         child = try Child(
-            ["/proc/self/exe", "guard", instance.name] + (folder.map { [$0] } ?? []), descriptors: descriptors, ownSession: true)
+            [Self.program, "guard", instance.name] + (folder.map { [$0] } ?? []), descriptors: descriptors, ownSession: true)
         self.pipe = Mutex(consume pipe)
+    }
+
+    /// This program under its own name, which is what its threads are called then; or whatever runs, where that name is gone.
+    private static var program: String {
+        let own = "/proc/self/exe"
+        guard let path = Link.target(of: own), Folder.hasFile(path) else { return own }
+        return path
     }
 
     private static let lifelineDescriptor: Int32 = 3

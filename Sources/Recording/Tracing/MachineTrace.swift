@@ -105,9 +105,10 @@ final class MachineTrace: Sendable {
     /// Switches tracing off.
     func stop() { instance.stop() }
 
-    /// Moves what is left in the buffers to the sink, and removes the instance.
+    /// Moves what is left in the buffers to the sink, and leaves nothing of the instance open but its lifeline.
     func finish() throws(SystemError) {
         stop()
+        markers.close()
         let drain = state.withLock { $0.drain }
         var fault: SystemError?
         do throws(SystemError) { try drain?.finish() } catch { fault = error }
