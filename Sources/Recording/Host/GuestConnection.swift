@@ -135,12 +135,9 @@ final class GuestConnection: Sendable {
         guard case .started = message else { throw unexpected(message) }
     }
 
-    /// One exchange; this side's stamps go to `markers`.
-    func probe(_ number: UInt32, markers: MarkerFile) async throws {
-        markers.write(Marker(.sent, number))
-        let message = try await ask(.probe(number: number))
-        markers.write(Marker(.received, number))
-        guard case .probed(number) = message else { throw unexpected(message) }
+    /// Exchanges probes; this side's stamps go to `markers`.
+    func exchange(_ numbers: Range<UInt32>, markers: MarkerFile) async throws {
+        do { try await channel.exchange(numbers, markers: markers) } catch { throw fault(error, during: "the clock exchange") }
     }
 
     func stop() async throws -> Message.Stopped {

@@ -188,7 +188,7 @@ package final class Recorder: Sendable {
 
     private func measure(_ session: inout RecordingSession, host: MachineTrace) async {
         session.readKVM(.begin)
-        await exchange(session, 0..<RecordingPlan.probes / 2, host: host)
+        await exchange(session, 0..<RecordingPlan.probesBefore, host: host)
         session.takeHostReading()
         host.beginMeasurement()
         host.markers.write(Marker(.begin))
@@ -201,16 +201,14 @@ package final class Recorder: Sendable {
         session.manifest.commandStatus = status
         // Far enough from the end that the last packet's way is recorded whole.
         try? await Task.sleep(for: .milliseconds(20))
-        await exchange(session, RecordingPlan.probes / 2..<RecordingPlan.probes, host: host)
+        await exchange(session, RecordingPlan.probesBefore..<RecordingPlan.probes, host: host)
         session.readKVM(.end)
     }
 
     private func exchange(_ session: RecordingSession, _ numbers: Range<UInt32>, host: MachineTrace) async {
         for guest in session.guests where guest.health.isWell {
-            for number in numbers {
-                // A guest that is lost has said so already.
-                guard (try? await guest.connection.probe(number, markers: host.markers)) != nil else { break }
-            }
+            // A guest that is lost has said so already.
+            try? await guest.connection.exchange(numbers, markers: host.markers)
         }
     }
 
