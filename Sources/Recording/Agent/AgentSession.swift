@@ -71,7 +71,9 @@ struct AgentSession {
             do {
                 if case .end = request {
                     cleanUp()
-                    return try await channel.send(.ended)
+                    // The recorder may be gone already, and needs no answer then.
+                    try? await channel.send(.ended)
+                    return
                 }
                 try await answer(request)
             } catch let fault as TracingFault {

@@ -107,13 +107,17 @@ extension Recorder {
         let guest = session.guests[index]
         var machine = session.manifest.machines[place]
         var description = TraceDescription(
-            sections, machine: machine, uname: guest.connection.welcome.uname, traceClock: session.clock, conversion: guest.conversion)
+            sections, machine: machine, uname: guest.connection.welcome.uname, traceClock: session.clock,
+            // Its cycles become the host's first, as in trace-cmd's files.
+            conversion: session.conversion)
         // Its own stamps are read from the file, and then go into it again as its time shift.
         try file.finish(description)
         let scan = try TraceScan(file.path, events: machine.events, threads: Set(guest.stopped?.threads ?? []))
         let numbers = 0..<RecordingPlan.probes
-        session.guests[index].clock.exchanges = Exchange.pair(
-            host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guest.conversion, numbers: numbers)
+        // A TSC that KVM does not scale runs at the host's rate, whatever the guest has calibrated.
+        let guestClock = guest.clock.kvm.contains { $0.isScaled } ? guest.conversion : session.conversion
+        session.guests[index].clock.take(
+            Exchange.pair(host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guestClock, numbers: numbers))
         description.peerTraceID = session.manifest.machines[0].traceID
         description.timeShifts = timeShifts(session, index)
         if description.timeShifts.isEmpty { add(fault: "\(guest.name): nothing tells how its clock relates to the host's") }
