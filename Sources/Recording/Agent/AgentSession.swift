@@ -140,7 +140,7 @@ struct AgentSession {
             Recording(
                 trace: trace, watch: watch, sampler: CrossTimestampSampler(traceClock: preparation.clock),
                 interval: Int32(clamping: preparation.crossTimestampMilliseconds), isLive: preparation.isLive, spool: spool))
-        memoryForSpool = spoolFolder == nil ? available / Self.shareOfMemory << 10 : .max
+        memoryForSpool = spoolFolder == nil ? (available / Self.shareOfMemory) << 10 : .max
         try await channel.send(
             .prepared(
                 Message.Prepared(
@@ -191,7 +191,8 @@ struct AgentSession {
         if let spool = recording.spool {
             for cpu in spool.cpus { try await send(spool, cpu) }
         }
-        try await channel.send(.collected)
+        // Also what went wrong after `stopped`, when the buffers' rest was moved.
+        try await channel.send(.collected(fault: recording.fault.text.withLock { $0 }))
         cleanUp()
     }
 

@@ -78,9 +78,10 @@ extension Recorder {
         guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.name == guest.name }) else { return }
         if guest.health.isWell {
             do {
-                try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { section in
+                let missing = try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { section in
                     guest.health.sections.withLock { $0.append(section) }
                 }
+                if !missing.isEmpty, missing != guest.stopped?.fault { add(fault: "\(guest.name): \(missing)") }
             } catch {
                 report(error, guest)
             }

@@ -21,7 +21,10 @@ struct MessageCodec: ByteToMessageDecoder, MessageToByteEncoder {
     }
 
     mutating func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
-        try decode(context: context, buffer: &buffer)
+        let state = try decode(context: context, buffer: &buffer)
+        // A piece of a message is all that is left of a peer that was killed; that it has gone is what matters.
+        if seenEOF, state == .needMoreData { buffer.moveReaderIndex(to: buffer.writerIndex) }
+        return state
     }
 
     func encode(data: Message, out: inout ByteBuffer) throws {
@@ -49,7 +52,12 @@ struct MessageChannel: Sendable {
             MessageToByteHandler(MessageCodec()), inbox)
     }
 
+    /// Returns when the socket has taken it.
     func send(_ message: Message) async throws { try await channel.writeAndFlush(message).get() }
+
+    /// Sends without waiting; that it can't be sent is heard by who receives. TLS shakes hands only while somebody reads, so whoever speaks first must not
+    /// wait before reading.
+    func post(_ message: Message) { channel.writeAndFlush(message, promise: nil) }
 
     /// The next message.
     /// - Throws: `ProtocolFault.closed` when the other side has gone, or what was wrong with what it sent.
@@ -58,6 +66,12 @@ struct MessageChannel: Sendable {
         channel.eventLoop.execute { inbox.value.deliver(to: promise) }
         return try await promise.futureResult.get()
     }
+
+    /// While an answer is expected, silence of the other side for `patience` counts as its end.
+    func expectAnswer(_ isExpected: Bool) { channel.eventLoop.execute { inbox.value.expectAnswer(isExpected) } }
+
+    /// A guest that is slow, not gone: one under emulation takes seconds to switch all events on.
+    static let patience = TimeAmount.seconds(30)
 
     func close() async { try? await channel.close().get() }
 
@@ -69,11 +83,21 @@ struct MessageChannel: Sendable {
         private var waiting: EventLoopPromise<Message>?
         private var fault: (any Error)?
         private var context: ChannelHandlerContext?
+        /// When the other side was heard last, and who looks after it; nil while nothing is expected.
+        private var heard = NIODeadline.now()
+        private var silence: Scheduled<Void>?
 
         func handlerAdded(context: ChannelHandlerContext) { self.context = context }
         func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
+        /// What was asked for before there was a connection; a channel forgets such a read.
+        func channelActive(context: ChannelHandlerContext) {
+            if waiting != nil { context.read() }
+            context.fireChannelActive()
+        }
+
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            heard = .now()
             messages.append(unwrapInboundIn(data))
             deliver()
         }
@@ -106,6 +130,23 @@ struct MessageChannel: Sendable {
             } else if let fault {
                 waiting = nil
                 promise.fail(fault)
+            }
+        }
+
+        func expectAnswer(_ isExpected: Bool) {
+            silence?.cancel()
+            silence = nil
+            heard = .now()
+            if isExpected { listen() }
+        }
+
+        private func listen() {
+            silence = context?.eventLoop.assumeIsolated().scheduleTask(deadline: heard + MessageChannel.patience) { [self] in
+                // Nobody reads just now, so it could not be heard.
+                if waiting == nil { heard = .now() }
+                guard .now() - heard >= MessageChannel.patience else { return listen() }
+                fail(ProtocolFault.silent)
+                context?.close(promise: nil)
             }
         }
 
