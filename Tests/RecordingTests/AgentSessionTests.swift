@@ -8,7 +8,11 @@
     @testable import Recording
     import Testing
 
-    @Suite(.serialized, .enabled(if: geteuid() == 0 && Folder.exists("/sys/kernel/tracing/instances"), "NOT TESTED: needs root and tracefs at /sys/kernel/tracing"))
+    @Suite(
+        .serialized,
+        .enabled(
+            if: geteuid() == 0 && Folder.exists("/sys/kernel/tracing/instances"),
+            "NOT TESTED: needs root and tracefs at /sys/kernel/tracing"))
     struct AgentSessionTests {
         /// An agent's session, and the recorder that talks to it.
         private final class Recorder {
@@ -57,7 +61,8 @@
         }
 
         private static func preparation(
-            events: [String] = ["sched:sched_switch"], filter: String = "", clock: String = "mono_raw", bufferKiB: UInt32 = 64, interval: UInt32 = 0
+            events: [String] = ["sched:sched_switch"], filter: String = "", clock: String = "mono_raw", bufferKiB: UInt32 = 64,
+            interval: UInt32 = 0
         ) -> Message {
             .prepare(
                 Message.Preparation(
@@ -84,7 +89,10 @@
             #expect(Recorder.instances.isEmpty)
         }
 
-        @Test(arguments: ["../../etc:passwd", "sched/..:x", "sched:../sched_switch", "sched", "sched:", ":sched_switch", "sched:a:b", "sched:sched switch", ""])
+        @Test(arguments: [
+            "../../etc:passwd", "sched/..:x", "sched:../sched_switch", "sched", "sched:", ":sched_switch", "sched:a:b",
+            "sched:sched switch", "",
+        ])
         func `a name that leads out of the events' folder is malformed`(name: String) async throws {
             let recorder = try await Recorder()
             #expect(try await recorder.ask(Self.preparation(events: [name])).name == "refused")
@@ -110,8 +118,10 @@
         @Test func `what the kernel refuses is said, and may be asked for otherwise`() async throws {
             let recorder = try await Recorder()
             let refusals = [
-                (Self.preparation(filter: "no_such_field == 1"), "no_such_field"), (Self.preparation(clock: "sundial"), "no trace clock sundial"),
-                (Self.preparation(events: ["sched:no_such_event"]), "none of the events"), (Self.preparation(bufferKiB: .max), "KiB of memory are available"),
+                (Self.preparation(filter: "no_such_field == 1"), "no_such_field"),
+                (Self.preparation(clock: "sundial"), "no trace clock sundial"),
+                (Self.preparation(events: ["sched:no_such_event"]), "none of the events"),
+                (Self.preparation(bufferKiB: .max), "KiB of memory are available"),
             ]
             for (request, words) in refusals {
                 let answer = try await recorder.ask(request)

@@ -13,7 +13,9 @@
             return scan
         }
 
-        private func pair(host: TraceScan, guest: TraceScan, hostClock: CycleConversion? = nil, guestClock: CycleConversion? = nil) -> [Exchange] {
+        private func pair(host: TraceScan, guest: TraceScan, hostClock: CycleConversion? = nil, guestClock: CycleConversion? = nil)
+            -> [Exchange]
+        {
             Exchange.pair(host: host, hostClock: hostClock, guest: guest, guestClock: guestClock, numbers: 0..<8)
         }
 
@@ -32,7 +34,8 @@
         }
 
         @Test func `ways of unequal length are wrong by half the round trip at the most`() throws {
-            let exchanges = pair(host: scan([(.sent, 0, 1000), (.received, 0, 1310)]), guest: scan([(.received, 0, 1300), (.sent, 0, 1310)]))
+            let exchanges = pair(
+                host: scan([(.sent, 0, 1000), (.received, 0, 1310)]), guest: scan([(.received, 0, 1300), (.sent, 0, 1310)]))
             let exchange = try #require(exchanges.first)
             #expect(exchange.roundTrip == 300)
             #expect(exchange.offset == 150)
@@ -48,7 +51,8 @@
             // 2 and 4 ns a cycle.
             let exchanges = pair(
                 host: scan([(.sent, 0, 500), (.received, 0, 600)]), guest: scan([(.received, 0, 260), (.sent, 0, 265)]),
-                hostClock: CycleConversion(multiplier: 2, shift: 0, offset: 0), guestClock: CycleConversion(multiplier: 4, shift: 0, offset: 0))
+                hostClock: CycleConversion(multiplier: 2, shift: 0, offset: 0),
+                guestClock: CycleConversion(multiplier: 4, shift: 0, offset: 0))
             let exchange = try #require(exchanges.first)
             #expect(exchange.roundTrip == 180)
             // 1040 - 1000 = 40 there, 1060 - 1200 = -140 back.
@@ -59,12 +63,14 @@
 
         private func exchange(at time: UInt64, offset: Int64, roundTrip: Int64) -> Exchange {
             Exchange(
-                hostSent: time, guestReceived: time &+ UInt64(bitPattern: offset), guestSent: 0, hostReceived: 0, roundTrip: roundTrip, offset: offset)
+                hostSent: time, guestReceived: time &+ UInt64(bitPattern: offset), guestSent: 0, hostReceived: 0, roundTrip: roundTrip,
+                offset: offset)
         }
 
         @Test func `the shortest round trips of both halves make the shift, and it leads to the host's time`() throws {
             let exchanges = [
-                exchange(at: 100, offset: 1000, roundTrip: 50), exchange(at: 200, offset: 1010, roundTrip: 20), exchange(at: 300, offset: 1, roundTrip: 90),
+                exchange(at: 100, offset: 1000, roundTrip: 50), exchange(at: 200, offset: 1010, roundTrip: 20),
+                exchange(at: 300, offset: 1, roundTrip: 90),
                 exchange(at: 9000, offset: 7, roundTrip: 400), exchange(at: 9100, offset: 1030, roundTrip: 10),
             ]
             let shifts = TimeShift.exchanges(exchanges, cpus: 3)
@@ -86,12 +92,15 @@
 
         // MARK: Time shifts by KVM
 
-        private func reading(_ moment: KVMReading.Moment, vcpu: Int = 0, offset: Int64, ratio: UInt64? = nil, bits: UInt32? = nil) -> KVMReading {
+        private func reading(_ moment: KVMReading.Moment, vcpu: Int = 0, offset: Int64, ratio: UInt64? = nil, bits: UInt32? = nil)
+            -> KVMReading
+        {
             KVMReading(moment: moment, vcpu: vcpu, thread: 1, offset: offset, ratio: ratio, fractionBits: bits)
         }
 
         @Test func `KVM adds its offset, so that the way back takes it away`() throws {
-            let shifts = TimeShift.kvm([reading(.begin, vcpu: 1, offset: 77), reading(.begin, offset: -500), reading(.end, offset: -500)], endTime: 9)
+            let shifts = TimeShift.kvm(
+                [reading(.begin, vcpu: 1, offset: 77), reading(.begin, offset: -500), reading(.end, offset: -500)], endTime: 9)
             #expect(shifts.count == 2)
             #expect(shifts[0].samples == [TimeShiftSample(time: 0, offset: 500, scaling: 1)])
             #expect(shifts[1].samples == [TimeShiftSample(time: 0, offset: UInt64(bitPattern: -77), scaling: 1)])

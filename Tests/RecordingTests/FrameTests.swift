@@ -30,7 +30,9 @@
             let stream = SampleMessages.all.flatMap(Self.frame)
             for size in [1, 3, 17, 4096, stream.count] {
                 let connection = try await Connection()
-                for start in stride(from: 0, to: stream.count, by: size) { try await connection.send(stream[start..<min(start + size, stream.count)]) }
+                for start in stride(from: 0, to: stream.count, by: size) {
+                    try await connection.send(stream[start..<min(start + size, stream.count)])
+                }
                 for message in SampleMessages.all { #expect(try await connection.messages.receive() == message) }
             }
         }

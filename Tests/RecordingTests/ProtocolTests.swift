@@ -71,7 +71,9 @@
 
         @Test func `a text of more than a page is refused, and cut when it is written`() throws {
             let longest = Array(repeating: UInt8(ascii: "x"), count: FieldReader.longestText)
-            #expect(try SampleMessages.read(SampleMessages.message(75) { $0.text(longest) }) == .refused(.init(reason: String(decoding: longest, as: UTF8.self))))
+            #expect(
+                try SampleMessages.read(SampleMessages.message(75) { $0.text(longest) })
+                    == .refused(.init(reason: String(decoding: longest, as: UTF8.self))))
             #expect(throws: ProtocolFault.malformed(message: "message 75", field: "reason")) {
                 try SampleMessages.read(SampleMessages.message(75) { $0.text(longest + [UInt8(ascii: "x")]) })
             }
@@ -100,7 +102,9 @@
             #expect(throws: ProtocolFault.self) { try SampleMessages.read(SampleMessages.message(75) { $0.text([0xc3, 0x28]) }) }
         }
 
-        @Test(arguments: [(0, 4096, 8), (8193, 4096, 8), (1, 0, 8), (1, 4097, 8), (1, 512, 8), (1, 1 << 27, 8), (1, 4096, 0), (1, 4096, 16)])
+        @Test(arguments: [
+            (0, 4096, 8), (8193, 4096, 8), (1, 0, 8), (1, 4097, 8), (1, 512, 8), (1, 1 << 27, 8), (1, 4096, 0), (1, 4096, 16),
+        ])
         func `a machine that can't be is refused`(cpus: UInt16, pageSize: UInt32, longSize: UInt8) {
             let welcome = Message.welcome(
                 Message.Welcome(
@@ -110,7 +114,9 @@
         }
 
         @Test func `something else than virtlat is recognised`() {
-            #expect(throws: ProtocolFault.notVirtlat) { try SampleMessages.read(SampleMessages.message(1) { $0.text(Array("virtual".utf8)) }) }
+            #expect(throws: ProtocolFault.notVirtlat) {
+                try SampleMessages.read(SampleMessages.message(1) { $0.text(Array("virtual".utf8)) })
+            }
             #expect(throws: ProtocolFault.unknownType(UInt8(ascii: "S"))) { try SampleMessages.read(Array("SSH-2.0".utf8)) }
         }
     }

@@ -39,7 +39,8 @@ package struct Agent: Sendable {
     ///   - log: a line for people.
     ///   - listening: called once connections are taken.
     package func run(
-        until stop: @escaping @Sendable () async -> Void, log: @escaping @Sendable (String) -> Void, listening: @escaping @Sendable () -> Void
+        until stop: @escaping @Sendable () async -> Void, log: @escaping @Sendable (String) -> Void,
+        listening: @escaping @Sendable () -> Void
     ) async throws {
         if case .tcp = address, key == nil { throw Fault.noKey }
         // What another agent or recorder left here when it was killed.

@@ -112,7 +112,8 @@ struct AgentSession {
         let system = SystemName.own
         let facts = try GuestFacts.gather()
         return Message.Welcome(
-            name: system.name, release: system.release, uname: system.text, cpus: UInt16(clamping: facts.cpus), pageSize: UInt32(facts.pageSize),
+            name: system.name, release: system.release, uname: system.text, cpus: UInt16(clamping: facts.cpus),
+            pageSize: UInt32(facts.pageSize),
             longSize: UInt8(MemoryLayout<Int>.size), availableMemoryKiB: UInt64(Memory.availableKiB ?? 0), clocks: facts.clocks,
             networkAddresses: facts.networkAddresses, remarks: facts.remarks)
     }
@@ -124,7 +125,8 @@ struct AgentSession {
         }
         var events: [EventRequest] = []
         for wanted in preparation.events {
-            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter, !wanted.filter.contains("\n") else {
+            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter, !wanted.filter.contains("\n")
+            else {
                 throw ProtocolFault.malformed(message: "prepare", field: "event \(wanted.name)")
             }
             events.append(EventRequest(event, filter: wanted.filter.isEmpty ? nil : wanted.filter))
@@ -173,7 +175,8 @@ struct AgentSession {
         try await channel.send(
             .stopped(
                 Message.Stopped(
-                    processorTime: UInt64(clamping: quiet.longest.usage.processorTime), wakeUps: UInt64(clamping: quiet.longest.usage.wakeUps),
+                    processorTime: UInt64(clamping: quiet.longest.usage.processorTime),
+                    wakeUps: UInt64(clamping: quiet.longest.usage.wakeUps),
                     bytesDuring: UInt64(clamping: quiet.longest.bytes),
                     threads: ProcessEntry.threads(of: processID()) + (recording.watch.map { [$0.process] } ?? []),
                     crossTimestamps: stamps.suffix(FieldReader.longestList).map {

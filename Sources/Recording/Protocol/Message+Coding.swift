@@ -99,7 +99,8 @@ extension Message {
             let interval: UInt32 = try fields.number("interval")
             self = .prepare(
                 Preparation(
-                    clock: clock, bufferKiB: size, isLive: isLive, events: try fields.events("events"), crossTimestampMilliseconds: interval))
+                    clock: clock, bufferKiB: size, isLive: isLive, events: try fields.events("events"), crossTimestampMilliseconds: interval
+                ))
         case 3: self = .start
         case 4: self = .probe(number: try fields.number("number"))
         case 5: self = .stop

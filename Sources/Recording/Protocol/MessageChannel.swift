@@ -73,7 +73,11 @@ struct MessageChannel: Sendable {
     /// A guest that is slow, not gone: one under emulation takes seconds to switch all events on.
     static let patience = TimeAmount.seconds(30)
 
-    func close() async { try? await channel.close().get() }
+    func close() async {
+        // TLS waits for the other side's goodbye, which has to be read.
+        channel.eventLoop.execute { inbox.value.beginClosing() }
+        try? await channel.close().get()
+    }
 
     /// Holds what has come until it is asked for.
     private final class Inbox: ChannelInboundHandler {
@@ -86,6 +90,7 @@ struct MessageChannel: Sendable {
         /// When the other side was heard last, and who looks after it; nil while nothing is expected.
         private var heard = NIODeadline.now()
         private var silence: Scheduled<Void>?
+        private var isClosing = false
 
         func handlerAdded(context: ChannelHandlerContext) { self.context = context }
         func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
@@ -98,13 +103,14 @@ struct MessageChannel: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             heard = .now()
+            guard !isClosing else { return }
             messages.append(unwrapInboundIn(data))
             deliver()
         }
 
         /// A read that brought no whole message asks for the next one.
         func channelReadComplete(context: ChannelHandlerContext) {
-            if waiting != nil { context.read() }
+            if waiting != nil || isClosing { context.read() }
             context.fireChannelReadComplete()
         }
 
@@ -131,6 +137,11 @@ struct MessageChannel: Sendable {
                 waiting = nil
                 promise.fail(fault)
             }
+        }
+
+        func beginClosing() {
+            isClosing = true
+            if let context, context.channel.isActive { context.read() }
         }
 
         func expectAnswer(_ isExpected: Bool) {
