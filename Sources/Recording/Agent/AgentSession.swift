@@ -165,6 +165,10 @@ struct AgentSession {
         }
         recording.sampler?.start(interval: recording.interval)
         state = .recording(recording)
+        if recording.isLive {
+            // Data is worth something only with these, and who sends live may be gone before it is asked for them.
+            for section in try trace.sections(kernelSymbols: false) { for piece in section.pieces { try await channel.send(.section(piece)) } }
+        }
         try await channel.send(.started)
     }
 

@@ -134,8 +134,13 @@ final class GuestConnection: Sendable {
         return prepared
     }
 
-    func start() async throws {
-        let message = try await ask(.start)
+    /// - Parameter section: gets what a guest that sends live says of its trace beforehand.
+    func start(section: (TraceSection) -> Void) async throws {
+        var message = try await ask(.start)
+        while case .section(let piece) = message {
+            section(piece)
+            do { message = try await answer() } catch { throw fault(error, during: "start") }
+        }
         guard case .started = message else { throw unexpected(message) }
     }
 

@@ -183,7 +183,9 @@ package final class Recorder: Sendable {
     /// The guests start at once; then their clocks are compared with the host's, one after the other.
     private func start(_ session: inout RecordingSession) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for guest in session.guests { tasks.addTask { try await guest.connection.start() } }
+            for guest in session.guests {
+                tasks.addTask { try await guest.connection.start { piece in guest.health.sections.withLock { $0.append(piece) } } }
+            }
             try await tasks.waitForAll()
         }
     }

@@ -9,7 +9,7 @@ import Synchronization
 final class GuestHealth: Sendable {
     /// Why it was lost; nil while it is well.
     let lost = Mutex<String?>(nil)
-    /// What it has sent besides data, also when the rest never comes.
+    /// What it has said of its trace before it sent any of it; for when the rest never comes.
     let sections = Mutex<[TraceSection]>([])
 
     var isWell: Bool { lost.withLock { $0 == nil } }
