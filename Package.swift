@@ -81,7 +81,12 @@ let package = Package(
         .testTarget(
             name: "PacketPathTests",
             dependencies: ["PacketPath", "TraceData", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common),
-        .testTarget(name: "RecordingTests", dependencies: ["Recording", "Sessions", "LinuxSystem"], swiftSettings: common),
+        .testTarget(
+            name: "RecordingTests",
+            dependencies: [
+                "Recording", "Sessions", "ClockSync", "LinuxSystem",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: common),
         .testTarget(name: "CommandTests", dependencies: ["Sessions", "TestSupport"], swiftSettings: common),
 
         // What `make bench` runs beside virtlat.

@@ -43,6 +43,7 @@ extension ProtocolFault {
             "the other side speaks version \(theirs) of the protocol, this one version \(Message.version): use the same virtlat on both"
         case .notVirtlat: "the other side is no virtlat"
         case .unexpected(let what): "\(what) came out of turn"
+        case .silent: "no answer for \(MessageChannel.patience.nanoseconds / 1_000_000_000) s"
         case .closed: "the connection is closed"
         }
     }
@@ -55,12 +56,15 @@ package enum FaultText {
         case let fault as TracingFault: fault.text
         case let fault as ProtocolFault: fault.text
         case let error as SystemError: "\(error.call): \(error.text)"
+        case NIOSSLError.uncleanShutdown, NIOSSLError.shutdownFailed, is NIOSSLCloseTimedOutError:
+            // TLS has a goodbye of its own; who was killed, or cut off, does not say it.
+            ProtocolFault.closed.text
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             "the other side has no or another key (--key-file has to hold the same on both)"
-        case let error as IOError: "\(SystemError(call: "connect", errno: error.errnoCode).text)"
+        case let error as IOError: SystemError(call: "connect", errno: error.errnoCode).text
         case let error as NIOConnectionError: of(error)
         case ChannelError.connectTimeout: "no answer within 10 s"
-        case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof: "the connection is closed"
+        case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof: ProtocolFault.closed.text
         default: "\(error)"
         }
     }

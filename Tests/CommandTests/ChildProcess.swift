@@ -10,7 +10,7 @@ struct ChildProcess {
         case signalled(Int32)
     }
 
-    private let id: pid_t
+    let id: pid_t
 
     /// - Parameter environment: set beside what the tests' own environment holds.
     init(_ words: [String], _ environment: [String: String], output: String, errors: String) throws {

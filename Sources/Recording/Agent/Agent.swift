@@ -39,7 +39,8 @@ package struct Agent: Sendable {
     ///   - log: a line for people.
     ///   - listening: called once connections are taken.
     package func run(
-        until stop: @escaping @Sendable () async -> Void, log: @escaping @Sendable (String) -> Void, listening: @escaping @Sendable () -> Void
+        until stop: @escaping @Sendable () async -> Void, log: @escaping @Sendable (String) -> Void,
+        listening: @escaping @Sendable () -> Void
     ) async throws {
         if case .tcp = address, key == nil { throw Fault.noKey }
         // What another agent or recorder left here when it was killed.
@@ -56,7 +57,8 @@ package struct Agent: Sendable {
                     conversations.add(channel, Task { await converse(channel, from: peer, slot: slot, log: log) })
                 })
         } catch {
-            throw Fault.unreachable(address: address.description, reason: "\(error)")
+            try? await group.shutdownGracefully()
+            throw Fault.unreachable(address: address.description, reason: FaultText.of(error))
         }
         listening()
         await stop()
@@ -67,7 +69,9 @@ package struct Agent: Sendable {
 
     private func converse(_ channel: MessageChannel, from peer: String, slot: Slot, log: @Sendable (String) -> Void) async {
         do {
+            channel.expectAnswer(true)
             guard case .hello(let hello) = try await channel.receive() else { throw ProtocolFault.notVirtlat }
+            channel.expectAnswer(false)
             let who = "\(hello.peer) (\(peer))"
             if hello.version != Message.version {
                 try await channel.send(.refused(Message.Refusal(reason: ProtocolFault.version(theirs: hello.version).text)))

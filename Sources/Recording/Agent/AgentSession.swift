@@ -122,7 +122,8 @@ struct AgentSession {
         let system = SystemName.own
         let facts = try GuestFacts.gather()
         return Message.Welcome(
-            name: system.name, release: system.release, uname: system.text, cpus: UInt16(clamping: facts.cpus), pageSize: UInt32(facts.pageSize),
+            name: system.name, release: system.release, uname: system.text, cpus: UInt16(clamping: facts.cpus),
+            pageSize: UInt32(facts.pageSize),
             longSize: UInt8(MemoryLayout<Int>.size), availableMemoryKiB: UInt64(Memory.availableKiB ?? 0), clocks: facts.clocks,
             networkAddresses: facts.networkAddresses, remarks: facts.remarks)
     }
@@ -134,7 +135,8 @@ struct AgentSession {
         }
         var events: [EventRequest] = []
         for wanted in preparation.events {
-            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter, !wanted.filter.contains("\n") else {
+            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter, !wanted.filter.contains("\n")
+            else {
                 throw ProtocolFault.malformed(message: "prepare", field: "event \(wanted.name)")
             }
             events.append(EventRequest(event, filter: wanted.filter.isEmpty ? nil : wanted.filter))
@@ -179,6 +181,10 @@ struct AgentSession {
             quiet.begin(bytes: trace.moved)
         }
         state = .recording(recording)
+        if recording.isLive {
+            // Data is worth something only with these, and who sends live may be gone before it is asked for them.
+            for section in try trace.sections(kernelSymbols: false) { for piece in section.pieces { try await channel.send(.section(piece)) } }
+        }
         try await channel.send(.started)
     }
 
@@ -191,7 +197,8 @@ struct AgentSession {
         try await channel.send(
             .stopped(
                 Message.Stopped(
-                    processorTime: UInt64(clamping: quiet.longest.usage.processorTime), wakeUps: UInt64(clamping: quiet.longest.usage.wakeUps),
+                    processorTime: UInt64(clamping: quiet.longest.usage.processorTime),
+                    wakeUps: UInt64(clamping: quiet.longest.usage.wakeUps),
                     bytesDuring: UInt64(clamping: quiet.longest.bytes),
                     threads: ProcessEntry.threads(of: processID()) + (recording.watch.map { [$0.process] } ?? []),
                     crossTimestamps: stamps.suffix(FieldReader.longestList).map {
@@ -208,7 +215,8 @@ struct AgentSession {
         if let spool = recording.spool {
             for cpu in spool.cpus { try await send(spool, cpu) }
         }
-        try await channel.send(.collected)
+        // Also what went wrong after `stopped`, when the buffers' rest was moved.
+        try await channel.send(.collected(fault: recording.fault.text.withLock { $0 }))
         cleanUp()
     }
 

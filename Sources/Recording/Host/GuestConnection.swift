@@ -69,9 +69,11 @@ final class GuestConnection: Sendable {
         } catch {
             throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))\(Self.remedy(target.address))")
         }
+        channel.expectAnswer(true)
+        defer { channel.expectAnswer(false) }
         do {
             let system = SystemName.own
-            try await channel.send(.hello(Message.Hello(peer: "virtlat record on \(system.name), process \(processID())")))
+            channel.post(.hello(Message.Hello(peer: "virtlat record on \(system.name), process \(processID())")))
             switch try await channel.receive() {
             case .welcome(let welcome):
                 guard welcome.version == Message.version else { throw ProtocolFault.version(theirs: welcome.version) }
@@ -102,7 +104,7 @@ final class GuestConnection: Sendable {
     /// Sends a request and waits for its answer.
     private func ask(_ request: Message) async throws -> Message {
         do {
-            try await channel.send(request)
+            channel.post(request)
             return try await answer()
         } catch {
             throw fault(error, during: request.name)
@@ -110,6 +112,8 @@ final class GuestConnection: Sendable {
     }
 
     private func answer() async throws -> Message {
+        channel.expectAnswer(true)
+        defer { channel.expectAnswer(false) }
         let message = try await replies.next()
         if case .refused(let refusal) = message { throw GuestFault(guest: target.name, reason: "its agent refuses: \(refusal.reason)") }
         return message
@@ -130,8 +134,13 @@ final class GuestConnection: Sendable {
         return prepared
     }
 
-    func start() async throws {
-        let message = try await ask(.start)
+    /// - Parameter section: gets what a guest that sends live says of its trace beforehand.
+    func start(section: (TraceSection) -> Void) async throws {
+        var message = try await ask(.start)
+        while case .section(let piece) = message {
+            section(piece)
+            do { message = try await answer() } catch { throw fault(error, during: "start") }
+        }
         guard case .started = message else { throw unexpected(message) }
     }
 
@@ -147,12 +156,13 @@ final class GuestConnection: Sendable {
     }
 
     /// Fetches what is left: sections go to `section` as they come, data where `read` says.
-    func collect(kernelSymbols: Bool, section: (TraceSection) -> Void) async throws {
+    /// - Returns: what the agent could not keep, for people; empty when all is there.
+    func collect(kernelSymbols: Bool, section: (TraceSection) -> Void) async throws -> String {
         var message = try await ask(.collect(Message.Collection(wantsKernelSymbols: kernelSymbols)))
         while true {
             switch message {
             case .section(let piece): section(piece)
-            case .collected: return
+            case .collected(let fault): return fault
             default: throw unexpected(message)
             }
             do { message = try await answer() } catch { throw fault(error, during: "the transfer") }
@@ -162,7 +172,8 @@ final class GuestConnection: Sendable {
     /// Ends the conversation.
     func close() async {
         replies.close()
-        try? await channel.send(.end)
+        // Waited for, so that the agent's instance is gone when we are.
+        _ = try? await ask(.end)
         await channel.close()
     }
 

@@ -42,9 +42,9 @@ enum HostFile {
             do throws(SystemError) {
                 try writer.append(from: spool.descriptor(cpu: cpu), count: count)
                 done += count
-            } catch where error.errno == ENOSPC && done < writer.bytesOfCPU {
+            } catch  where error.errno == ENOSPC && done < writer.bytesOfCPU {
                 done = writer.bytesOfCPU
-            } catch where error.errno == ENOSPC {
+            } catch  where error.errno == ENOSPC {
                 // What was copied is there twice: give one of them back.
                 guard spool.punch(cpu: cpu, count: done) else { throw error }
             }

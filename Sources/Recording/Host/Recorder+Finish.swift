@@ -76,17 +76,21 @@ extension Recorder {
     private func fetch(_ session: inout RecordingSession, _ index: Int, hostScan: TraceScan) async {
         let guest = session.guests[index]
         guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.name == guest.name }) else { return }
+        let early = guest.health.sections.withLock { $0 }
+        var pieces = early
         if guest.health.isWell {
+            var collected: [TraceSection] = []
             do {
-                try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { section in
-                    guest.health.sections.withLock { $0.append(section) }
-                }
+                let missing = try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { collected.append($0) }
+                pieces = collected
+                if !missing.isEmpty, missing != guest.stopped?.fault { add(fault: "\(guest.name): \(missing)") }
             } catch {
+                if early.isEmpty { pieces = collected }
                 report(error, guest)
             }
             await guest.connection.close()
         }
-        let sections = TraceSection.joined(guest.health.sections.withLock { $0 })
+        let sections = TraceSection.joined(pieces)
         guard sections.contains(where: { $0.kind == .headerPage }), sections.contains(where: { $0.kind == .format }) else {
             session.manifest.machines[place].file = nil
             file.discard()

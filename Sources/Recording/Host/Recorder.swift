@@ -96,7 +96,8 @@ package final class Recorder: Sendable {
                 host: own, guests: guests.map(\.connection.welcome.clocks), hasConversion: CycleConversion.ofThisMachine != nil,
                 kvmReadings: guests.map { $0.vm?.kvmReadings(.begin) ?? [] })
         }
-        for (machine, clocks) in [("the host", own)] + guests.map({ ($0.name, $0.connection.welcome.clocks) }) where !clocks.contains(wanted) {
+        for (machine, clocks) in [("the host", own)] + guests.map({ ($0.name, $0.connection.welcome.clocks) })
+        where !clocks.contains(wanted) {
             throw RecordingFault.clock(wanted, machine: machine, available: clocks)
         }
         return wanted
@@ -108,7 +109,8 @@ package final class Recorder: Sendable {
         let topology = Topology.ofThisHost()
         let guests = connections.map { RecordedGuest($0, vm: Self.vm(of: $0, in: topology)) }
         for guest in guests where guest.vm == nil {
-            news(.warning("\(guest.name): which VM of this host it is was not found, so KVM's word on its clock and its threads is missing"))
+            news(
+                .warning("\(guest.name): which VM of this host it is was not found, so KVM's word on its clock and its threads is missing"))
         }
         let clock = try chooseClock(guests)
         let host = try MachineTrace(
@@ -181,7 +183,9 @@ package final class Recorder: Sendable {
     /// The guests start at once; then their clocks are compared with the host's, one after the other.
     private func start(_ session: inout RecordingSession) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for guest in session.guests { tasks.addTask { try await guest.connection.start() } }
+            for guest in session.guests {
+                tasks.addTask { try await guest.connection.start { piece in guest.health.sections.withLock { $0.append(piece) } } }
+            }
             try await tasks.waitForAll()
         }
     }

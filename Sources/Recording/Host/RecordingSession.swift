@@ -9,7 +9,7 @@ import Synchronization
 final class GuestHealth: Sendable {
     /// Why it was lost; nil while it is well.
     let lost = Mutex<String?>(nil)
-    /// What it has sent besides data, also when the rest never comes.
+    /// What it has said of its trace before it sent any of it; for when the rest never comes.
     let sections = Mutex<[TraceSection]>([])
 
     var isWell: Bool { lost.withLock { $0 == nil } }
@@ -63,7 +63,9 @@ struct RecordingSession: Sendable {
     mutating func prepared(_ index: Int, _ prepared: Message.Prepared) {
         guests[index].prepared = prepared
         guard let place = manifest.machines.firstIndex(where: { $0.name == guests[index].name }) else { return }
-        manifest.machines[place].events = prepared.enabled.map { RecordedEvent(event: $0.name, filter: $0.filter.isEmpty ? nil : $0.filter) }
+        manifest.machines[place].events = prepared.enabled.map {
+            RecordedEvent(event: $0.name, filter: $0.filter.isEmpty ? nil : $0.filter)
+        }
         manifest.machines[place].absentEvents = prepared.absent
         manifest.machines[place].bufferKiB = Int(prepared.bufferKiB)
     }
@@ -92,7 +94,8 @@ extension Manifest {
         let guestMachines = guests.map { guest in
             var machine = RecordedMachine(
                 name: guest.name, role: .guest, file: guest.fileName, release: guest.connection.welcome.release,
-                cpus: Int(guest.connection.welcome.cpus), traceID: guest.traceID, address: guest.connection.target.address.description, events: [],
+                cpus: Int(guest.connection.welcome.cpus), traceID: guest.traceID, address: guest.connection.target.address.description,
+                events: [],
                 absentEvents: [], bufferKiB: 0)
             machine.vm = guest.vm?.process
             return machine

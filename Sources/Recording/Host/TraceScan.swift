@@ -59,7 +59,9 @@ extension Exchange {
     /// Pairs the stamps of both sides by the probe's number.
     /// - Parameters:
     ///   - host, guest: from each side's raw time to ns.
-    static func pair(host: TraceScan, hostClock: CycleConversion?, guest: TraceScan, guestClock: CycleConversion?, numbers: Range<UInt32>) -> [Exchange] {
+    static func pair(host: TraceScan, hostClock: CycleConversion?, guest: TraceScan, guestClock: CycleConversion?, numbers: Range<UInt32>)
+        -> [Exchange]
+    {
         let toHost = hostClock ?? .nanoseconds
         let toGuest = guestClock ?? .nanoseconds
         return numbers.compactMap { number in

@@ -35,9 +35,14 @@ struct FieldReader {
         let length: UInt16 = try number(field)
         guard length <= Self.longestText, let bytes = buffer.readBytes(length: Int(length)),
             let text = String(validating: bytes, as: UTF8.self),
-            bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x0a || $0 == 0x09 })
+            text.unicodeScalars.allSatisfy(Self.isHarmless)
         else { throw fault(field) }
         return text
+    }
+
+    /// Terminals obey U+0080 to U+009F (C1) as they do ESC and its kin.
+    private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "\n" || scalar == "\t" || scalar.value >= 0x20 && !(0x7f...0x9f).contains(scalar.value)
     }
 
     mutating func list<Item>(

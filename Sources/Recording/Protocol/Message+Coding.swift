@@ -10,6 +10,8 @@ enum ProtocolFault: Error, Equatable, Sendable {
     case version(theirs: UInt16)
     case notVirtlat
     case unexpected(String)
+    /// No answer for `MessageChannel.patience`.
+    case silent
     case closed
 }
 
@@ -45,7 +47,7 @@ extension Message {
     func write(to buffer: inout ByteBuffer) {
         buffer.writeInteger(type)
         switch self {
-        case .start, .stop, .end, .started, .collected, .ended: break
+        case .start, .stop, .end, .started, .ended: break
         case .probe(let number), .probed(let number): buffer.writeInteger(number)
         case .hello(let hello):
             buffer.write(text: Self.magic)
@@ -76,6 +78,7 @@ extension Message {
         case .data(let data):
             buffer.writeInteger(data.cpu)
             buffer.writeBytes(data.bytes)
+        case .collected(let fault): buffer.write(text: fault)
         case .refused(let refusal): buffer.write(text: refusal.reason)
         }
     }
@@ -96,7 +99,8 @@ extension Message {
             let interval: UInt32 = try fields.number("interval")
             self = .prepare(
                 Preparation(
-                    clock: clock, bufferKiB: size, isLive: isLive, events: try fields.events("events"), crossTimestampMilliseconds: interval))
+                    clock: clock, bufferKiB: size, isLive: isLive, events: try fields.events("events"), crossTimestampMilliseconds: interval
+                ))
         case 3: self = .start
         case 4: self = .probe(number: try fields.number("number"))
         case 5: self = .stop
@@ -117,7 +121,7 @@ extension Message {
             guard let kind = TraceSection.Kind(rawValue: kind) else { throw fields.fault("kind") }
             self = .section(TraceSection(kind: kind, name: try fields.text("name"), bytes: fields.rest()))
         case 72: self = .data(TraceBytes(cpu: try fields.number("cpu"), bytes: fields.rest()))
-        case 73: self = .collected
+        case 73: self = .collected(fault: try fields.text("fault"))
         case 74: self = .ended
         case 75: self = .refused(Refusal(reason: try fields.text("reason")))
         default: throw .unknownType(fields.type)

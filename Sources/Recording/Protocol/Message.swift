@@ -21,7 +21,8 @@ enum Message: Equatable, Sendable {
     case stopped(Stopped)
     case section(TraceSection)
     case data(TraceBytes)
-    case collected
+    /// All of it has been sent; `fault` is what could not be kept, for people, and empty when all went well.
+    case collected(fault: String)
     case ended
     case refused(Refusal)
 

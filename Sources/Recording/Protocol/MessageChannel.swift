@@ -21,7 +21,10 @@ struct MessageCodec: ByteToMessageDecoder, MessageToByteEncoder {
     }
 
     mutating func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
-        try decode(context: context, buffer: &buffer)
+        let state = try decode(context: context, buffer: &buffer)
+        // A piece of a message is all that is left of a peer that was killed; that it has gone is what matters.
+        if seenEOF, state == .needMoreData { buffer.moveReaderIndex(to: buffer.writerIndex) }
+        return state
     }
 
     func encode(data: Message, out: inout ByteBuffer) throws {
@@ -49,7 +52,12 @@ struct MessageChannel: Sendable {
             MessageToByteHandler(MessageCodec()), inbox)
     }
 
+    /// Returns when the socket has taken it.
     func send(_ message: Message) async throws { try await channel.writeAndFlush(message).get() }
+
+    /// Sends without waiting; that it can't be sent is heard by who receives. TLS shakes hands only while somebody reads, so whoever speaks first must not
+    /// wait before reading.
+    func post(_ message: Message) { channel.writeAndFlush(message, promise: nil) }
 
     /// The next message.
     /// - Throws: `ProtocolFault.closed` when the other side has gone, or what was wrong with what it sent.
@@ -70,10 +78,22 @@ struct MessageChannel: Sendable {
         guard !numbers.isEmpty else { return }
         let promise = channel.eventLoop.makePromise(of: Void.self)
         channel.eventLoop.execute { inbox.value.exchange(Inbox.Exchange(numbers: numbers, markers: markers, promise: promise)) }
+        expectAnswer(true)
+        defer { expectAnswer(false) }
         try await promise.futureResult.get()
     }
 
-    func close() async { try? await channel.close().get() }
+    /// While an answer is expected, silence of the other side for `patience` counts as its end.
+    func expectAnswer(_ isExpected: Bool) { channel.eventLoop.execute { inbox.value.expectAnswer(isExpected) } }
+
+    /// A guest that is slow, not gone: one under emulation takes seconds to switch all events on.
+    static let patience = TimeAmount.seconds(30)
+
+    func close() async {
+        // TLS waits for the other side's goodbye, which has to be read.
+        channel.eventLoop.execute { inbox.value.beginClosing() }
+        try? await channel.close().get()
+    }
 
     /// Holds what has come until it is asked for.
     private final class Inbox: ChannelInboundHandler {
@@ -83,6 +103,10 @@ struct MessageChannel: Sendable {
         private var waiting: EventLoopPromise<Message>?
         private var fault: (any Error)?
         private var context: ChannelHandlerContext?
+        /// When the other side was heard last, and who looks after it; nil while nothing is expected.
+        private var heard = NIODeadline.now()
+        private var silence: Scheduled<Void>?
+        private var isClosing = false
 
         /// Takes an agent's stamps while it answers probes.
         var stamp: (@Sendable (UInt32) -> Void)?
@@ -98,7 +122,15 @@ struct MessageChannel: Sendable {
         func handlerAdded(context: ChannelHandlerContext) { self.context = context }
         func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
+        /// What was asked for before there was a connection; a channel forgets such a read.
+        func channelActive(context: ChannelHandlerContext) {
+            if waiting != nil { context.read() }
+            context.fireChannelActive()
+        }
+
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            heard = .now()
+            guard !isClosing else { return }
             let message = unwrapInboundIn(data)
             if takeProbe(message, context) { return }
             messages.append(message)
@@ -141,7 +173,7 @@ struct MessageChannel: Sendable {
 
         /// A read that brought no whole message asks for the next one.
         func channelReadComplete(context: ChannelHandlerContext) {
-            if waiting != nil { context.read() }
+            if waiting != nil || isClosing { context.read() }
             context.fireChannelReadComplete()
         }
 
@@ -167,6 +199,28 @@ struct MessageChannel: Sendable {
             } else if let fault {
                 waiting = nil
                 promise.fail(fault)
+            }
+        }
+
+        func beginClosing() {
+            isClosing = true
+            if let context, context.channel.isActive { context.read() }
+        }
+
+        func expectAnswer(_ isExpected: Bool) {
+            silence?.cancel()
+            silence = nil
+            heard = .now()
+            if isExpected { listen() }
+        }
+
+        private func listen() {
+            silence = context?.eventLoop.assumeIsolated().scheduleTask(deadline: heard + MessageChannel.patience) { [self] in
+                // Nobody reads just now, so it could not be heard.
+                if waiting == nil { heard = .now() }
+                guard .now() - heard >= MessageChannel.patience else { return listen() }
+                fail(ProtocolFault.silent)
+                context?.close(promise: nil)
             }
         }
 

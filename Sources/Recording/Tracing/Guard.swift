@@ -58,7 +58,9 @@ package final class Guard: Sendable {
             if count > 0 { return }
             if count == 0 || errno != EINTR { break }
         }
-        guard InstanceName(instance) != nil, let folder = try? TraceFS.folder() + "/instances/" + instance, Folder.exists(folder) else { return }
+        guard InstanceName(instance) != nil, let folder = try? TraceFS.folder() + "/instances/" + instance, Folder.exists(folder) else {
+            return
+        }
         try? TextFile.write("0", to: folder + "/tracing_on")
         finish()
         close(lifelineDescriptor)

@@ -149,7 +149,9 @@ struct BufferCounters: Sendable {
 
     mutating func add(_ text: String) {
         for line in text.split(separator: "\n") {
-            guard let colon = line.firstIndex(of: ":"), let value = Int(line[line.index(after: colon)...].drop { $0 == " " }) else { continue }
+            guard let colon = line.firstIndex(of: ":"), let value = Int(line[line.index(after: colon)...].drop { $0 == " " }) else {
+                continue
+            }
             switch line[..<colon] {
             case "entries": entries += value
             case "read events": read += value

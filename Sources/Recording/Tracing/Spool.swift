@@ -98,7 +98,9 @@ final class Spool: TraceSink {
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
-            let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptors[cpu]!, $0.baseAddress! + done, count - done, off_t(offset + done)) }
+            let got = unsafe bytes.withUnsafeMutableBytes {
+                unsafe pread(descriptors[cpu]!, $0.baseAddress! + done, count - done, off_t(offset + done))
+            }
             if got < 0 {
                 if errno == EINTR { continue }
                 throw SystemError(call: "pread")

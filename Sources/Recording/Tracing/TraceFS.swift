@@ -55,6 +55,8 @@ struct InstanceName: Equatable {
         let parts = text.dropFirst(Self.prefix.count).split(separator: "-")
         guard parts.count == 2, let process = Int32(parts[0]), let start = UInt64(parts[1]) else { return nil }
         self.init(process: process, startTime: start)
+        // What we would not have written is not ours.
+        guard self.text == text else { return nil }
     }
 
     var text: String { "\(Self.prefix)\(process)-\(startTime)" }

@@ -62,7 +62,9 @@ extension TraceSection {
         var names = ProcessEntry.allThreadNames()
         for line in ((try? TraceFS.text("saved_cmdlines")) ?? "").split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 1)
-            if parts.count == 2, let thread = Int32(parts[0]), names[thread] == nil, parts[1] != "<...>" { names[thread] = String(parts[1]) }
+            if parts.count == 2, let thread = Int32(parts[0]), names[thread] == nil, parts[1] != "<...>" {
+                names[thread] = String(parts[1])
+            }
         }
         return names.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }.joined()
     }

@@ -1,0 +1,39 @@
+// An agent on this machine: the same kernel, traced twice.
+
+import Foundation
+import Testing
+
+/// virtlat agent on TCP, listening, with its key.
+struct AgentProcess {
+    let command: RunningCommand
+    let folder: TemporaryFolder
+    let port: Int
+    let host: String
+
+    var key: String { folder.path("key") }
+    var address: String { "tcp:\(host):\(port)" }
+    /// What a recorder needs to record it as `g`.
+    var options: [String] { ["--vm", "g=\(address)", "--key-file", key] }
+
+    /// - Parameters:
+    ///   - prefix: a program that runs it, with its arguments (ip netns exec …).
+    ///   - options: more of its own.
+    init(on host: String = "127.0.0.1", behind prefix: [String] = [], _ options: String...) async throws {
+        folder = try TemporaryFolder()
+        self.host = host
+        // Ports of nobody in particular; one that is taken is tried no more.
+        port = 20_000 + Int(getpid()) % 5000 * 2 + Int.random(in: 0...1) * 15_000
+        let made = try await Command.virtlat("agent", "--new-key", folder.path("key"))
+        try #require(made.status == 0, "\(made)")
+        command = try RunningCommand(prefix + [Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key")] + options)
+        try await command.wait(for: "listening on")
+    }
+
+    /// Ends it, which leaves nothing.
+    func end(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        command.send(SIGTERM)
+        #expect(try await command.end().status == 0, sourceLocation: sourceLocation)
+        try await Tracing.expectNothingLeft(of: command.id, sourceLocation: sourceLocation)
+        folder.remove()
+    }
+}

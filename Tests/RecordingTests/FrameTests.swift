@@ -1,0 +1,79 @@
+// Frames on a connection: pieces of any size, and ends anywhere.
+
+#if DEBUG
+    import NIOCore
+    import NIOEmbedded
+    @testable import Recording
+    import Testing
+
+    @Suite struct FrameTests {
+        /// A connection's other side, and what it has sent.
+        private struct Connection {
+            let channel = NIOAsyncTestingChannel()
+            let messages: MessageChannel
+
+            init() async throws {
+                let channel = channel
+                messages = try await channel.testingEventLoop.executeInContext { try MessageChannel(on: channel) }
+                try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
+            }
+
+            func send(_ bytes: some Sequence<UInt8> & Sendable) async throws { try await channel.writeInbound(ByteBuffer(bytes: bytes)) }
+        }
+
+        private static func frame(_ message: Message) -> [UInt8] {
+            let bytes = SampleMessages.bytes(message)
+            return withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { Array($0) } + bytes
+        }
+
+        @Test func `messages come out as they went in, however they are cut`() async throws {
+            let stream = SampleMessages.all.flatMap(Self.frame)
+            for size in [1, 3, 17, 4096, stream.count] {
+                let connection = try await Connection()
+                for start in stride(from: 0, to: stream.count, by: size) {
+                    try await connection.send(stream[start..<min(start + size, stream.count)])
+                }
+                for message in SampleMessages.all { #expect(try await connection.messages.receive() == message) }
+            }
+        }
+
+        @Test func `what is sent is framed`() async throws {
+            let connection = try await Connection()
+            for message in SampleMessages.all {
+                connection.messages.post(message)
+                var bytes = try await connection.channel.waitForOutboundWrite(as: ByteBuffer.self)
+                #expect(bytes.readBytes(length: bytes.readableBytes) == Self.frame(message))
+            }
+        }
+
+        @Test func `a frame that is larger than any is refused by its length`() async throws {
+            let connection = try await Connection()
+            let length = MessageCodec.longestFrame + 1
+            try? await connection.send(withUnsafeBytes(of: length.bigEndian) { Array($0) })
+            await #expect(throws: ProtocolFault.tooLong(length)) { try await connection.messages.receive() }
+            // It goes with the connection.
+            await #expect(throws: ProtocolFault.tooLong(length)) { try await connection.messages.receive() }
+            #expect(!connection.channel.isActive)
+        }
+
+        @Test(arguments: [0, 1, 3, 4, 10])
+        func `a peer that goes in the middle of a message has gone`(count: Int) async throws {
+            let connection = try await Connection()
+            let whole = Self.frame(.busy(.init(seconds: 1, peer: "somebody")))
+            try await connection.send(whole + whole.prefix(count))
+            try await connection.channel.close().get()
+            #expect(try await connection.messages.receive() == .busy(.init(seconds: 1, peer: "somebody")))
+            await #expect(throws: ProtocolFault.closed) { try await connection.messages.receive() }
+        }
+
+        @Test func `one waits at a time`() async throws {
+            let connection = try await Connection()
+            let messages = connection.messages
+            async let first = messages.receive()
+            try await Task.sleep(for: .milliseconds(20))
+            await #expect(throws: ProtocolFault.unexpected("two receivers")) { try await messages.receive() }
+            try await connection.send(Self.frame(.stop))
+            #expect(try await first == .stop)
+        }
+    }
+#endif
