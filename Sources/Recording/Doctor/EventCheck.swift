@@ -103,7 +103,7 @@ extension EventCheck {
             EventGroup(
                 id: "events.ovs", events: ["openvswitch:ovs_do_execute_action"], severity: .note,
                 meaning: "what Open vSwitch does with a packet is not seen apart: it is part of host-stack",
-                remedy: "boot Linux 5.18 or newer, with openvswitch as the kernel's own module", need: .ovs),
+                remedy: "boot Linux 5.14 or newer, with openvswitch as the kernel's own module", need: .ovs),
             EventGroup(
                 id: "events.xdp", events: ["xdp:xdp_redirect"], severity: .note, meaning: "packets that XDP redirects can't be followed",
                 remedy: "boot a kernel with CONFIG_BPF_SYSCALL"),

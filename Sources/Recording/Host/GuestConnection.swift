@@ -66,7 +66,9 @@ final class GuestConnection: Sendable {
 
     /// - Throws: `GuestFault`, which says why the agent could not be reached.
     static func open(_ target: GuestTarget, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> GuestConnection {
-        func fault(_ reason: String, _ remedy: String? = nil) -> GuestFault { GuestFault(guest: target.name, reason: reason, remedy: remedy) }
+        func fault(_ reason: String, _ remedy: String? = nil) -> GuestFault {
+            GuestFault(guest: target.name, reason: reason, remedy: remedy)
+        }
         let channel: MessageChannel
         do {
             channel = try await Connection.open(target.address, key: key, on: group)
