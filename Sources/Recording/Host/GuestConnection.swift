@@ -21,6 +21,10 @@ package struct GuestTarget: Equatable, Sendable {
 package struct GuestFault: Error, Sendable {
     package var guest: String
     package var reason: String
+    /// What to do about it, where that is known.
+    package var remedy: String?
+
+    package var text: String { "\(guest): \(reason)\(remedy.map { ". \($0)" } ?? "")" }
 }
 
 /// One guest's agent, connected and greeted.
@@ -62,12 +66,14 @@ final class GuestConnection: Sendable {
 
     /// - Throws: `GuestFault`, which says why the agent could not be reached.
     static func open(_ target: GuestTarget, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> GuestConnection {
-        func fault(_ reason: String) -> GuestFault { GuestFault(guest: target.name, reason: reason) }
+        func fault(_ reason: String, _ remedy: String? = nil) -> GuestFault {
+            GuestFault(guest: target.name, reason: reason, remedy: remedy)
+        }
         let channel: MessageChannel
         do {
             channel = try await Connection.open(target.address, key: key, on: group)
         } catch {
-            throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))\(Self.remedy(target.address))")
+            throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))", Self.remedy(target.address))
         }
         channel.expectAnswer(true)
         defer { channel.expectAnswer(false) }
@@ -93,9 +99,9 @@ final class GuestConnection: Sendable {
     private static func remedy(_ address: AgentAddress) -> String {
         switch address {
         case .vsock:
-            ". In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). On the host: modprobe vhost_vsock, and a vhost-vsock-pci "
+            "In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). On the host: modprobe vhost_vsock, and a vhost-vsock-pci "
                 + "device with this guest-cid"
-        case .tcp: ". In the guest: virtlat agent --tcp ADDRESS --key-file FILE"
+        case .tcp: "In the guest: virtlat agent --tcp ADDRESS --key-file FILE"
         }
     }
 

@@ -107,7 +107,7 @@ package final class Recorder: Sendable {
 
     private func record(_ connections: [GuestConnection]) async throws -> Manifest {
         let topology = Topology.ofThisHost()
-        let guests = connections.map { RecordedGuest($0, vm: Self.vm(of: $0, in: topology)) }
+        let guests = connections.map { RecordedGuest($0, vm: topology.vm(of: $0.target, $0.welcome)) }
         for guest in guests where guest.vm == nil {
             news(
                 .warning("\(guest.name): which VM of this host it is was not found, so KVM's word on its clock and its threads is missing"))
@@ -145,12 +145,6 @@ package final class Recorder: Sendable {
             if session.manifest.measured == nil { discardFolder(host.cpus) }
             throw error
         }
-    }
-
-    private static func vm(of connection: GuestConnection, in topology: Topology) -> VirtualMachine? {
-        if case .vsock(let cid, _) = connection.target.address, let vm = topology.vm(cid: cid) { return vm }
-        return topology.vm(macAddresses: Set(connection.welcome.networkAddresses)) ?? topology.vm(named: connection.target.name)
-            ?? topology.vm(named: connection.welcome.name)
     }
 
     private func prepare(_ session: inout RecordingSession) async throws {
