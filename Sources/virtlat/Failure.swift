@@ -162,7 +162,8 @@ extension PreSharedKey.Fault {
         switch self {
         case .unreadable(let path, let error): "\(path): \(error.text)"
         case .malformed(let path): "\(path): is no key, which is 64 hexadecimal digits; make one with virtlat agent --new-key FILE"
-        case .exposed(let path, let mode): "\(path): others may read it (mode \(String(mode, radix: 8))), so it is no secret: chmod 600, or make a new one"
+        case .exposed(let path, let mode):
+            "\(path): others may read it (mode \(String(mode, radix: 8))), so it is no secret: chmod 600, or make a new one"
         case .exists(let path): "\(path): is there already; a key is never overwritten"
         }
     }

@@ -39,7 +39,9 @@ struct Record: AsyncParsableCommand {
               64 wrong usage
             """)
 
-    @Option(name: [.short, .customLong("output")], help: "The session folder, which is made; virtlat-DATE-TIME by default.", completion: .directory)
+    @Option(
+        name: [.short, .customLong("output")], help: "The session folder, which is made; virtlat-DATE-TIME by default.",
+        completion: .directory)
     var output: String?
 
     @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
@@ -80,7 +82,8 @@ struct Record: AsyncParsableCommand {
     private func record() async throws -> Int32 {
         let folder = output ?? "virtlat-\(UTCTime.stamp)"
         var plan = RecordingPlan(
-            folder: folder, guests: try GuestTarget.parsed(vm, keyFile: keyFile), command: command, recorder: "virtlat \(Virtlat.configuration.version)")
+            folder: folder, guests: try GuestTarget.parsed(vm, keyFile: keyFile), command: command,
+            recorder: "virtlat \(Virtlat.configuration.version)")
         plan.key = try keyFile.map { try PreSharedKey(file: $0) }
         plan.traceClock = traceClock
         plan.bufferKiB = bufferSize.map { Int(clamping: $0.bytes >> 10) }

@@ -35,6 +35,8 @@ final class GuestConnection: Sendable {
     let welcome: Message.Welcome
     private let channel: MessageChannel
     private let replies = Replies()
+    /// Somebody takes what it sends.
+    private let isRead = Atomic<Bool>(false)
 
     private init(_ target: GuestTarget, _ welcome: Message.Welcome, _ channel: MessageChannel) {
         self.target = target
@@ -47,6 +49,7 @@ final class GuestConnection: Sendable {
     ///   - data: gets the trace; what it throws ends the connection.
     ///   - lost: called once, when nothing more will come; not after `close`.
     func read(data: @escaping @Sendable (Message.TraceBytes) throws -> Void, lost: @escaping @Sendable (GuestFault) -> Void) {
+        isRead.store(true, ordering: .relaxed)
         Task {
             do {
                 while true {
@@ -178,8 +181,12 @@ final class GuestConnection: Sendable {
     /// Ends the conversation.
     func close() async {
         replies.close()
-        // Waited for, so that the agent's instance is gone when we are.
-        _ = try? await ask(.end)
+        if isRead.load(ordering: .relaxed) {
+            // Waited for, so that the agent's instance is gone when we are.
+            _ = try? await ask(.end)
+        } else {
+            try? await channel.send(.end)
+        }
         await channel.close()
     }
 
