@@ -54,24 +54,101 @@ struct LabTests {
     func `what the application saw of each packet is what virtlat says of a live host and guest`() async throws {
         try await Lab.up(["--path", "tap"]) {
             for (index, options) in Self.traffic.enumerated() {
-                let live = try await record(options, into: "\(Checkout.root)/.build/end-to-end/live-\(index)")
+                let live = try await record(["record-trace-cmd"] + options, into: "live-\(index)") { try Recording(folder: $0) }
                 try await holdIdentity(live)
                 // Under load the order of a burst can't always be proven on a single vCPU; then a packet is ambiguous, never wrong.
                 if !options.contains("--burst") { try await holdCompleteness(live) }
             }
+            // The same by our own recorder, each way it can reach the guest and get its trace.
+            for (name, options) in Self.recorders {
+                let live = try await record(["record", "--count", "300"] + options, into: "session-\(name)") {
+                    try Recording(session: $0, packets: 300)
+                }
+                try await holdIdentity(live)
+                try await holdCompleteness(live)
+                try await holdManifest(live)
+            }
         }
     }
 
+    /// What a session says of itself, of a recording that nothing disturbed.
+    private func holdManifest(_ live: Recording) async throws {
+        let manifest = try JSON(
+            String(decoding: #require(FileManager.default.contents(atPath: live.folder + "/session.json")), as: UTF8.self))
+        #expect(manifest["outcome"] == .text("complete"))
+        #expect(manifest["faults"].list.isEmpty)
+        #expect(manifest["trace_clock"] == .text("x86-tsc"))
+        let clock = try #require(manifest["clocks"].list.first)
+        let exchanges = clock["exchanges"].list
+        #expect(exchanges.count >= 300)
+        #expect(clock["cross_timestamps"].list.count >= 16)
+        #expect(clock["kvm"].list.count == 2)
+        // Every exchange has the true offset within half its round trip, by KVM's own word.
+        let truth = -live.hostTime(tsc: 0)
+        for exchange in exchanges {
+            #expect(try abs(exchange.integer("offset_ns") - truth) <= exchange.integer("round_trip_ns") / 2 + 2)
+        }
+        let merged = try await Command.run(["trace-cmd", "report", "-i", live.host, "-i", live.guest])
+        #expect(merged.status == 0)
+        // Around each packet both files' events alternate, so the merged order changes sides thousands of times.
+        let sides = merged.output.split(separator: "\n").map { $0.contains("guest-g3.dat:") }
+        #expect(zip(sides, sides.dropFirst()).filter { $0 != $1 }.count > 1000)
+    }
+
+    @Test(.timeLimit(.minutes(15)))
+    func `two guests are recorded at once, and one that dies costs only its own trace`() async throws {
+        try await Lab.up(["--path", "tap", "--guests", "2"]) {
+            let folder = "\(Self.place)/two-guests"
+            let both = try await Lab.run(["record", "--guest", "all", "--count", "200", "--out", folder])
+            try #require(both.status == 0, "no recording, or packets without an answer: \(both.errors)")
+            let analyzed = try await Command.virtlat("analyze", folder, "--format", "json")
+            let flows = try JSON(analyzed.output)["flows"].list
+            for (guest, direction) in [("g3", "rx"), ("g3", "tx"), ("g4", "rx"), ("g4", "tx")] {
+                let flow = try #require(flows.first { $0["machine"] == .text(guest) && $0["direction"] == .text(direction) })
+                // Never fewer than were answered, and none that nobody sent but for a stray ARP or multicast.
+                #expect(try (200...215).contains(flow["packets"].integer("seen")), "\(guest) \(direction)")
+                #expect(try flow["packets"].integer("complete") >= 190, "\(guest) \(direction)")
+            }
+
+            // The recorder goes on when a guest is gone: the command it records ends the guest.
+            let death = try await Lab.run([
+                "exec", "host", "--", "sh", "-c",
+                """
+                rm -rf /tmp/death
+                /usr/local/bin/virtlat record -o /tmp/death --vm g3=vsock:3 --vm g4=vsock:4 -- \
+                    sh -c 'sleep 1; kill -9 $(cat /run/lab/g4.pid); sleep 1'
+                echo "status $?"
+                ls /sys/kernel/tracing/instances
+                """,
+            ])
+            #expect(death.output.contains("status 1"), "\(death.output)\(death.errors)")
+            #expect(death.errors.contains("g4: lost during the recording"), "\(death.errors)")
+            #expect(!death.output.contains("virtlat-"), "an instance is left: \(death.output)")
+            let rest = try await Lab.run(["exec", "host", "--", "/usr/local/bin/virtlat", "analyze", "/tmp/death"])
+            #expect(rest.status == 0, "\(rest.errors)")
+            #expect(rest.output.contains("g4 has no recording"), "\(rest.output)")
+            #expect(rest.output.contains("guest g3"), "\(rest.output)")
+        }
+    }
+
+    private static let recorders: KeyValuePairs = [
+        "vsock": [], "tcp": ["--transport", "tcp"], "live": ["--transfer", "live", "--buffer-size", "256K"],
+    ]
+
+    private static let place = "\(Checkout.root)/.build/end-to-end"
+
     /// A recording of which everything can be told. On a starved machine some packets end as ambiguous, with that reason; then
     /// there is another try, since it is what the machine did to the recording. What the analysis does to it, it does each time.
-    /// - Parameter place: recordings are kept beside it, so that what fails can be looked at.
-    private func record(_ options: [String], into place: String) async throws -> Recording {
+    /// - Parameters:
+    ///   - verb: of the lab, with its options.
+    ///   - name: recordings are kept under it, so that what fails can be looked at.
+    private func record(_ verb: [String], into name: String, open: (String) throws -> Recording) async throws -> Recording {
         var attempt = 1
         while true {
-            let folder = "\(place)-\(attempt)"
-            let run = try await Lab.run(["record-trace-cmd", "--out", folder] + options)
+            let folder = "\(Self.place)/\(name)-\(attempt)"
+            let run = try await Lab.run([verb[0], "--out", folder] + verb.dropFirst())
             try #require(run.status == 0, "no recording, or packets without an answer: \(run.errors)\(run.output)")
-            let recording = try Recording(folder: folder)
+            let recording = try open(folder)
             let analyzed = try await AnalyzedRecording.of(recording)
             let complete = ["rx", "tx"].map { analyzed.complete($0).count }
             if attempt == 3 || complete.allSatisfy({ $0 == recording.packets }) { return recording }
