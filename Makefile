@@ -4,13 +4,15 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 RECORDING ?= tap-steady
 VIRTLAT = .build/release/virtlat
+STATIC = .build/static/virtlat
 
-.PHONY: help demo build test check lab lab-images bench install clean packages lab-packages bench-packages
+.PHONY: help demo build static test check lab lab-images bench install clean packages lab-packages bench-packages
 
 help:
 	@echo "make demo     install what is missing, build, print the breakdown of a recorded session"
 	@echo "make test     install what is missing, check the style, run every test"
 	@echo "make build    the release build: $(VIRTLAT)"
+	@echo "make static   the same in one file without shared libraries, for guests: $(STATIC)"
 	@echo "make lab      boot a KVM host and a guest under emulation, record packets through them, print their breakdown"
 	@echo "make bench    time virtlat beside trace-cmd, libtracecmd and cat on 10 million events"
 	@echo "make install  command, manual pages and shell completions below PREFIX=$(PREFIX)"
@@ -21,6 +23,12 @@ demo: build
 
 build: packages
 	@$(SWIFT) build -c release --product virtlat
+
+# For any guest, a busybox initramfs included. The linker warns that names of hosts and users need shared libraries; none is looked up.
+static: packages
+	@$(SWIFT) build -c release --product virtlat --static-swift-stdlib -Xswiftc -static-executable --scratch-path .build/static
+	@strip -o $(STATIC).partial .build/static/release/virtlat && mv $(STATIC).partial $(STATIC)
+	@ls -lh $(STATIC)
 
 test: check lab-images
 	@$(SWIFT) test
@@ -46,14 +54,14 @@ bench: bench-packages build
 	@Tests/Bench/bench
 
 packages:
-	@Tests/install-packages libtraceevent-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq
+	@Tests/install-packages libtraceevent-dev libtracefs-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq binutils
 
 lab-packages: packages
 	@[ "$$VIRTLAT_LAB" = off ] || Tests/install-packages qemu-system-x86 mmdebstrap cpio socat openssh-client e2fsprogs kmod iproute2 \
 	    util-linux procps binutils
 
 bench-packages:
-	@Tests/install-packages libtracecmd-dev libtracefs-dev gcc
+	@Tests/install-packages libtracecmd-dev gcc
 
 install: build
 	@$(SWIFT) package --allow-writing-to-package-directory generate-manual --multi-page > /dev/null

@@ -8,8 +8,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 int clinux_tsc_conversion(uint32_t *multiplier, uint32_t *shift)
 {
@@ -86,4 +90,27 @@ int clinux_pipe(int ends[2])
 pid_t clinux_thread_id(void)
 {
 	return syscall(SYS_gettid);
+}
+
+int clinux_vsock_context(uint32_t *context)
+{
+	int descriptor = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	int result, error;
+
+	if (descriptor < 0)
+		return -1;
+	result = ioctl(descriptor, IOCTL_VM_SOCKETS_GET_LOCAL_CID, context);
+	error = errno;
+	close(descriptor);
+	errno = error;
+	return result < 0 ? -1 : 0;
+}
+
+int64_t clinux_free_space(const char *folder)
+{
+	struct statvfs status;
+
+	if (statvfs(folder, &status) < 0)
+		return -1;
+	return (int64_t)(status.f_bavail / 1024.0 * status.f_frsize);
 }

@@ -19,6 +19,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var commandStatus: Int32?
     /// Trace clock of all machines, by the name that ftrace gives it.
     package var traceClock: String
+    /// How cycles become ns, where the trace clock is `x86-tsc`.
+    package var cycleRate: CycleRate?
     package var transfer: Transfer
     /// Host time (ns of the host's trace clock) while the measurement ran: without the clock exchanges before and after it.
     package var measured: Window?
@@ -59,6 +61,17 @@ package struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// ns = (cycles · multiplier) >> shift, by the host's kernel.
+    package struct CycleRate: Codable, Sendable, Equatable {
+        package var multiplier: UInt32
+        package var shift: UInt32
+
+        package init(multiplier: UInt32, shift: UInt32) {
+            self.multiplier = multiplier
+            self.shift = shift
+        }
+    }
+
     package init(
         recorder: String, started: String, outcome: Outcome, traceClock: String, transfer: Transfer, machines: [RecordedMachine],
         topology: Topology, clocks: [RecordedClock] = [], command: [String]? = nil
@@ -78,6 +91,7 @@ package struct Manifest: Codable, Sendable, Equatable {
         case schema, recorder, started, outcome, faults, command
         case commandStatus = "command_status"
         case traceClock = "trace_clock"
+        case cycleRate = "tsc_to_ns"
         case transfer, measured, machines, topology, clocks
     }
 }

@@ -10,15 +10,27 @@ package struct RecordedClock: Codable, Sendable, Equatable {
     package var crossTimestamps: [CrossTimestamp] = []
     /// Messages between recorder and agent with the trace clock's time at each of their four ends.
     package var exchanges: [Exchange] = []
+    /// What the exchange with the shortest round trip says; absent without exchanges.
+    package var exchangeEstimate: ExchangeEstimate?
     /// CLOCK_REALTIME of the host between two readings of its trace clock, which cross-timestamps need.
     package var hostReadings: [ClockReading] = []
 
     package init(machine: String) { self.machine = machine }
 
+    /// Keeps exchanges, and what they say.
+    package mutating func take(_ exchanges: [Exchange]) {
+        self.exchanges = exchanges
+        exchangeEstimate = exchanges.min { $0.roundTrip < $1.roundTrip }.map {
+            // The way there may have taken all of the time, or none of it.
+            ExchangeEstimate(offset: $0.offset, bound: ($0.roundTrip + 1) / 2, at: $0.hostSent)
+        }
+    }
+
     enum CodingKeys: String, CodingKey {
         case machine, kvm
         case crossTimestamps = "cross_timestamps"
         case exchanges
+        case exchangeEstimate = "exchange_estimate"
         case hostReadings = "host_readings"
     }
 }
@@ -133,5 +145,27 @@ package struct Exchange: Codable, Sendable, Equatable {
         case hostReceived = "host_received"
         case roundTrip = "round_trip_ns"
         case offset = "offset_ns"
+    }
+}
+
+/// The offset of a clock by one exchange, and how wrong it can be.
+package struct ExchangeEstimate: Codable, Sendable, Equatable {
+    /// Guest time minus host time, in ns.
+    package var offset: Int64
+    /// Half the round trip, in ns.
+    package var bound: Int64
+    /// Raw host time of the exchange.
+    package var at: UInt64
+
+    package init(offset: Int64, bound: Int64, at: UInt64) {
+        self.offset = offset
+        self.bound = bound
+        self.at = at
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case offset = "offset_ns"
+        case bound = "bound_ns"
+        case at
     }
 }

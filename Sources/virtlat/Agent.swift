@@ -9,7 +9,11 @@ struct AgentVerb: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agent",
         abstract: "Let the host record this guest.",
-        usage: "virtlat agent [--vsock [PORT]] [options]\nvirtlat agent --tcp ADDRESS[:PORT] --key-file FILE [options]\nvirtlat agent --new-key FILE",
+        usage: """
+            virtlat agent [--vsock [PORT]] [options]
+            virtlat agent --tcp ADDRESS[:PORT] --key-file FILE [options]
+            virtlat agent --new-key FILE
+            """,
         discussion: """
             Runs in a guest, as root, and traces it when virtlat record on the host asks for it: one ftrace instance of its own, one \
             session at a time, and nothing else. On vsock only the host (context id 2) is answered. On TCP both sides prove that they \
@@ -58,7 +62,8 @@ struct AgentVerb: AsyncParsableCommand {
     func validate() throws {
         if tcp != nil, vsock || port != nil || allow != nil { throw ValidationError("--tcp and vsock exclude each other.") }
         if tcp != nil, keyFile == nil {
-            throw ValidationError("--tcp needs --key-file FILE: without a key anybody on the network could trace this machine. Make one with --new-key FILE.")
+            throw ValidationError(
+                "--tcp needs --key-file FILE: without a key anybody on the network could trace this machine. Make one with --new-key FILE.")
         }
         if let tcp, AgentAddress.hostAndPort(tcp[...]) == nil { throw ValidationError("--tcp \(tcp) is no address.") }
         if let port, port == 0 || port == .max { throw ValidationError("vsock has no port \(port).") }

@@ -52,7 +52,7 @@ struct Failure: Error {
         case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text
         case let fault as TracingFault: fault.text
         case let fault as RecordingFault: fault.text
-        case let fault as GuestFault: "\(fault.guest): \(fault.reason)"
+        case let fault as GuestFault: fault.text
         case let fault as PreSharedKey.Fault: fault.text
         case let fault as Agent.Fault: fault.text
         case let error as SystemError: "\(error.call): \(error.text)"
@@ -149,7 +149,7 @@ extension RecordingFault {
         switch self {
         case .folderInUse(let path): "\(path): is there already, and not empty; nothing is overwritten, so give another folder with -o"
         case .folder(let path, let reason): "\(path): can't be made: \(reason)"
-        case .guests(let faults): "nothing was recorded. " + faults.map { "\($0.guest): \($0.reason)" }.joined(separator: "\n")
+        case .guests(let faults): "nothing was recorded. " + faults.map(\.text).joined(separator: "\n")
         case .clock(let clock, let machine, let available):
             "\(machine) has no trace clock \(clock); it has \(available.joined(separator: ", ")). Choose one that all machines have, with --trace-clock"
         case .interrupted: "interrupted before it recorded; nothing is left behind"
@@ -162,7 +162,8 @@ extension PreSharedKey.Fault {
         switch self {
         case .unreadable(let path, let error): "\(path): \(error.text)"
         case .malformed(let path): "\(path): is no key, which is 64 hexadecimal digits; make one with virtlat agent --new-key FILE"
-        case .exposed(let path, let mode): "\(path): others may read it (mode \(String(mode, radix: 8))), so it is no secret: chmod 600, or make a new one"
+        case .exposed(let path, let mode):
+            "\(path): others may read it (mode \(String(mode, radix: 8))), so it is no secret: chmod 600, or make a new one"
         case .exists(let path): "\(path): is there already; a key is never overwritten"
         }
     }

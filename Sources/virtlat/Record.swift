@@ -39,7 +39,9 @@ struct Record: AsyncParsableCommand {
               64 wrong usage
             """)
 
-    @Option(name: [.short, .customLong("output")], help: "The session folder, which is made; virtlat-DATE-TIME by default.", completion: .directory)
+    @Option(
+        name: [.short, .customLong("output")], help: "The session folder, which is made; virtlat-DATE-TIME by default.",
+        completion: .directory)
     var output: String?
 
     @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
@@ -67,26 +69,8 @@ struct Record: AsyncParsableCommand {
     var command: [String] = []
 
     func validate() throws {
-        _ = try targets()
+        _ = try GuestTarget.parsed(vm, keyFile: keyFile)
         if let duration, duration.nanoseconds == 0 { throw ValidationError("--duration \(duration) records nothing.") }
-    }
-
-    private func targets() throws -> [GuestTarget] {
-        var targets: [GuestTarget] = []
-        for text in vm {
-            guard let sign = text.firstIndex(of: "="), let address = AgentAddress(String(text[text.index(after: sign)...])) else {
-                throw ValidationError("--vm \(text) is not NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].")
-            }
-            let name = String(text[..<sign])
-            guard !name.isEmpty, name.count <= 64, !name.hasPrefix("."), name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
-            else { throw ValidationError("--vm \(text): a name is made of letters, digits, '-', '_' and '.', since it becomes part of a file's.") }
-            guard !targets.contains(where: { $0.name == name }) else { throw ValidationError("--vm names \(name) twice.") }
-            if case .tcp = address, keyFile == nil {
-                throw ValidationError("--vm \(text) needs --key-file FILE, with the key that its agent has (virtlat agent --new-key FILE makes one).")
-            }
-            targets.append(GuestTarget(name: name, address: address))
-        }
-        return targets
     }
 
     func run() async throws {
@@ -98,7 +82,8 @@ struct Record: AsyncParsableCommand {
     private func record() async throws -> Int32 {
         let folder = output ?? "virtlat-\(UTCTime.stamp)"
         var plan = RecordingPlan(
-            folder: folder, guests: try targets(), command: command, recorder: "virtlat \(Virtlat.configuration.version)")
+            folder: folder, guests: try GuestTarget.parsed(vm, keyFile: keyFile), command: command,
+            recorder: "virtlat \(Virtlat.configuration.version)")
         plan.key = try keyFile.map { try PreSharedKey(file: $0) }
         plan.traceClock = traceClock
         plan.bufferKiB = bufferSize.map { Int(clamping: $0.bytes >> 10) }

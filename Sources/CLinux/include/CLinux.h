@@ -49,3 +49,9 @@ int clinux_pipe(int ends[2]);
 
 /// gettid(2).
 pid_t clinux_thread_id(void);
+
+/// IOCTL_VM_SOCKETS_GET_LOCAL_CID of <linux/vm_sockets.h> on /dev/vsock. Returns 0, or -1 with errno; *context is 2^32 - 1 where no transport is loaded.
+int clinux_vsock_context(uint32_t *context);
+
+/// KiB that a program without privileges can still write in a folder, see statvfs(3); -1 with errno.
+int64_t clinux_free_space(const char *folder);

@@ -12,7 +12,7 @@ struct AgentSession {
     private let channel: MessageChannel
     private let spoolFolder: String?
     private var state = State.greeted
-    private var quiet = QuietTime()
+    private let quiet = QuietTime()
 
     private enum State {
         case greeted
@@ -36,6 +36,13 @@ struct AgentSession {
     /// What went wrong with keeping the trace, from the drain's thread.
     private final class Fault: Sendable {
         let text = Mutex("")
+
+        func set(_ error: SystemError) {
+            text.withLock { text in
+                guard text.isEmpty else { return }
+                text = "the trace could not be kept (\(error.call): \(error.text)), so it ends early"
+            }
+        }
     }
 
     /// A share of the memory that is available when the recording is prepared.
@@ -61,12 +68,19 @@ struct AgentSession {
         defer { cleanUp() }
         try await channel.send(.welcome(try Self.welcome()))
         while true {
-            let request = try await channel.receive()
+            let request: Message
+            do { request = try await channel.receive() } catch ProtocolFault.closed {
+                // With nothing under way the recorder may leave without a word.
+                if recording == nil { return }
+                throw ProtocolFault.closed
+            }
             quiet.interrupt(bytes: recording?.trace.moved ?? 0)
             do {
                 if case .end = request {
                     cleanUp()
-                    return try await channel.send(.ended)
+                    // The recorder may be gone already, and needs no answer then.
+                    try? await channel.send(.ended)
+                    return
                 }
                 try await answer(request)
             } catch let fault as TracingFault {
@@ -91,11 +105,6 @@ struct AgentSession {
         switch (request, state) {
         case (.prepare(let preparation), .greeted): try await prepare(preparation)
         case (.start, .prepared(let recording)): try await start(recording)
-        case (.probe(let number), .recording(let recording)):
-            guard number < Marker.mostNumbers else { throw ProtocolFault.malformed(message: "probe", field: "number") }
-            recording.trace.markers.write(Marker(.received, number))
-            recording.trace.markers.write(Marker(.sent, number))
-            try await channel.send(.probed(number: number))
         case (.stop, .recording(let recording)): try await stop(recording)
         case (.collect(let collection), .stopped(let recording)): try await collect(recording, collection)
         default: throw ProtocolFault.unexpected(request.name)
@@ -105,6 +114,7 @@ struct AgentSession {
     /// Ends everything that goes on, in the order in which one thing needs the other.
     private mutating func cleanUp() {
         guard let recording else { return }
+        channel.answerProbes(nil)
         state = .greeted
         recording.trace.stop()
         _ = recording.sampler?.stop()
@@ -168,9 +178,15 @@ struct AgentSession {
         try trace.start(into: sink) { error in
             // Tracing on without keeping anything would only disturb.
             trace.stop()
-            fault.text.withLock { $0 = "the trace could not be kept (\(error.call): \(error.text)), so tracing was switched off early" }
+            fault.set(error)
         }
         recording.sampler?.start(interval: recording.interval)
+        channel.answerProbes { [quiet] number in
+            trace.markers.write(Marker(.received, number))
+            trace.markers.write(Marker(.sent, number))
+            quiet.interrupt(bytes: trace.moved)
+            quiet.begin(bytes: trace.moved)
+        }
         state = .recording(recording)
         if recording.isLive {
             // Data is worth something only with these, and who sends live may be gone before it is asked for them.
@@ -183,7 +199,9 @@ struct AgentSession {
 
     private mutating func stop(_ recording: Recording) async throws {
         let stamps = recording.sampler?.stop() ?? []
-        recording.trace.stop()
+        channel.answerProbes(nil)
+        // With live transfer, what the buffers still hold goes out before the answer.
+        do throws(SystemError) { try recording.trace.finish() } catch { recording.fault.set(error) }
         state = .stopped(recording)
         try await channel.send(
             .stopped(
@@ -200,7 +218,6 @@ struct AgentSession {
     }
 
     private mutating func collect(_ recording: Recording, _ collection: Message.Collection) async throws {
-        try? recording.trace.finish()
         for section in try recording.trace.sections(kernelSymbols: collection.wantsKernelSymbols) {
             for piece in section.pieces { try await channel.send(.section(piece)) }
         }
@@ -225,22 +242,32 @@ struct AgentSession {
 }
 
 /// What this process spent while nobody asked it for anything. The longest such time is the measurement.
-struct QuietTime {
+private final class QuietTime: Sendable {
     struct Stretch {
         var length: Int64 = 0
         var usage = Usage.none
         var bytes = 0
     }
 
-    private(set) var longest = Stretch()
-    private var begun: (time: Int64, usage: Usage, bytes: Int)?
+    private struct State {
+        var longest = Stretch()
+        var begun: (time: Int64, usage: Usage, bytes: Int)?
+    }
 
-    mutating func begin(bytes: Int) { begun = (monotonicNanoseconds(), .now, bytes) }
+    private let state = Mutex(State())
 
-    mutating func interrupt(bytes: Int) {
-        guard let begun else { return }
-        let length = monotonicNanoseconds() - begun.time
-        if length > longest.length { longest = Stretch(length: length, usage: .now - begun.usage, bytes: bytes - begun.bytes) }
-        self.begun = nil
+    var longest: Stretch { state.withLock { $0.longest } }
+
+    func begin(bytes: Int) { state.withLock { $0.begun = (monotonicNanoseconds(), .now, bytes) } }
+
+    func interrupt(bytes: Int) {
+        state.withLock { state in
+            guard let begun = state.begun else { return }
+            let length = monotonicNanoseconds() - begun.time
+            if length > state.longest.length {
+                state.longest = Stretch(length: length, usage: .now - begun.usage, bytes: bytes - begun.bytes)
+            }
+            state.begun = nil
+        }
     }
 }

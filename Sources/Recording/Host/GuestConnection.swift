@@ -21,6 +21,10 @@ package struct GuestTarget: Equatable, Sendable {
 package struct GuestFault: Error, Sendable {
     package var guest: String
     package var reason: String
+    /// What to do about it, where that is known.
+    package var remedy: String?
+
+    package var text: String { "\(guest): \(reason)\(remedy.map { ". \($0)" } ?? "")" }
 }
 
 /// One guest's agent, connected and greeted.
@@ -31,6 +35,8 @@ final class GuestConnection: Sendable {
     let welcome: Message.Welcome
     private let channel: MessageChannel
     private let replies = Replies()
+    /// Somebody takes what it sends.
+    private let isRead = Atomic<Bool>(false)
 
     private init(_ target: GuestTarget, _ welcome: Message.Welcome, _ channel: MessageChannel) {
         self.target = target
@@ -43,6 +49,7 @@ final class GuestConnection: Sendable {
     ///   - data: gets the trace; what it throws ends the connection.
     ///   - lost: called once, when nothing more will come; not after `close`.
     func read(data: @escaping @Sendable (Message.TraceBytes) throws -> Void, lost: @escaping @Sendable (GuestFault) -> Void) {
+        isRead.store(true, ordering: .relaxed)
         Task {
             do {
                 while true {
@@ -62,12 +69,14 @@ final class GuestConnection: Sendable {
 
     /// - Throws: `GuestFault`, which says why the agent could not be reached.
     static func open(_ target: GuestTarget, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> GuestConnection {
-        func fault(_ reason: String) -> GuestFault { GuestFault(guest: target.name, reason: reason) }
+        func fault(_ reason: String, _ remedy: String? = nil) -> GuestFault {
+            GuestFault(guest: target.name, reason: reason, remedy: remedy)
+        }
         let channel: MessageChannel
         do {
             channel = try await Connection.open(target.address, key: key, on: group)
         } catch {
-            throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))\(Self.remedy(target.address))")
+            throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))", Self.remedy(target.address))
         }
         channel.expectAnswer(true)
         defer { channel.expectAnswer(false) }
@@ -93,9 +102,9 @@ final class GuestConnection: Sendable {
     private static func remedy(_ address: AgentAddress) -> String {
         switch address {
         case .vsock:
-            ". In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). On the host: modprobe vhost_vsock, and a vhost-vsock-pci "
+            "In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). On the host: modprobe vhost_vsock, and a vhost-vsock-pci "
                 + "device with this guest-cid"
-        case .tcp: ". In the guest: virtlat agent --tcp ADDRESS --key-file FILE"
+        case .tcp: "In the guest: virtlat agent --tcp ADDRESS --key-file FILE"
         }
     }
 
@@ -144,12 +153,9 @@ final class GuestConnection: Sendable {
         guard case .started = message else { throw unexpected(message) }
     }
 
-    /// One exchange; this side's stamps go to `markers`.
-    func probe(_ number: UInt32, markers: MarkerFile) async throws {
-        markers.write(Marker(.sent, number))
-        let message = try await ask(.probe(number: number))
-        markers.write(Marker(.received, number))
-        guard case .probed(number) = message else { throw unexpected(message) }
+    /// Exchanges probes; this side's stamps go to `markers`.
+    func exchange(_ numbers: Range<UInt32>, markers: MarkerFile) async throws {
+        do { try await channel.exchange(numbers, markers: markers) } catch { throw fault(error, during: "the clock exchange") }
     }
 
     func stop() async throws -> Message.Stopped {
@@ -175,8 +181,12 @@ final class GuestConnection: Sendable {
     /// Ends the conversation.
     func close() async {
         replies.close()
-        // Waited for, so that the agent's instance is gone when we are.
-        _ = try? await ask(.end)
+        if isRead.load(ordering: .relaxed) {
+            // Waited for, so that the agent's instance is gone when we are.
+            _ = try? await ask(.end)
+        } else {
+            try? await channel.send(.end)
+        }
         await channel.close()
     }
 

@@ -75,7 +75,7 @@ extension Recorder {
     /// One guest's trace, as much of it as comes.
     private func fetch(_ session: inout RecordingSession, _ index: Int, hostScan: TraceScan) async {
         let guest = session.guests[index]
-        guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.name == guest.name }) else { return }
+        guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guest.name }) else { return }
         let early = guest.health.sections.withLock { $0 }
         var pieces = early
         if guest.health.isWell {
@@ -111,13 +111,21 @@ extension Recorder {
         let guest = session.guests[index]
         var machine = session.manifest.machines[place]
         var description = TraceDescription(
-            sections, machine: machine, uname: guest.connection.welcome.uname, traceClock: session.clock, conversion: guest.conversion)
+            sections, machine: machine, uname: guest.connection.welcome.uname, traceClock: session.clock,
+            // Its cycles become the host's first, as in trace-cmd's files.
+            conversion: session.conversion)
         // Its own stamps are read from the file, and then go into it again as its time shift.
         try file.finish(description)
         let scan = try TraceScan(file.path, events: machine.events, threads: Set(guest.stopped?.threads ?? []))
         let numbers = 0..<RecordingPlan.probes
-        session.guests[index].clock.exchanges = Exchange.pair(
-            host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guest.conversion, numbers: numbers)
+        // A TSC that KVM does not scale runs at the host's rate, whatever the guest has calibrated.
+        let isScaled = guest.clock.kvm.contains { $0.isScaled }
+        let guestClock = isScaled ? guest.conversion : session.conversion
+        // A guest that does not know its own rate can't tell ns from cycles that are not the host's.
+        if session.clock != "x86-tsc" || guestClock != nil {
+            session.guests[index].clock.take(
+                Exchange.pair(host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guestClock, numbers: numbers))
+        }
         description.peerTraceID = session.manifest.machines[0].traceID
         description.timeShifts = timeShifts(session, index)
         if description.timeShifts.isEmpty, !guest.health.isWell {

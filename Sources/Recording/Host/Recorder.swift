@@ -107,7 +107,7 @@ package final class Recorder: Sendable {
 
     private func record(_ connections: [GuestConnection]) async throws -> Manifest {
         let topology = Topology.ofThisHost()
-        let guests = connections.map { RecordedGuest($0, vm: Self.vm(of: $0, in: topology)) }
+        let guests = connections.map { RecordedGuest($0, vm: topology.vm(of: $0.target, $0.welcome)) }
         for guest in guests where guest.vm == nil {
             news(
                 .warning("\(guest.name): which VM of this host it is was not found, so KVM's word on its clock and its threads is missing"))
@@ -145,12 +145,6 @@ package final class Recorder: Sendable {
             if session.manifest.measured == nil { discardFolder(host.cpus) }
             throw error
         }
-    }
-
-    private static func vm(of connection: GuestConnection, in topology: Topology) -> VirtualMachine? {
-        if case .vsock(let cid, _) = connection.target.address, let vm = topology.vm(cid: cid) { return vm }
-        return topology.vm(macAddresses: Set(connection.welcome.networkAddresses)) ?? topology.vm(named: connection.target.name)
-            ?? topology.vm(named: connection.welcome.name)
     }
 
     private func prepare(_ session: inout RecordingSession) async throws {
@@ -192,7 +186,7 @@ package final class Recorder: Sendable {
 
     private func measure(_ session: inout RecordingSession, host: MachineTrace) async {
         session.readKVM(.begin)
-        await exchange(session, 0..<RecordingPlan.probes / 2, host: host)
+        await exchange(session, 0..<RecordingPlan.probesBefore, host: host)
         session.takeHostReading()
         host.beginMeasurement()
         host.markers.write(Marker(.begin))
@@ -205,16 +199,14 @@ package final class Recorder: Sendable {
         session.manifest.commandStatus = status
         // Far enough from the end that the last packet's way is recorded whole.
         try? await Task.sleep(for: .milliseconds(20))
-        await exchange(session, RecordingPlan.probes / 2..<RecordingPlan.probes, host: host)
+        await exchange(session, RecordingPlan.probesBefore..<RecordingPlan.probes, host: host)
         session.readKVM(.end)
     }
 
     private func exchange(_ session: RecordingSession, _ numbers: Range<UInt32>, host: MachineTrace) async {
         for guest in session.guests where guest.health.isWell {
-            for number in numbers {
-                // A guest that is lost has said so already.
-                guard (try? await guest.connection.probe(number, markers: host.markers)) != nil else { break }
-            }
+            // A guest that is lost has said so already.
+            try? await guest.connection.exchange(numbers, markers: host.markers)
         }
     }
 

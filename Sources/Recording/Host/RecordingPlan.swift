@@ -28,8 +28,9 @@ package struct RecordingPlan: Sendable {
         self.recorder = recorder
     }
 
-    /// Exchanges with each guest, half of them before the measurement and half after.
+    /// Exchanges with each guest, and how many of them before the measurement: somebody waits for its begin.
     static let probes: UInt32 = 320
+    static let probesBefore: UInt32 = 64
     /// Between cross-timestamps in the guests, and clock readings on the host.
     static let crossTimestampMilliseconds: UInt32 = 2000
 }

@@ -51,7 +51,9 @@ struct RecordingSession: Sendable {
     /// Raw time of the host's trace clock when KVM was asked last.
     var endTime: RawTime = 0
 
-    var conversion: CycleConversion? { clock == "x86-tsc" ? .ofThisMachine : nil }
+    var conversion: CycleConversion? {
+        manifest.cycleRate.map { CycleConversion(multiplier: $0.multiplier, shift: $0.shift, offset: 0) }
+    }
 
     init(guests: [RecordedGuest], clock: String, manifest: Manifest) {
         self.guests = guests
@@ -62,7 +64,7 @@ struct RecordingSession: Sendable {
     /// Takes in what a guest's agent has prepared.
     mutating func prepared(_ index: Int, _ prepared: Message.Prepared) {
         guests[index].prepared = prepared
-        guard let place = manifest.machines.firstIndex(where: { $0.name == guests[index].name }) else { return }
+        guard let place = manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guests[index].name }) else { return }
         manifest.machines[place].events = prepared.enabled.map {
             RecordedEvent(event: $0.name, filter: $0.filter.isEmpty ? nil : $0.filter)
         }
@@ -103,5 +105,8 @@ extension Manifest {
         self.init(
             recorder: plan.recorder, started: UTCTime.now, outcome: .recording, traceClock: clock, transfer: plan.transfer,
             machines: [hostMachine] + guestMachines, topology: topology, command: plan.command.isEmpty ? nil : plan.command)
+        if clock == "x86-tsc", let conversion = CycleConversion.ofThisMachine {
+            cycleRate = CycleRate(multiplier: conversion.multiplier, shift: conversion.shift)
+        }
     }
 }

@@ -67,6 +67,22 @@ struct MessageChannel: Sendable {
         return try await promise.futureResult.get()
     }
 
+    /// From now on each probe is answered at once, on the event loop, after `stamp` was called; nil ends that.
+    func answerProbes(_ stamp: (@Sendable (UInt32) -> Void)?) {
+        channel.eventLoop.execute { inbox.value.stamp = stamp }
+    }
+
+    /// Exchanges probes, one after the other; each stamp is taken on the event loop, as close to the socket as we can get.
+    /// - Throws: when the other side goes away, or answers something else.
+    func exchange(_ numbers: Range<UInt32>, markers: MarkerFile) async throws {
+        guard !numbers.isEmpty else { return }
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        channel.eventLoop.execute { inbox.value.exchange(Inbox.Exchange(numbers: numbers, markers: markers, promise: promise)) }
+        expectAnswer(true)
+        defer { expectAnswer(false) }
+        try await promise.futureResult.get()
+    }
+
     /// While an answer is expected, silence of the other side for `patience` counts as its end.
     func expectAnswer(_ isExpected: Bool) { channel.eventLoop.execute { inbox.value.expectAnswer(isExpected) } }
 
@@ -92,6 +108,17 @@ struct MessageChannel: Sendable {
         private var silence: Scheduled<Void>?
         private var isClosing = false
 
+        /// Takes an agent's stamps while it answers probes.
+        var stamp: (@Sendable (UInt32) -> Void)?
+        private var exchange: Exchange?
+
+        /// A recorder's probes that are still to be exchanged.
+        struct Exchange {
+            var numbers: Range<UInt32>
+            var markers: MarkerFile
+            var promise: EventLoopPromise<Void>
+        }
+
         func handlerAdded(context: ChannelHandlerContext) { self.context = context }
         func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
@@ -104,8 +131,44 @@ struct MessageChannel: Sendable {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             heard = context.eventLoop.now
             guard !isClosing else { return }
-            messages.append(unwrapInboundIn(data))
+            let message = unwrapInboundIn(data)
+            if takeProbe(message, context) { return }
+            messages.append(message)
             deliver()
+        }
+
+        /// Probes are the one thing that is not left for a task to do: its wake-up would be in the round trip.
+        private func takeProbe(_ message: Message, _ context: ChannelHandlerContext) -> Bool {
+            switch message {
+            case .probe(let number):
+                guard let stamp, number < Marker.mostNumbers else { return false }
+                stamp(number)
+                context.writeAndFlush(NIOAny(Message.probed(number: number)), promise: nil)
+            case .probed(let number):
+                guard var exchange, number == exchange.numbers.lowerBound else { return false }
+                exchange.markers.write(Marker(.received, number))
+                exchange.numbers.removeFirst()
+                self.exchange = exchange
+                sendProbe(context)
+            default: return false
+            }
+            return true
+        }
+
+        func exchange(_ exchange: Exchange) {
+            guard let context, fault == nil else { return exchange.promise.fail(fault ?? ProtocolFault.closed) }
+            self.exchange = exchange
+            sendProbe(context)
+        }
+
+        private func sendProbe(_ context: ChannelHandlerContext) {
+            guard let exchange else { return }
+            guard let number = exchange.numbers.first else {
+                self.exchange = nil
+                return exchange.promise.succeed()
+            }
+            exchange.markers.write(Marker(.sent, number))
+            context.writeAndFlush(NIOAny(Message.probe(number: number)), promise: nil)
         }
 
         /// A read that brought no whole message asks for the next one.
@@ -165,6 +228,8 @@ struct MessageChannel: Sendable {
 
         private func fail(_ error: any Error) {
             if fault == nil { fault = error }
+            exchange?.promise.fail(error)
+            exchange = nil
             deliver()
         }
     }

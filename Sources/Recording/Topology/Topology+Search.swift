@@ -14,6 +14,12 @@ extension Topology {
         return only { $0.devices.contains { device in device.address.map { wanted.contains($0.lowercased()) } ?? false } }
     }
 
+    /// The VM that a guest is whose agent has said who it is: by what can't be mistaken first.
+    func vm(of target: GuestTarget, _ welcome: Message.Welcome) -> VirtualMachine? {
+        if case .vsock(let cid, _) = target.address, let vm = vm(cid: cid) { return vm }
+        return vm(macAddresses: Set(welcome.networkAddresses)) ?? vm(named: target.name) ?? vm(named: welcome.name)
+    }
+
     private func only(_ matches: (VirtualMachine) -> Bool) -> VirtualMachine? {
         let found = vms.filter(matches)
         return found.count == 1 ? found[0] : nil

@@ -43,8 +43,9 @@ final class MachineTrace: Sendable {
         pageSize = try Self.subBufferSize()
     }
 
-    private static func bufferSize(_ wanted: Int?, cpus: Int) throws(TracingFault) -> Int {
-        guard let available = Memory.availableKiB else { return wanted ?? defaultBufferKiB }
+    /// What the buffer of each CPU gets, in KiB.
+    static func bufferSize(_ wanted: Int?, cpus: Int, availableKiB: Int? = Memory.availableKiB) throws(TracingFault) -> Int {
+        guard let available = availableKiB else { return wanted ?? defaultBufferKiB }
         let most = available / shareOfMemory / max(1, cpus)
         if let wanted {
             guard wanted <= most else { throw .tooLarge(requestedKiB: wanted * cpus, availableKiB: available) }

@@ -1,0 +1,47 @@
+// One thing that was looked at before a recording: how it is, what that means for the breakdown, and what to do about it.
+
+package struct Finding: Equatable, Sendable {
+    package enum Severity: String, Codable, Sendable, CaseIterable, Comparable {
+        case ok, note, warning, error
+
+        /// As they stand above: the worst is the greatest.
+        package static func < (first: Severity, second: Severity) -> Bool { first.rank < second.rank }
+        private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+    }
+
+    /// What was looked at, for programs: "clock.tsc". Several findings may have the same one.
+    package var id: String
+    package var severity: Severity
+    /// The machine it is about, as the recording would call it.
+    package var machine: String
+    package var statement: String
+    /// What it means for the recording or the breakdown.
+    package var meaning: String?
+    /// What to do: a command where there is one.
+    package var remedy: String?
+
+    package init(_ id: String, _ severity: Severity, _ machine: String, _ statement: String, meaning: String? = nil, remedy: String? = nil)
+    {
+        self.id = id
+        self.severity = severity
+        self.machine = machine
+        self.statement = statement
+        self.meaning = meaning
+        self.remedy = remedy
+    }
+}
+
+extension Finding: Encodable {
+    enum CodingKeys: String, CodingKey { case id, severity, machine, statement, meaning, remedy }
+
+    /// What is not known is null, so that every finding has the same keys.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(severity, forKey: .severity)
+        try container.encode(machine, forKey: .machine)
+        try container.encode(statement, forKey: .statement)
+        try container.encode(meaning, forKey: .meaning)
+        try container.encode(remedy, forKey: .remedy)
+    }
+}
