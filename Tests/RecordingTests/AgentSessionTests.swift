@@ -1,10 +1,11 @@
 // What an agent does for whoever speaks out of turn: nothing. Needs root and tracefs, since it asks the kernel who it is.
 
+import NIOCore
+import NIOEmbedded
+
 #if DEBUG
     import Glibc
     import LinuxSystem
-    import NIOCore
-    import NIOEmbedded
     @testable import Recording
     import Testing
 
@@ -24,7 +25,7 @@
                 let messages = try await channel.testingEventLoop.executeInContext { try MessageChannel(on: channel) }
                 try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
                 session = Task {
-                    var session = AgentSession(messages, spoolFolder: nil)
+                    var session = AgentSession(messages, spoolFolder: nil) { _ in nil }
                     try await session.run()
                 }
                 #expect(try await answer().name == "welcome")

@@ -1,7 +1,8 @@
 // From stamps to time shifts: the signs, and what is done where evidence is poor.
 
+import ClockSync
+
 #if DEBUG
-    import ClockSync
     @testable import Recording
     import Sessions
     import Testing

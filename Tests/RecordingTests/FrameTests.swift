@@ -1,8 +1,9 @@
 // Frames on a connection: pieces of any size, and ends anywhere.
 
+import NIOCore
+import NIOEmbedded
+
 #if DEBUG
-    import NIOCore
-    import NIOEmbedded
     @testable import Recording
     import Testing
 
@@ -64,6 +65,27 @@
             try await connection.channel.close().get()
             #expect(try await connection.messages.receive() == .busy(.init(seconds: 1, peer: "somebody")))
             await #expect(throws: ProtocolFault.closed) { try await connection.messages.receive() }
+        }
+
+        @Test func `silence ends a wait for an answer, and only that`() async throws {
+            let connection = try await Connection()
+            let (messages, loop) = (connection.messages, connection.channel.testingEventLoop)
+            // Recording takes as long as it takes.
+            let quiet = Task { try await messages.receive() }
+            await loop.advanceTime(by: MessageChannel.patience * 10)
+            #expect(connection.channel.isActive)
+            messages.expectAnswer(true)
+            await loop.advanceTime(by: MessageChannel.patience - .seconds(1))
+            // Whatever comes is a sign of life.
+            try await connection.send(Self.frame(.started))
+            #expect(try await quiet.value == .started)
+            let answer = Task { try await messages.receive() }
+            try await Task.sleep(for: .milliseconds(20))
+            await loop.advanceTime(by: MessageChannel.patience - .seconds(1))
+            #expect(connection.channel.isActive)
+            await loop.advanceTime(by: .seconds(2))
+            await #expect(throws: ProtocolFault.silent) { try await answer.value }
+            #expect(!connection.channel.isActive)
         }
 
         @Test func `one waits at a time`() async throws {

@@ -1,7 +1,8 @@
 // Messages: what is written is read again, and what nobody should have written is refused. The protocol is the module's own, so only debug builds reach it.
 
+import NIOCore
+
 #if DEBUG
-    import NIOCore
     @testable import Recording
     import Testing
 

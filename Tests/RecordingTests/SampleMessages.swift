@@ -1,7 +1,8 @@
 // One message of each kind, with something in every field, to take apart and damage.
 
+import NIOCore
+
 #if DEBUG
-    import NIOCore
     @testable import Recording
 
     enum SampleMessages {

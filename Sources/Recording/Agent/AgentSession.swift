@@ -51,9 +51,16 @@ struct AgentSession {
     private static let mostEvents = 512
     private static let longestInterval: UInt32 = 3_600_000
 
-    init(_ channel: MessageChannel, spoolFolder: String?) {
+    /// Starts the guard of an instance, which is this program again; tests are another program.
+    private let watch: @Sendable (TraceInstance) -> Guard?
+
+    init(
+        _ channel: MessageChannel, spoolFolder: String?,
+        watch: @escaping @Sendable (TraceInstance) -> Guard? = { try? Guard($0, folder: nil) }
+    ) {
         self.channel = channel
         self.spoolFolder = spoolFolder
+        self.watch = watch
     }
 
     /// Answers until the recorder says `end` or is gone.
@@ -145,7 +152,7 @@ struct AgentSession {
         let trace = try MachineTrace(
             clock: preparation.clock, bufferKiB: preparation.bufferKiB == 0 ? nil : Int(clamping: preparation.bufferKiB), events: events,
             wakingAt: preparation.isLive ? 10 : 50)
-        let watch = try? Guard(trace.instance, folder: nil)
+        let watch = watch(trace.instance)
         let spool = preparation.isLive ? nil : try Spool(cpus: trace.cpus, unnamedIn: spoolFolder)
         let conversion = preparation.clock == "x86-tsc" ? CycleConversion.ofThisMachine : nil
         state = .prepared(
@@ -183,7 +190,9 @@ struct AgentSession {
         state = .recording(recording)
         if recording.isLive {
             // Data is worth something only with these, and who sends live may be gone before it is asked for them.
-            for section in try trace.sections(kernelSymbols: false) { for piece in section.pieces { try await channel.send(.section(piece)) } }
+            for section in try trace.sections(kernelSymbols: false) {
+                for piece in section.pieces { try await channel.send(.section(piece)) }
+            }
         }
         try await channel.send(.started)
     }

@@ -91,5 +91,7 @@ final class GuestFile: Sendable {
     }
 
     /// Leaves nothing behind.
-    func discard() { unsafe unlink(path + ".partial") }
+    func discard() {
+        for name in [path + ".partial", path] { unsafe unlink(name) }
+    }
 }

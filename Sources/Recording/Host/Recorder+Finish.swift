@@ -128,6 +128,11 @@ extension Recorder {
         }
         description.peerTraceID = session.manifest.machines[0].traceID
         description.timeShifts = timeShifts(session, index)
+        if description.timeShifts.isEmpty, !guest.health.isWell {
+            // What came of it has none of the exchanges: events that have no place in time would only keep the host's from being read.
+            session.manifest.machines[place].file = nil
+            return file.discard()
+        }
         if description.timeShifts.isEmpty { add(fault: "\(guest.name): nothing tells how its clock relates to the host's") }
         try file.finish(description)
         let during = Int(clamping: guest.stopped?.bytesDuring ?? 0)

@@ -104,7 +104,7 @@ struct MessageChannel: Sendable {
         private var fault: (any Error)?
         private var context: ChannelHandlerContext?
         /// When the other side was heard last, and who looks after it; nil while nothing is expected.
-        private var heard = NIODeadline.now()
+        private var heard = NIODeadline.uptimeNanoseconds(0)
         private var silence: Scheduled<Void>?
         private var isClosing = false
 
@@ -129,7 +129,7 @@ struct MessageChannel: Sendable {
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            heard = .now()
+            heard = context.eventLoop.now
             guard !isClosing else { return }
             let message = unwrapInboundIn(data)
             if takeProbe(message, context) { return }
@@ -210,15 +210,17 @@ struct MessageChannel: Sendable {
         func expectAnswer(_ isExpected: Bool) {
             silence?.cancel()
             silence = nil
-            heard = .now()
-            if isExpected { listen() }
+            if isExpected { listen(from: context?.eventLoop.now) }
         }
 
-        private func listen() {
-            silence = context?.eventLoop.assumeIsolated().scheduleTask(deadline: heard + MessageChannel.patience) { [self] in
+        private func listen(from time: NIODeadline?) {
+            guard let time, let loop = context?.eventLoop.assumeIsolated() else { return }
+            heard = max(heard, time)
+            silence = loop.scheduleTask(deadline: heard + MessageChannel.patience) { [self] in
+                let now = loop.nonisolated().now
                 // Nobody reads just now, so it could not be heard.
-                if waiting == nil { heard = .now() }
-                guard .now() - heard >= MessageChannel.patience else { return listen() }
+                if waiting == nil { heard = now }
+                guard now - heard >= MessageChannel.patience else { return listen(from: heard) }
                 fail(ProtocolFault.silent)
                 context?.close(promise: nil)
             }

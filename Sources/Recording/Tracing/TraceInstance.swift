@@ -29,7 +29,10 @@ import Synchronization
             throw .instance(name: InstanceName.prefix, SystemError(call: "/proc/self/stat", errno: ENOENT))
         }
         let instances = try TraceFS.folder() + "/instances"
-        guard unsafe !tracefs_instance_exists(name) else { throw .instance(name: name, SystemError(call: "mkdir", errno: EEXIST)) }
+        // One of our own that could not be removed when it ended can be now.
+        guard unsafe !tracefs_instance_exists(name) || Folder.remove(instances + "/" + name) else {
+            throw .instance(name: name, SystemError(call: "mkdir", errno: EEXIST))
+        }
         guard let pointer = unsafe tracefs_instance_create(name) else { throw .instance(name: name, SystemError(call: "mkdir")) }
         unsafe handle = Handle(pointer: pointer)
         self.name = name
@@ -57,7 +60,12 @@ import Synchronization
             if let open = descriptor { close(open) }
             descriptor = nil
         }
-        return unsafe tracefs_instance_destroy(handle.pointer) == 0
+        // A child that is just being started has our files open until it is another program.
+        for _ in 0..<50 {
+            if unsafe tracefs_instance_destroy(handle.pointer) == 0 { return true }
+            usleep(20_000)
+        }
+        return false
     }
 
     /// The descriptor whose last copy switches tracing off when it is closed; a guard inherits it.

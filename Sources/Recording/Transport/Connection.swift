@@ -81,7 +81,7 @@ extension MessageChannel {
     }
 }
 
-/// TCP's own probes find a peer that has vanished within 4 s, see tcp(7). They cost one small packet a second or two and wake nobody in user space.
+/// TCP's own probes find a peer that has vanished within 4 s (3 s, and the timers' coarseness), see tcp(7). They cost one small packet a second or two and wake nobody in user space.
 private enum KeepAlive {
     static func set(on channel: any Channel) -> EventLoopFuture<Void> {
         let options: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = [
@@ -89,8 +89,8 @@ private enum KeepAlive {
             (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE)), 2),
             (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL)), 1),
             (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPCNT)), 2),
-            // Also for bytes that were sent and are not acknowledged, in ms.
-            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)), 4000),
+            // In ms, for probes and for bytes that were sent and are not acknowledged; with it, the count above does not matter.
+            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)), 3000),
             (.tcpOption(.tcp_nodelay), 1),
         ]
         return .andAllSucceed(options.map { channel.setOption($0, value: $1) }, on: channel.eventLoop)

@@ -38,7 +38,10 @@ package struct PreSharedKey: Sendable {
         guard digits.count == 2 * Self.byteCount else { throw .malformed(path: path) }
         var bytes: [UInt8] = []
         for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(digits[index...index + 1]), radix: 16) else { throw .malformed(path: path) }
+            // UInt8 would take a sign too.
+            guard digits[index].isHexDigit, let byte = UInt8(String(digits[index...index + 1]), radix: 16) else {
+                throw .malformed(path: path)
+            }
             bytes.append(byte)
         }
         self.bytes = bytes

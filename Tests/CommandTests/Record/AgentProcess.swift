@@ -25,7 +25,8 @@ struct AgentProcess {
         port = 20_000 + Int(getpid()) % 5000 * 2 + Int.random(in: 0...1) * 15_000
         let made = try await Command.virtlat("agent", "--new-key", folder.path("key"))
         try #require(made.status == 0, "\(made)")
-        command = try RunningCommand(prefix + [Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key")] + options)
+        command = try RunningCommand(
+            prefix + [Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key")] + options)
         try await command.wait(for: "listening on")
     }
 

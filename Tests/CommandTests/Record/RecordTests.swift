@@ -24,13 +24,17 @@ import Testing
         let host = manifest.machines[0]
         #expect(host.role == .host && host.file == "host.dat")
         #expect(host.disturbance.allEvents ?? 0 > 0)
-        #expect(host.disturbance.cpuTime != nil && host.disturbance.wakeUps != nil && host.disturbance.bytesDuring != nil && host.disturbance.bytesAfter != nil)
+        #expect(
+            host.disturbance.cpuTime != nil && host.disturbance.wakeUps != nil && host.disturbance.bytesDuring != nil
+                && host.disturbance.bytesAfter != nil)
         // Every event is on or known to be absent, with its filter.
         #expect(host.events.contains(RecordedEvent(event: "sched:sched_switch", filter: nil)))
         #expect(host.events.contains(RecordedEvent(event: "irq:softirq_raise", filter: "vec == 3")))
         #expect(host.events.contains(RecordedEvent(event: "net:netif_receive_skb", filter: "name != \"lo\"")))
         for name in host.absentEvents {
-            #expect(!FileManager.default.fileExists(atPath: "/sys/kernel/tracing/events/" + name.replacingOccurrences(of: ":", with: "/")), "\(name)")
+            #expect(
+                !FileManager.default.fileExists(atPath: "/sys/kernel/tracing/events/" + name.replacingOccurrences(of: ":", with: "/")),
+                "\(name)")
         }
         try await session.expectReadable("host.dat")
     }

@@ -5,14 +5,20 @@ import Testing
 
 @Suite struct RecordUsageTests {
     @Test(arguments: [
-        ["record", "--vm", "g"], ["record", "--vm", "g=vsock"], ["record", "--vm", "g=vsock:2"], ["record", "--vm", "=vsock:3"], ["record", "--vm", "../g=vsock:3"],
+        ["record", "--vm", "g"], ["record", "--vm", "g=vsock"], ["record", "--vm", "g=vsock:2"], ["record", "--vm", "=vsock:3"],
+        ["record", "--vm", "../g=vsock:3"],
         ["record", "--vm", ".g=vsock:3"], ["record", "--vm", "g=vsock:3", "--vm", "g=vsock:4"], ["record", "--vm", "g=tcp:10.0.0.3"],
-        ["record", "--vm", "g=udp:10.0.0.3"], ["record", "--duration", "0s"], ["record", "--duration", "5"], ["record", "--duration", "-5s"],
-        ["record", "--duration", "1m"], ["record", "--buffer-size", "16"], ["record", "--buffer-size", "0M"], ["record", "--buffer-size", "-1M"],
-        ["record", "--buffer-size", "1.5M"], ["record", "--buffer-size", "5T"], ["record", "--buffer-size", "99999999999G"], ["record", "--buffer-size", "M"],
+        ["record", "--vm", "g=udp:10.0.0.3"], ["record", "--duration", "0s"], ["record", "--duration", "5"],
+        ["record", "--duration", "-5s"],
+        ["record", "--duration", "1m"], ["record", "--buffer-size", "16"], ["record", "--buffer-size", "0M"],
+        ["record", "--buffer-size", "-1M"],
+        ["record", "--buffer-size", "1.5M"], ["record", "--buffer-size", "5T"], ["record", "--buffer-size", "99999999999G"],
+        ["record", "--buffer-size", "M"],
         ["record", "--transfer", "never"], ["record", "stray"],
-        ["agent", "--tcp", "127.0.0.1"], ["agent", "--tcp", "127.0.0.1:0", "--key-file", "k"], ["agent", "--tcp", "127.0.0.1:x", "--key-file", "k"],
-        ["agent", "--tcp", "127.0.0.1", "--key-file", "k", "--vsock"], ["agent", "--allow", "somebody"], ["agent", "0"], ["agent", "4294967295"],
+        ["agent", "--tcp", "127.0.0.1"], ["agent", "--tcp", "127.0.0.1:0", "--key-file", "k"],
+        ["agent", "--tcp", "127.0.0.1:x", "--key-file", "k"],
+        ["agent", "--tcp", "127.0.0.1", "--key-file", "k", "--vsock"], ["agent", "--allow", "somebody"], ["agent", "0"],
+        ["agent", "4294967295"],
     ])
     func `wrong usage is status 64 and says how it is done`(arguments: [String]) async throws {
         let run = try await Command.virtlat(arguments)
@@ -37,7 +43,8 @@ import Testing
         let key = try folder.text("a")
         #expect(key.wholeMatch(of: #/[0-9a-f]{64}\n/#) != nil)
         #expect(try folder.text("b") != key)
-        try await Command.virtlat("agent", "--new-key", folder.path("a")).expectRefusal(naming: folder.path("a"), saying: "never overwritten")
+        try await Command.virtlat("agent", "--new-key", folder.path("a")).expectRefusal(
+            naming: folder.path("a"), saying: "never overwritten")
         #expect(try folder.text("a") == key)
     }
 

@@ -32,7 +32,9 @@ struct RecordedSession {
     }
 
     /// virtlat record into this folder.
-    func start(_ arguments: [String]) throws -> RunningCommand { try RunningCommand([Command.executable, "record", "-o", path] + arguments) }
+    func start(_ arguments: [String]) throws -> RunningCommand {
+        try RunningCommand([Command.executable, "record", "-o", path] + arguments)
+    }
 
     /// What was recorded can be analysed, and nothing but files of a session is there.
     @discardableResult

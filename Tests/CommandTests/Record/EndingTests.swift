@@ -1,0 +1,139 @@
+// However a recording ends: tracing is off, the instances are gone, and what was recorded until then can be read.
+
+import Foundation
+import Sessions
+import Testing
+
+extension RecordTests {
+    @Suite struct EndingTests {
+        private func expectNothingLeft(_ running: RunningCommand, _ agent: AgentProcess) async throws {
+            try await Tracing.expectNothingLeft(of: running.id)
+            try await Tracing.expectNothingLeft(of: agent.command.id)
+        }
+
+        @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+        func `a signal ends a recording that is whole`(signal: Int32) async throws {
+            let agent = try await AgentProcess()
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start(agent.options)
+            try await running.wait(for: "virtlat: recording; Ctrl-C ends it")
+            #expect(Tracing.instances(of: running.id).count == 1 && Tracing.instances(of: agent.command.id).count == 1)
+            running.send(signal)
+            #expect(try await running.end().status == 0)
+            try await expectNothingLeft(running, agent)
+            #expect(try session.manifest().outcome == .complete)
+            try await session.expectReadable("host.dat", "guest-g.dat")
+            try await agent.end()
+        }
+
+        @Test func `a signal at any moment leaves all or nothing`() async throws {
+            let agent = try await AgentProcess()
+            for milliseconds in [1, 20, 50, 80, 110, 150, 220, 300, 420, 560, 700] {
+                let session = try RecordedSession()
+                defer { session.remove() }
+                let running = try session.start(agent.options + ["--duration", "200ms"])
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                running.send(SIGINT)
+                let run = try await running.end()
+                try await expectNothingLeft(running, agent)
+                if run.status == 0 {
+                    try await session.expectReadable("host.dat", "guest-g.dat")
+                } else {
+                    // Before it minds signals, it dies of one as any program does.
+                    #expect(
+                        run.status == 1 && run.errors.contains("nothing is left behind") || run.signal == SIGINT,
+                        "after \(milliseconds) ms: \(run)")
+                    #expect(!FileManager.default.fileExists(atPath: session.path))
+                }
+            }
+            try await agent.end()
+        }
+
+        @Test func `a recorder that is killed leaves a session that its guard finishes`() async throws {
+            let agent = try await AgentProcess()
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start(agent.options)
+            try await running.wait(for: "virtlat: recording")
+            try await Task.sleep(for: .milliseconds(100))
+            running.send(SIGKILL)
+            #expect(try await running.end().signal == SIGKILL)
+            try await expectNothingLeft(running, agent)
+            let manifest = try session.manifest()
+            #expect(manifest.outcome == .cutOff)
+            #expect(manifest.machines.map(\.file) == ["host.dat", nil])
+            #expect(manifest.faults.contains { $0.contains("the recorder was killed") } && manifest.faults.contains { $0.hasPrefix("g: ") })
+            #expect(manifest.measured != nil)
+            let analyzed = try await session.expectReadable("host.dat")
+            #expect(analyzed.output.contains("the recorder was killed"))
+            #expect(try await session.report("host.dat").count > 10)
+            try await agent.end()
+        }
+
+        @Test func `where the guard is killed too the kernel switches tracing off, and the next recording tidies up`() async throws {
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start([])
+            try await running.wait(for: "virtlat: recording")
+            let instance = try #require(Tracing.instances(of: running.id).first)
+            #expect(Tracing.text(instance, "tracing_on") == "1")
+            let guards = running.children
+            #expect(guards.count == 1)
+            for child in guards { kill(child, SIGKILL) }
+            running.send(SIGKILL)
+            _ = try await running.end()
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(Tracing.text(instance, "tracing_on") == "0")
+            let next = try RecordedSession()
+            defer { next.remove() }
+            #expect(try await next.record("--duration", "50ms").status == 0)
+            #expect(Tracing.instances(of: running.id).isEmpty)
+            // What is there of the first one is said to be unfinished.
+            #expect(try session.manifest().outcome == .recording)
+            try await Command.virtlat("analyze", session.path).expectRefusal(naming: session.path, saying: "its recorder was killed")
+        }
+
+        // MARK: The agent
+
+        @Test(arguments: ["after", "live"])
+        func `an agent that is killed is reported, and its guard tidies up`(transfer: String) async throws {
+            let agent = try await AgentProcess()
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start(agent.options + ["--transfer", transfer, "--buffer-size", "64K", "--duration", "1500ms"])
+            try await running.wait(for: "virtlat: recording")
+            // Live data has come by then.
+            try await Task.sleep(for: .milliseconds(500))
+            agent.command.send(SIGKILL)
+            _ = try await agent.command.end()
+            let run = try await running.end()
+            #expect(run.status == 1)
+            #expect(run.errors.contains("g: lost during the recording: the connection is closed"), "\(run.errors)")
+            try await expectNothingLeft(running, agent)
+            let manifest = try session.manifest()
+            #expect(manifest.outcome == .cutOff)
+            #expect(manifest.faults == ["g: lost during the recording: the connection is closed"])
+            let window = try #require(manifest.measured)
+            #expect(try #require(window.end) - window.begin >= 1_500_000_000, "the host goes on")
+            if transfer == "live" {
+                try await session.expectReadable("host.dat", "guest-g.dat")
+                #expect(manifest.machines[1].disturbance.allEvents ?? 0 > 0)
+                #expect(!manifest.clocks[0].exchanges.isEmpty)
+            } else {
+                try await session.expectReadable("host.dat")
+            }
+        }
+
+        @Test func `an agent that is told to end ends its session first`() async throws {
+            let agent = try await AgentProcess()
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start(agent.options + ["--duration", "1s"])
+            try await running.wait(for: "virtlat: recording")
+            try await agent.end()
+            #expect(try await running.end().status == 1)
+            try await session.expectReadable("host.dat")
+        }
+    }
+}

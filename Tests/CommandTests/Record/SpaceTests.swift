@@ -1,0 +1,106 @@
+// Where there is not enough room: on the disk, in memory, in the ring buffer.
+
+import Foundation
+import Sessions
+import Testing
+
+extension RecordTests {
+    @Suite struct SpaceTests {
+        /// Two processes that pass single bytes to each other: some hundred thousand events a second. It ends by itself after 3 s.
+        private static let load = "timeout 3 sh -c 'dd if=/dev/zero bs=1 2>/dev/null | dd of=/dev/null bs=1 2>/dev/null'"
+
+        private func withLoad(_ body: () async throws -> Void) async throws {
+            let load = try RunningCommand(["/bin/sh", "-c", "exec " + Self.load])
+            defer { load.send(SIGTERM) }
+            try await body()
+        }
+
+        @Test func `a full disk ends the recording, and what it holds can be read`() async throws {
+            let disk = try TemporaryFolder()
+            defer { disk.remove() }
+            try #require(mount("virtlat-test", disk.path, "tmpfs", 0, "size=10m") == 0)
+            defer { umount2(disk.path, Int32(MNT_DETACH)) }
+            try await withLoad {
+                let running = try RunningCommand([
+                    Command.executable, "record", "-o", disk.path("s"), "--duration", "10s", "--buffer-size", "512K",
+                ])
+                let start = ContinuousClock.now
+                let run = try await running.end()
+                #expect(ContinuousClock.now - start < .seconds(8), "it goes on without keeping anything")
+                #expect(run.status == 1)
+                #expect(
+                    run.errors.contains("No space left on device") && run.errors.contains("what was recorded until then is there"),
+                    "\(run.errors)")
+                try await Tracing.expectNothingLeft(of: running.id)
+            }
+            let manifest = try #require(try Manifest.read(folder: disk.path("s")))
+            #expect(manifest.outcome == .cutOff)
+            #expect(manifest.faults.count == 1 && manifest.faults[0].contains("No space left on device"), "\(manifest.faults)")
+            #expect(manifest.machines[0].disturbance.allEvents ?? 0 > 10_000)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path("s")).sorted() == ["host.dat", "session.json"])
+            let run = try await Command.virtlat("analyze", disk.path("s"))
+            #expect(run.status == 0 && run.output.contains("No space left on device"), "\(run)")
+        }
+
+        @Test func `events that the ring buffer had no room for are counted`() async throws {
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let run = try await session.record("--duration", "500ms", "--buffer-size", "64K", "--", "sh", "-c", Self.load)
+            let lost = try session.manifest().machines[0].lostEvents
+            #expect(lost > 0)
+            #expect(run.errors.contains("\(lost) were lost (--buffer-size)"), "\(run.errors)")
+            let analyzed = try await Command.virtlat("analyze", session.path, "--format", "json")
+            #expect(try JSON(analyzed.output)["session"]["machines"].list.first?.integer("lost_events") == Int64(lost))
+        }
+
+        @Test func `buffers that are too large for the machine are refused before anything is made`() async throws {
+            let session = try RecordedSession()
+            defer { session.remove() }
+            try await session.record("--buffer-size", "4000000G", "--duration", "50ms")
+                .expectRefusal(naming: "KiB of memory are available", saying: "--buffer-size")
+            #expect(session.names.isEmpty)
+        }
+
+        // MARK: A guest with little memory
+
+        /// An agent that believes in so much memory.
+        private func agent(availableKiB: Int, in folder: TemporaryFolder) async throws -> AgentProcess {
+            try folder.write("MemTotal: \(availableKiB) kB\nMemAvailable: \(availableKiB) kB\n".utf8, to: "meminfo")
+            let unshare = try Command.path(of: "unshare", package: "util-linux")
+            return try await AgentProcess(
+                behind: [unshare, "--mount", "/bin/sh", "-c", "mount --bind \"$0\" /proc/meminfo && exec \"$@\"", folder.path("meminfo")])
+        }
+
+        @Test func `a guest without memory for the buffers says so, and nothing is recorded`() async throws {
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let agent = try await agent(availableKiB: 16_384, in: session.folder)
+            let run = try await session.record(agent.options + ["--buffer-size", "16M", "--duration", "50ms"])
+            #expect(run.status == 1)
+            #expect(
+                run.errors.contains("g: its agent refuses: ring buffers of ") && run.errors.contains("16384 KiB of memory are available"),
+                "\(run.errors)")
+            #expect(run.errors.contains("--buffer-size"))
+            #expect(!FileManager.default.fileExists(atPath: session.path))
+            // Left to itself, it takes what there is.
+            #expect(try await session.record(agent.options + ["--duration", "50ms"]).status == 0)
+            #expect(try session.manifest().machines[1].bufferKiB < 8192)
+            try await agent.end()
+        }
+
+        @Test func `a guest's trace takes no more than its share of memory`() async throws {
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let agent = try await agent(availableKiB: 4096, in: session.folder)
+            let run = try await session.record(agent.options + ["--buffer-size", "256K", "--duration", "3s", "--", "sh", "-c", Self.load])
+            #expect(run.errors.contains("g: the trace could not be kept (spool: Cannot allocate memory)"), "\(run.errors)")
+            let manifest = try session.manifest()
+            #expect(manifest.outcome == .cutOff)
+            #expect(manifest.faults.count == 1 && manifest.faults[0].hasPrefix("g: the trace could not be kept"), "\(manifest.faults)")
+            let size = try FileManager.default.attributesOfItem(atPath: session.path + "/guest-g.dat")[.size] as? Int ?? 0
+            #expect(size > 1 << 20 && size < 4 << 20, "\(size)")
+            try await session.expectReadable("host.dat", "guest-g.dat")
+            try await agent.end()
+        }
+    }
+}
