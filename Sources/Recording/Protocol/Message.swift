@@ -1,4 +1,4 @@
-// What a recorder and an agent say to each other: version 1, see PROTOCOL.md beside this file.
+// What a recorder and an agent say to each other: version 1, see Documentation/protocol.md.
 
 /// One message. The recorder asks and the agent answers each request with one message, but for `collect` (and, with live transfer, `start`), which a
 /// stream of `data` follows.
