@@ -88,7 +88,9 @@ struct LabTests {
         for exchange in exchanges {
             #expect(try abs(exchange.integer("offset_ns") - truth) <= exchange.integer("round_trip_ns") / 2 + 2)
         }
-        let merged = try await Command.run([try Command.path(of: "trace-cmd", package: "trace-cmd"), "report", "-i", live.host, "-i", live.guest])
+        let merged = try await Command.run([
+            try Command.path(of: "trace-cmd", package: "trace-cmd"), "report", "-i", live.host, "-i", live.guest,
+        ])
         #expect(merged.status == 0)
         // Around each packet both files' events alternate, so the merged order changes sides thousands of times.
         let sides = merged.output.split(separator: "\n").map { $0.contains("guest-g3.dat:") }
