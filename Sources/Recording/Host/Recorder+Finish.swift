@@ -75,7 +75,8 @@ extension Recorder {
     /// One guest's trace, as much of it as comes.
     private func fetch(_ session: inout RecordingSession, _ index: Int, hostScan: TraceScan) async {
         let guest = session.guests[index]
-        guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guest.name }) else { return }
+        guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guest.name })
+        else { return }
         let early = guest.health.sections.withLock { $0 }
         var pieces = early
         if guest.health.isWell {
