@@ -26,7 +26,11 @@ import NIOEmbedded
                 try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
                 session = Task {
                     var session = AgentSession(messages, spoolFolder: nil) { _ in nil }
-                    try await session.run()
+                    do { try await session.run() } catch {
+                        // Whoever still waits for an answer gets none.
+                        try? await messages.channel.close().get()
+                        throw error
+                    }
                 }
                 #expect(try await answer().name == "welcome")
             }

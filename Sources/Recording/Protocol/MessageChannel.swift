@@ -188,7 +188,7 @@ struct MessageChannel: Sendable {
             guard waiting == nil else { return promise.fail(ProtocolFault.unexpected("two receivers")) }
             waiting = promise
             deliver()
-            if waiting != nil { context?.read() }
+            if waiting != nil, let context, context.channel.isActive { context.read() }
         }
 
         private func deliver() {

@@ -55,7 +55,7 @@ import Synchronization
     @discardableResult
     package func remove() -> Bool {
         guard unsafe tracefs_instance_exists(name) else { return true }
-        unsafe tracefs_trace_off(handle.pointer)
+        stop()
         freeBuffer.withLock { descriptor in
             if let open = descriptor { close(open) }
             descriptor = nil
@@ -73,11 +73,13 @@ import Synchronization
 
     // MARK: Settings
 
-    /// Writes one of the instance's files.
+    /// Writes one of the instance's files. Not by libtracefs, whose descriptors a child that is started meanwhile would inherit, and with them the instance
+    /// would stay.
     func set(_ file: String, _ value: String) throws(TracingFault) {
-        let code = unsafe tracefs_instance_file_write(handle.pointer, file, value)
-        guard code >= 0 else {
-            throw .setting(file: folder + "/" + file, value: value, SystemError(call: "write"), reason: lastReason())
+        do throws(SystemError) {
+            try TextFile.write(value, to: folder + "/" + file)
+        } catch {
+            throw .setting(file: folder + "/" + file, value: value, error, reason: lastReason())
         }
     }
 
@@ -112,13 +114,9 @@ import Synchronization
         return Int(text.prefix { $0.isNumber }) ?? kibibytes
     }
 
-    package func start() throws(TracingFault) {
-        guard unsafe tracefs_trace_on(handle.pointer) == 0 else {
-            throw .setting(file: folder + "/tracing_on", value: "1", SystemError(call: "write"), reason: nil)
-        }
-    }
+    package func start() throws(TracingFault) { try set("tracing_on", "1") }
 
-    package func stop() { unsafe tracefs_trace_off(handle.pointer) }
+    package func stop() { try? set("tracing_on", "0") }
 
     // MARK: Events
 
