@@ -3,10 +3,12 @@
 import LinuxSystem
 import Recording
 import Sessions
+import Synchronization
 
 final class RecordingLine: Sendable {
     private let folder: String
     private let isOpenEnded: Bool
+    private let shownAt = Mutex<Int64>(0)
 
     init(folder: String, isOpenEnded: Bool) {
         self.folder = folder
@@ -27,9 +29,19 @@ final class RecordingLine: Sendable {
                 "\(Self.clear)\(seconds / 60):\(seconds % 60 < 10 ? "0" : "")\(seconds % 60)   \(rate) events/s on the host   buffers \(Int(fill * 100)) % full   "
                     + (lost == 0 ? "none lost" : "\(lost) lost"))
         case .transferring(let guest, let bytes):
-            guard Self.isTerminal else { return }
+            guard Self.isTerminal, isTimeToShow() else { return }
             Terminal.printError("\(Self.clear)fetching the trace of \(guest): \(bytes >> 10) KiB")
         case .warning(let text): Terminal.printError("\(Self.clear)virtlat: \(text)\n")
+        }
+    }
+
+    /// Five times a second at the most.
+    private func isTimeToShow() -> Bool {
+        shownAt.withLock { shownAt in
+            let now = monotonicNanoseconds()
+            guard now - shownAt > 200_000_000 else { return false }
+            shownAt = now
+            return true
         }
     }
 

@@ -156,7 +156,10 @@ package final class Recorder: Sendable {
             session.guests[index].file = file
             let health = guest.health
             guest.connection.read(
-                data: { try file.take($0) },
+                data: { [plan, news] bytes in
+                    try file.take(bytes)
+                    if plan.transfer == .after { news(.transferring(guest: guest.name, bytes: file.bytes)) }
+                },
                 lost: { [self] fault in
                     health.lost.withLock { $0 = fault.reason }
                     add(fault: "\(fault.guest): \(fault.reason)")
