@@ -52,6 +52,7 @@ struct Failure: Error {
         case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text
         case let fault as TracingFault: fault.text
         case let fault as RecordingFault: fault.text
+        case let fault as CutOffSession.Fault: fault.text
         case let fault as GuestFault: fault.text
         case let fault as PreSharedKey.Fault: fault.text
         case let fault as Agent.Fault: fault.text
@@ -94,7 +95,8 @@ extension SessionFiles.Fault {
         case .noRecordings(let folder): "\(folder): holds no .dat files"
         case .unusableManifest(let fault): fault.text
         case .missingRecording(let path, let machine, .recording):
-            "\(path): is not there, though session.json names it as \(machine)'s recording. It is still being recorded, or its recorder was killed"
+            "\(path): is not there, though session.json names it as \(machine)'s recording. It is still being recorded, or its recorder was killed: "
+                + "virtlat record --recover makes a session of what is there"
         case .missingRecording(let path, let machine, _):
             "\(path): is not there, though session.json names it as \(machine)'s recording. Copy the whole folder"
         case .hostNotRecorded(let manifest, let reason):
@@ -174,6 +176,19 @@ extension Agent.Fault {
         switch self {
         case .noKey: "without a key the agent does not listen on TCP: --key-file FILE"
         case .unreachable(let address, let reason): "can't listen on \(address): \(reason)"
+        }
+    }
+}
+
+extension CutOffSession.Fault {
+    var text: String {
+        switch self {
+        case .notCutOff(let folder): "\(folder): holds no session that was cut off, so there is nothing to recover"
+        case .running(let folder): "\(folder): a recording is going on on this machine; wait for its end"
+        case .otherKernel(let folder, let recorded, let running):
+            "\(folder): was recorded on Linux \(recorded), and this is \(running): recover it there, since the formats of the events come from the kernel"
+        case .unfinished(let folder, let reason):
+            "\(folder): the session can't be finished: \(reason). What was recorded is kept there; remove the cause, then: virtlat record --recover \(folder)"
         }
     }
 }

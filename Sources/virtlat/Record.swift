@@ -12,6 +12,7 @@ struct Record: AsyncParsableCommand {
         usage: """
             virtlat record [-o FOLDER] [--vm NAME=vsock:CID[:PORT]] ... [--duration TIME] [options]
             virtlat record [-o FOLDER] [--vm NAME=tcp:HOST[:PORT] --key-file FILE] ... [options] -- COMMAND ...
+            virtlat record --recover FOLDER
             """,
         discussion: """
             Traces the host, and each guest that is named through the virtlat agent that runs in it, in ftrace instances of their own; \
@@ -65,6 +66,11 @@ struct Record: AsyncParsableCommand {
     @Flag(help: "Keep the kernels' symbols (kallsyms) in the files; virtlat does not need them.")
     var kallsyms = false
 
+    @Option(
+        help: ArgumentHelp("Record nothing, but finish the session in this folder, whose recorder was killed.", valueName: "folder"),
+        completion: .directory)
+    var recover: String?
+
     @Argument(parsing: .postTerminator, help: ArgumentHelp("Record while this runs.", valueName: "command"))
     var command: [String] = []
 
@@ -80,6 +86,10 @@ struct Record: AsyncParsableCommand {
 
     /// - Returns: the exit status.
     private func record() async throws -> Int32 {
+        if let recover {
+            try CutOffSession.recover(folder: recover)
+            return 0
+        }
         let folder = output ?? "virtlat-\(UTCTime.stamp)"
         var plan = RecordingPlan(
             folder: folder, guests: try GuestTarget.parsed(vm, keyFile: keyFile), command: command,

@@ -178,6 +178,9 @@ final class GuestConnection: Sendable {
         }
     }
 
+    /// Ends the connection in the middle of whatever goes on, which is then lost.
+    func abandon() async { await channel.close() }
+
     /// Ends the conversation.
     func close() async {
         replies.close()

@@ -20,9 +20,6 @@ extension Recorder {
         let description = session.manifest.hostDescription(sections, conversion: session.conversion)
         let size = spool.cpus.reduce(0) { $0 + spool.size(cpu: $1) }
         try HostFile.write(folder: plan.folder, spool: spool, pageSize: host.pageSize, description: description)
-        // The guard has the lifeline too, and an instance stays while one of its files is open.
-        watch.dismiss()
-        host.instance.remove()
         var scan = TraceScan()
         do {
             scan = try TraceScan(plan.folder + "/" + HostFile.name, events: session.manifest.machines[0].events, threads: Set(threads))
@@ -42,6 +39,9 @@ extension Recorder {
         session.manifest.faults = faults.withLock { $0 }
         session.manifest.outcome = session.manifest.faults.isEmpty ? .complete : .cutOff
         try session.manifest.write(folder: plan.folder)
+        // The guard has the lifeline too, and an instance stays while one of its files is open.
+        watch.dismiss()
+        host.instance.remove()
     }
 
     private func stopGuests(_ session: inout RecordingSession) async {
@@ -81,6 +81,12 @@ extension Recorder {
         var pieces = early
         if guest.health.isWell {
             var collected: [TraceSection] = []
+            // Whoever asks twice does not want to wait for it.
+            let impatience = Task { [stopRequest] in
+                while !stopRequest.isInsistent { try await Task.sleep(for: .milliseconds(200)) }
+                await guest.connection.abandon()
+            }
+            defer { impatience.cancel() }
             do {
                 let missing = try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { collected.append($0) }
                 pieces = collected

@@ -12,7 +12,7 @@ import Synchronization
 package final class Recorder: Sendable {
     let plan: RecordingPlan
     let news: @Sendable (RecordingNews) -> Void
-    private let stopRequest: StopRequest
+    let stopRequest: StopRequest
     /// What is missing, in the order in which it was found.
     let faults = Mutex<[String]>([])
 
@@ -123,6 +123,7 @@ package final class Recorder: Sendable {
         var session = RecordingSession(
             guests: guests, clock: clock,
             manifest: Manifest(plan, clock: clock, topology: topology, host: host, guests: guests))
+        var hasRecorded = false
         do {
             try session.manifest.write(folder: plan.folder)
             HostFile.reserve(folder: plan.folder)
@@ -137,12 +138,15 @@ package final class Recorder: Sendable {
                 stopRequest.make()
             }
             try await start(&session)
+            hasRecorded = true
             await measure(&session, host: host)
             try await finish(&session, host: host, spool: spool, watch: watch)
             return session.manifest
         } catch {
+            // What was recorded is never thrown away: it can be made a session of when there is space again, for example.
+            if hasRecorded { throw CutOffSession.Fault.unfinished(folder: plan.folder, reason: FaultText.of(error)) }
             for guest in session.guests { guest.file?.discard() }
-            if session.manifest.measured == nil { discardFolder(host.cpus) }
+            discardFolder(host.cpus)
             throw error
         }
     }

@@ -76,4 +76,9 @@ extension TraceFS {
         }
         return removed
     }
+
+    /// Instances of recorders and agents that live.
+    static func instancesOfOurs() throws(TracingFault) -> [String] {
+        ((try? Folder.names(in: try folder() + "/instances")) ?? []).filter { InstanceName($0) != nil }
+    }
 }
