@@ -17,7 +17,9 @@ package enum CutOffSession {
 
     /// For people: there is no instance any more.
     package static func recover(folder: String) throws {
-        guard let manifest = try Manifest.read(folder: folder), manifest.outcome == .recording else { throw Fault.notCutOff(folder: folder) }
+        guard let manifest = try Manifest.read(folder: folder), manifest.outcome == .recording else {
+            throw Fault.notCutOff(folder: folder)
+        }
         let running = SystemName.own.release
         guard manifest.machines[0].release == running else {
             throw Fault.otherKernel(folder: folder, recorded: manifest.machines[0].release, running: running)
