@@ -6,13 +6,17 @@ import Testing
 
 extension RecordTests {
     @Suite struct SpaceTests {
-        /// Processes that pass single bytes to each other: some hundred thousand events a second. It ends by itself after 4 s.
-        private static let load = "timeout 4 sh -c 'dd if=/dev/zero bs=1 2>/dev/null | dd of=/dev/null bs=1 2>/dev/null'"
+        /// Two processes that wake each other: a hundred thousand events a second and more. It ends by itself, whatever happens to who started it.
+        private static let load = """
+            coproc C { while read -r x; do echo "$x"; done; }; echo 1 >&${C[1]}
+            while ((SECONDS < 4)) && read -r -u ${C[0]} x; do echo "$x" >&${C[1]}; done
+            """
 
         private func withLoad(_ body: () async throws -> Void) async throws {
-            let load = try RunningCommand(["/bin/sh", "-c", "exec " + Self.load])
-            defer { load.send(SIGTERM) }
+            let load = try RunningCommand(["/bin/bash", "-c", Self.load])
             try await body()
+            // What comes next must not be disturbed by it.
+            _ = try await load.end()
         }
 
         @Test func `a full disk ends the recording, and what it holds can be read`() async throws {
@@ -45,7 +49,7 @@ extension RecordTests {
         @Test func `events that the ring buffer had no room for are counted`() async throws {
             let session = try RecordedSession()
             defer { session.remove() }
-            let run = try await session.record("--duration", "500ms", "--buffer-size", "64K", "--", "sh", "-c", Self.load)
+            let run = try await session.record("--duration", "500ms", "--buffer-size", "64K", "--", "bash", "-c", Self.load)
             let lost = try session.manifest().machines[0].lostEvents
             #expect(lost > 0)
             #expect(run.errors.contains("\(lost) were lost (--buffer-size)"), "\(run.errors)")
@@ -93,7 +97,7 @@ extension RecordTests {
             let session = try RecordedSession()
             defer { session.remove() }
             let agent = try await agent(availableKiB: 16_384, in: session.folder)
-            let run = try await session.record(agent.options + ["--buffer-size", "2M", "--duration", "3s", "--", "sh", "-c", Self.load])
+            let run = try await session.record(agent.options + ["--buffer-size", "2M", "--duration", "3s", "--", "bash", "-c", Self.load])
             #expect(run.errors.contains("g: the trace could not be kept (spool: Cannot allocate memory)"), "\(run.errors)")
             let manifest = try session.manifest()
             #expect(manifest.outcome == .cutOff)
