@@ -140,7 +140,11 @@ extension Recorder {
             session.manifest.machines[place].file = nil
             return file.discard()
         }
-        if description.timeShifts.isEmpty { add(fault: "\(guest.name): nothing tells how its clock relates to the host's") }
+        if description.timeShifts.isEmpty {
+            // Without that the analysis would refuse the host's file too.
+            machine.file = nil
+            add(fault: "\(guest.name): nothing tells how its clock relates to the host's, so \(guest.fileName) is left out of the session")
+        }
         try file.finish(description)
         let during = Int(clamping: guest.stopped?.bytesDuring ?? 0)
         machine.take(
