@@ -1,0 +1,33 @@
+// What is recorded is what is asked for: the recorder's list of events and the analysis know nothing of each other but through this.
+
+import PacketPath
+import Recording
+import Sessions
+import Testing
+import TraceData
+
+struct EventSetTests {
+    private static let host = Topology(
+        host: HostSystem(name: "h", release: "6.1", cpus: 1, haltPoll: nil, postedInterrupts: nil, nics: []), vms: [])
+
+    /// Events that kernels have under one of several names, or not at all on some architectures, are in both lists all the same.
+    @Test func `every event that a path asks for is recorded on that machine`() {
+        let recorded: [MachineRole: Set<String>] = [
+            .host: Set(EventSet.host(Self.host, vms: []).map(\.event.name)), .guest: Set(EventSet.guest.map(\.event.name)),
+        ]
+        for role in [MachineRole.host, .guest] {
+            for query in MarkKind.selection(role, for: [.tap]).queries {
+                #expect(recorded[role]?.contains(query.event) == true, "\(role.rawValue) \(query.event)")
+            }
+        }
+    }
+
+    /// A filter that the analysis has as well may only leave out what that leaves out.
+    @Test func `filters leave out what nobody asks for`() {
+        let filters = Dictionary(uniqueKeysWithValues: EventSet.host(Self.host, vms: []).map { ($0.event.name, $0.filter) })
+        for query in MarkKind.selection(.host, for: [.tap]).queries {
+            guard case .equals(let field, let value)? = query.condition, let filter = filters[query.event] ?? nil else { continue }
+            #expect(filter == "\(field) == \(value)", "\(query.event)")
+        }
+    }
+}
