@@ -6,7 +6,7 @@ RECORDING ?= tap-steady
 VIRTLAT = .build/release/virtlat
 STATIC = .build/static/virtlat
 
-.PHONY: help demo build static test check lab lab-images bench install clean packages lab-packages bench-packages
+.PHONY: help demo build static test check lab lab-images bench disturbance install clean packages lab-packages bench-packages
 
 help:
 	@echo "make demo     install what is missing, build, print the breakdown of a recorded session"
@@ -15,6 +15,7 @@ help:
 	@echo "make static   the same in one file without shared libraries, for guests: $(STATIC)"
 	@echo "make lab      boot a KVM host and a guest under emulation, record packets through them, print their breakdown"
 	@echo "make bench    time virtlat beside trace-cmd, libtracecmd and cat on 10 million events"
+	@echo "make disturbance   what recording does to round trips in the lab, beside trace-cmd"
 	@echo "make install  command, manual pages and shell completions below PREFIX=$(PREFIX)"
 	@echo "make clean    remove everything that was built"
 
@@ -52,6 +53,9 @@ lab-images: lab-packages
 bench: bench-packages build
 	@$(SWIFT) build -c release --product bench-trace
 	@Tests/Bench/bench
+
+disturbance: static lab-packages
+	@Tests/Bench/disturbance
 
 packages:
 	@Tests/install-packages libtraceevent-dev libtracefs-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq binutils
