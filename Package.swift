@@ -84,7 +84,7 @@ let package = Package(
         .testTarget(
             name: "RecordingTests",
             dependencies: [
-                "Recording", "PacketPath", "TraceData", "Sessions", "ClockSync", "LinuxSystem",
+                "Recording", "PacketPath", "TraceData", "Sessions", "ClockSync", "LinuxSystem", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: common),
         .testTarget(name: "CommandTests", dependencies: ["Sessions", "TestSupport"], swiftSettings: common),

@@ -87,11 +87,6 @@ int clinux_pipe(int ends[2])
 	return pipe2(ends, O_CLOEXEC);
 }
 
-pid_t clinux_thread_id(void)
-{
-	return syscall(SYS_gettid);
-}
-
 int clinux_vsock_context(uint32_t *context)
 {
 	int descriptor = open("/dev/vsock", O_RDONLY | O_CLOEXEC);

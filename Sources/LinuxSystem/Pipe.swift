@@ -1,4 +1,4 @@
-// A pipe, see pipe(7), and who the running thread is.
+// A pipe, see pipe(7).
 
 internal import CLinux
 import Glibc
@@ -26,5 +26,3 @@ package struct Pipe: ~Copyable, Sendable {
         _ = unsafe write(writeEnd, &byte, 1)
     }
 }
-
-package func currentThreadID() -> Int32 { clinux_thread_id() }

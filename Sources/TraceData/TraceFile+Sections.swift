@@ -21,7 +21,7 @@ extension TraceFile {
     }
 
     /// The number after `name:` in a line of a format file.
-    static func formatNumber(_ name: String, in line: Substring) -> Int? {
+    package static func formatNumber(_ name: String, in line: Substring) -> Int? {
         for part in line.split(separator: ";") {
             let pair = part.split(separator: ":", maxSplits: 1)
             guard pair.count == 2, pair[0].trimmingBlanks == name[...] else { continue }

@@ -4,6 +4,7 @@ import NIOCore
 
 #if DEBUG
     @testable import Recording
+    import TestSupport
     import Testing
 
     @Suite struct ProtocolTests {

@@ -47,9 +47,6 @@ int clinux_punch_hole(int descriptor, int64_t offset, int64_t count);
 /// pipe2(2), both ends closed on exec: ends[0] to read from, ends[1] to write to.
 int clinux_pipe(int ends[2]);
 
-/// gettid(2).
-pid_t clinux_thread_id(void);
-
 /// IOCTL_VM_SOCKETS_GET_LOCAL_CID of <linux/vm_sockets.h> on /dev/vsock. Returns 0, or -1 with errno; *context is 2^32 - 1 where no transport is loaded.
 int clinux_vsock_context(uint32_t *context);
 

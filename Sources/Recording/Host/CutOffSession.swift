@@ -1,6 +1,5 @@
 // Finishing a session whose recorder was killed: what the guard does with the folder, or a person when the guard was killed too.
 
-import ClockSync
 import LinuxSystem
 import Sessions
 
@@ -33,10 +32,9 @@ package enum CutOffSession {
     /// - Parameter instance: the name of the ftrace instance; nil when it is gone.
     package static func finish(folder: String, instance: String?) throws {
         guard var manifest = try Manifest.read(folder: folder), manifest.outcome == .recording else { return }
-        let conversion = manifest.cycleRate.map { CycleConversion(multiplier: $0.multiplier, shift: $0.shift, offset: 0) }
-        if !Folder.hasFile(folder + "/" + HostFile.name) { try writeHost(folder, instance, manifest, conversion) }
+        if !Folder.hasFile(folder + "/" + HostFile.name) { try writeHost(folder, instance, manifest) }
         let scan = try TraceScan(folder + "/" + HostFile.name, events: manifest.machines[0].events, threads: [])
-        manifest.takeWindow(scan, conversion)
+        manifest.takeWindow(scan)
         manifest.machines[0].lostEvents = scan.lost
         manifest.outcome = .cutOff
         manifest.faults.append("\(manifest.machines[0].name): the recorder was killed; its trace goes as far as that")
@@ -51,7 +49,7 @@ package enum CutOffSession {
         }
     }
 
-    private static func writeHost(_ folder: String, _ instance: String?, _ manifest: Manifest, _ conversion: CycleConversion?) throws {
+    private static func writeHost(_ folder: String, _ instance: String?, _ manifest: Manifest) throws {
         let cpus = try MachineTrace.tracedCPUs()
         let pageSize = try MachineTrace.subBufferSize()
         let spool = try Spool(cpus: cpus, folder: folder, prefix: HostFile.spoolPrefix, isContinued: true)
@@ -70,6 +68,6 @@ package enum CutOffSession {
             clocks: clocks, events: manifest.machines[0].events.compactMap { EventName($0.event) }, statistics: statistics,
             kernelSymbols: false)
         try HostFile.write(
-            folder: folder, spool: spool, pageSize: pageSize, description: manifest.hostDescription(sections, conversion: conversion))
+            folder: folder, spool: spool, pageSize: pageSize, description: manifest.hostDescription(sections))
     }
 }

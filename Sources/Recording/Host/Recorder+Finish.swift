@@ -17,7 +17,7 @@ extension Recorder {
         let during = host.disturbance
         let threads = ProcessEntry.threads(of: processID()) + [watch.process]
         let sections = try host.sections(kernelSymbols: plan.wantsKernelSymbols)
-        let description = session.manifest.hostDescription(sections, conversion: session.conversion)
+        let description = session.manifest.hostDescription(sections)
         let size = spool.cpus.reduce(0) { $0 + spool.size(cpu: $1) }
         try HostFile.write(folder: plan.folder, spool: spool, pageSize: host.pageSize, description: description)
         var scan = TraceScan()
@@ -26,7 +26,7 @@ extension Recorder {
         } catch {
             add(fault: "host: what was recorded can't be read back: \(error)")
         }
-        session.manifest.takeWindow(scan, session.conversion)
+        session.manifest.takeWindow(scan)
         session.manifest.machines[0].take(
             scan,
             Disturbance(usage: during.usage, during: during.bytesDuring, after: max(0, size - during.bytesDuring)))
@@ -175,7 +175,7 @@ extension Recorder {
 
 extension Manifest {
     /// host.dat's description.
-    func hostDescription(_ sections: [TraceSection], conversion: CycleConversion?) -> TraceDescription {
+    func hostDescription(_ sections: [TraceSection]) -> TraceDescription {
         var description = TraceDescription(
             sections, machine: machines[0], uname: SystemName.own.text, traceClock: traceClock, conversion: conversion)
         description.guests = guestOptions
@@ -183,7 +183,7 @@ extension Manifest {
     }
 
     /// The measured time, from the host's own markers.
-    mutating func takeWindow(_ scan: TraceScan, _ conversion: CycleConversion?) {
+    mutating func takeWindow(_ scan: TraceScan) {
         let clock = conversion ?? .nanoseconds
         guard let begin = scan.markers[.begin]?[0] else { return }
         measured = Window(begin: clock.nanoseconds(begin), end: scan.markers[.end]?[0].map { clock.nanoseconds($0) })

@@ -121,7 +121,7 @@ package final class Recorder: Sendable {
         }
         try makeFolder()
         var session = RecordingSession(
-            guests: guests, clock: clock,
+            guests: guests,
             manifest: Manifest(plan, clock: clock, topology: topology, host: host, guests: guests))
         var hasRecorded = false
         do {

@@ -44,20 +44,18 @@ struct RecordedGuest: Sendable {
 
 struct RecordingSession: Sendable {
     var guests: [RecordedGuest] = []
-    /// Trace clock of all machines.
-    var clock = ""
     var manifest: Manifest
     var hostReadings: [ClockReading] = []
     /// Raw time of the host's trace clock when KVM was asked last.
     var endTime: RawTime = 0
 
-    var conversion: CycleConversion? {
-        manifest.cycleRate.map { CycleConversion(multiplier: $0.multiplier, shift: $0.shift, offset: 0) }
-    }
+    var conversion: CycleConversion? { manifest.conversion }
 
-    init(guests: [RecordedGuest], clock: String, manifest: Manifest) {
+    /// Trace clock of all machines.
+    var clock: String { manifest.traceClock }
+
+    init(guests: [RecordedGuest], manifest: Manifest) {
         self.guests = guests
-        self.clock = clock
         self.manifest = manifest
     }
 
@@ -85,6 +83,11 @@ struct RecordingSession: Sendable {
 }
 
 extension Manifest {
+    /// From the host's cycles to ns; nil where the trace clock counts ns.
+    var conversion: CycleConversion? {
+        cycleRate.map { CycleConversion(multiplier: $0.multiplier, shift: $0.shift, offset: 0) }
+    }
+
     /// The manifest of a session that is about to be recorded.
     init(_ plan: RecordingPlan, clock: String, topology: Topology, host: MachineTrace, guests: [RecordedGuest]) {
         let system = SystemName.own

@@ -13,7 +13,6 @@ struct TraceScan {
     var ownEvents = 0
     /// Events that the kernel lost, as far as it counted them.
     var lost = 0
-    var firstTime: RawTime?
 
     private enum Kind {
         static let marker: UInt8 = 1

@@ -32,7 +32,6 @@ protocol TraceSink: AnyObject, Sendable {
         /// Bytes that were moved, by CPU.
         var moved: [Int: Int] = [:]
         var fault: SystemError?
-        var threadID: Int32 = 0
     }
 
     /// Most sub-buffers that are moved at once: what a pipe holds by default.
@@ -83,8 +82,6 @@ protocol TraceSink: AnyObject, Sendable {
 
     /// Bytes that have left the buffers.
     var moved: [Int: Int] { state.withLock { $0.moved } }
-    /// The drain's thread.
-    var threadID: Int32 { state.withLock { $0.threadID } }
 
     /// Ends the draining after everything that the buffers hold now has been moved. Tracing is off by then.
     func finish() throws(SystemError) {
@@ -98,7 +95,6 @@ protocol TraceSink: AnyObject, Sendable {
 
     private func run(_ readers: [Reader], _ stopEnd: Int32) {
         defer { readers.forEach { close($0.descriptor) } }
-        state.withLock { $0.threadID = currentThreadID() }
         do throws(SystemError) {
             let pipe = try Pipe()
             while true {

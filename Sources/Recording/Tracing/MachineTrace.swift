@@ -4,6 +4,7 @@ import Glibc
 import LinuxSystem
 import Sessions
 import Synchronization
+import TraceData
 
 /// A prepared recording of this machine. Goes from prepared to started to stopped, once.
 final class MachineTrace: Sendable {
@@ -60,12 +61,10 @@ final class MachineTrace: Sendable {
     static func subBufferSize() throws(TracingFault) -> Int {
         let text = try TraceFS.text("events/header_page")
         for line in text.split(separator: "\n") where line.contains("char data;") {
-            var numbers: [Substring: Int] = [:]
-            for part in line.split(whereSeparator: { $0 == ";" || $0 == "\t" }) {
-                let pair = part.split(separator: ":")
-                if pair.count == 2 { numbers[pair[0]] = Int(pair[1]) }
+            guard let offset = TraceFile.formatNumber("offset", in: line), let size = TraceFile.formatNumber("size", in: line) else {
+                break
             }
-            if let offset = numbers["offset"], let size = numbers["size"] { return offset + size }
+            return offset + size
         }
         return Int(sysconf(Int32(_SC_PAGESIZE)))
     }
@@ -83,7 +82,6 @@ final class MachineTrace: Sendable {
         let drain = try BufferDrain(instanceFolder: instance.folder, cpus: cpus, pageSize: pageSize, into: sink, onFault: onFault)
         state.withLock { $0.drain = drain }
         try instance.start()
-        state.withLock { $0.begun = .now }
     }
 
     /// From here on counts what is spent.
