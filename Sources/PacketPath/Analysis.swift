@@ -15,6 +15,8 @@ package struct MachineAccount: Sendable {
     package var lastTime: Nanoseconds?
     package var defects: [TraceDefect] = []
     package var containment = Containment()
+    /// Packets between recorder and agent, which no journey tells of.
+    package var recorderPackets = 0
     /// Events of the path that this machine's file has none of, by name.
     package var absentEvents: [String] = []
 }
@@ -67,7 +69,8 @@ package final class Analysis {
     ) throws(SystemError) -> AnalysisAccount {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
-            threadsOfGuests: machines.guests.map(\.threadOfCPU), lanes: stream.lanes, path: path, sink: relay)
+            threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort), lanes: stream.lanes,
+            path: path, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }
@@ -86,6 +89,7 @@ package final class Analysis {
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
+            accounts[index].recorderPackets = tracker.recorderPackets(of: index)
             accounts[index].containment = tracker.containment(of: index)
             accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
                 guard path.marks.contains(kind) || kind == .napiPoll, tracker.count(of: kind, on: index) == 0 else { return nil }

@@ -58,6 +58,10 @@ struct Flight {
         static let owed = Flags(rawValue: 512)
         /// It was sent by a thread that may have entered its system call before the recording, or in a hole.
         static let callUnknown = Flags(rawValue: 1024)
+        /// A packet of an established TCP connection.
+        static let tcp = Flags(rawValue: 2048)
+        /// A packet between the recorder and its agent: it would not be there if nobody measured.
+        static let recorders = Flags(rawValue: 4096)
     }
 
     var times = PointTimes()

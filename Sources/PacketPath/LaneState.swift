@@ -37,6 +37,8 @@ struct LaneState {
 
     /// The packet the stack is receiving, for wake-ups that happen on its behalf.
     var receiving = FlightID.none
+    /// That packet is the recorder's, and what is sent now is the answer to it.
+    var isAnsweringRecorder = false
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
     var isSettled = false
     /// The packet the driver gave to GRO last.
@@ -53,9 +55,18 @@ struct LaneState {
         isSettled = false
         pendingCount = 0
         handoverCount = 0
-        receiving = .none
+        stopReceiving()
         polled = .none
     }
+
+    // MARK: The stack
+
+    mutating func receive(_ flight: FlightID) {
+        receiving = flight
+        isAnsweringRecorder = false
+    }
+
+    mutating func stopReceiving() { receive(.none) }
 
     // MARK: NAPI
 

@@ -29,6 +29,8 @@ package struct Machine: Sendable {
     package var maps: [ClockMap]
     /// For a guest: host thread of each vCPU, where the host's file says so.
     package var threadOfCPU: [Int: Int32]
+    /// The TCP port of the guest's agent; nil when it was not reached over TCP.
+    package var agentPort: UInt16?
 
     /// CPUs that wrote events, or as many as the file counts.
     package var cpuCount: Int { file.options.cpuCount ?? file.buffers.reduce(0) { max($0, $1.cpus.count) } }
@@ -98,7 +100,7 @@ package struct Machines: Sendable {
             machines.append(
                 Machine(
                     name: name, role: .guest, file: entry.file, maps: try Self.maps(of: entry.file, host: host),
-                    threadOfCPU: option?.threadOfCPU ?? [:]))
+                    threadOfCPU: option?.threadOfCPU ?? [:], agentPort: entry.recorded?.agentPort))
         }
         all = machines
     }

@@ -9,6 +9,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case napiReceive, groMerged, napiPoll, stackReceive
     case netQueue, startXmit, xmitDone
     case copy, consume, drop
+    case tcpReceive
     case taskSwitch, waking
     case vmEntry, vmExit, injectVirq, msi, doorbell
     case sendEnter, sendExit
@@ -71,6 +72,18 @@ extension MarkKind {
             return [query("consume_skb", [skb])]
         case .drop:
             return [query("kfree_skb", [skb, .number("reason", to: .b, width: 32, required: false)])]
+        case .tcpReceive:
+            // Before Linux 6.10 it does not tell which skb it is about.
+            return isHost
+                ? []
+                : [
+                    query(
+                        "tcp_probe",
+                        [
+                            .number("skbaddr", to: .a, required: false), .number("sport", to: .b, width: 16),
+                            .number("data_len", to: .b, shift: Layout.lengthShift, width: 32),
+                        ])
+                ]
         case .taskSwitch:
             return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
         case .waking:
@@ -110,7 +123,7 @@ extension MarkKind {
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
@@ -124,6 +137,8 @@ extension Mark {
     /// Device or interrupt name in operand b.
     var name: UInt16 { UInt16(truncatingIfNeeded: b) }
     var length: Int32 { Int32(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.lengthShift)) }
+    /// tcp_probe's port on this machine.
+    var localPort: UInt16 { name }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }
     /// napi_poll's work and budget; a kernel before 4.8 does not tell the budget, which is 64 then as it is elsewhere.

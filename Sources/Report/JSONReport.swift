@@ -50,6 +50,7 @@ package enum JSONReport {
         let release: String
         let events: Int
         let lost_events: Int
+        let recorder_packets: Int
 
         init(_ machine: Machine, _ account: MachineAccount) {
             name = machine.name
@@ -58,6 +59,7 @@ package enum JSONReport {
             release = machine.file.options.release ?? ""
             events = account.events
             lost_events = account.lostEvents
+            recorder_packets = account.recorderPackets
         }
     }
 

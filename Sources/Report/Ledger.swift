@@ -1,5 +1,6 @@
 // What recording itself cost, in a line: a measurement that disturbs what it measures must say by how much.
 
+import PacketPath
 import Sessions
 
 extension AnalysisReport {
@@ -20,6 +21,8 @@ extension AnalysisReport {
         if let own = Self.sum(totals, \.ownEvents), let all = Self.sum(totals, \.allEvents) {
             parts.append("\(Decimal.grouped(own)) of \(Decimal.grouped(all)) events are the recorder's own")
         }
+        let left = account.machines.reduce(0) { $0 + $1.recorderPackets }
+        if left > 0 { parts.append("\(Decimal.counted(left, "packet")) between recorder and agent left out") }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 

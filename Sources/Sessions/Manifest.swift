@@ -140,6 +140,12 @@ package struct RecordedMachine: Codable, Sendable, Equatable {
         self.disturbance = disturbance
     }
 
+    /// The port in a TCP address.
+    package var agentPort: UInt16? {
+        guard let address, address.hasPrefix("tcp:"), let colon = address.lastIndex(of: ":") else { return nil }
+        return UInt16(address[address.index(after: colon)...])
+    }
+
     enum CodingKeys: String, CodingKey {
         case name, role, file, release, cpus
         case traceID = "trace_id"

@@ -22,7 +22,7 @@ import Testing
             "machines": .list(
                 .object([
                     "name": .text, "role": .word(["host", "guest"]), "cpus": .integer, "release": .text, "events": .integer,
-                    "lost_events": .integer,
+                    "lost_events": .integer, "recorder_packets": .integer,
                 ])),
         ]),
         "clocks": .list(

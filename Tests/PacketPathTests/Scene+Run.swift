@@ -16,13 +16,16 @@ struct Found: CustomStringConvertible {
     let unclaimed: [UnclaimedPackets]
     /// By machine, the host first.
     let containments: [Containment]
+    /// By machine: packets between recorder and agent.
+    let recorderPackets: [Int]
     /// Journeys by the times that are one packet's own.
     private var owners: [Nanoseconds: [Int]] = [:]
 
-    init(journeys: [Journey], unclaimed: [UnclaimedPackets], containments: [Containment]) {
+    init(journeys: [Journey], unclaimed: [UnclaimedPackets], containments: [Containment], recorderPackets: [Int]) {
         self.journeys = journeys
         self.unclaimed = unclaimed
         self.containments = containments
+        self.recorderPackets = recorderPackets
         for (index, journey) in journeys.enumerated() {
             for point in Packet.identity where journey.times.has(point) { owners[journey.times[point], default: []].append(index) }
         }
@@ -47,13 +50,14 @@ extension Scene {
     /// Follows the scene from its first to its last mark.
     func run() -> Found {
         let collector = Collector()
-        var tracker = Tracker(threadsOfGuests: threads, lanes: lanes, path: .tap, sink: collector)
+        var tracker = Tracker(threadsOfGuests: threads, agentPorts: agentPorts, lanes: lanes, path: .tap, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()
         return Found(
             journeys: collector.journeys, unclaimed: unclaimed,
-            containments: (0...threads.count).map { tracker.containment(of: $0) })
+            containments: (0...threads.count).map { tracker.containment(of: $0) },
+            recorderPackets: (0...threads.count).map { tracker.recorderPackets(of: $0) })
     }
 
     /// All marks, with those that no event makes: each lane begins with its first event and ends with its last one.

@@ -25,9 +25,14 @@ struct Scene {
     let lanes: [Lane]
     /// What the host's file says of vCPU threads, by guest.
     var threads: [[Int: Int32]]
+    /// TCP ports of agents, by guest.
+    let agentPorts: [UInt16?]
 
     /// Two CPUs in the host and one in each guest, unless their numbers are given.
-    init(threads: [[Int: Int32]] = [[0: 181]], hostCPUs: Int = 2, guestCPUs: [Int]? = nil, line: Line = Line()) {
+    init(
+        threads: [[Int: Int32]] = [[0: 181]], agentPorts: [UInt16?] = [], hostCPUs: Int = 2, guestCPUs: [Int]? = nil, line: Line = Line()
+    ) {
+        self.agentPorts = agentPorts
         self.threads = threads
         self.line = line
         var lanes = (0..<hostCPUs).map { Lane(machine: 0, cpu: $0) }

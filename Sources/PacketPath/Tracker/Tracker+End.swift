@@ -47,6 +47,10 @@ extension Tracker {
         guard flight.flags.contains(.seen) else { return }
         let queue = Int(flight.queue)
         let port = queue >= 0 ? Int(queues[queue].port) : Int(flight.port)
+        if flight.flags.contains(.recorders) {
+            if port >= 0 { machines[Int(ports[port].machine)].recorderPackets += 1 }
+            return
+        }
         var outcome = flight.outcome
         if flight.flags.contains(.cut) { outcome = .traceEdge }
         if flight.flags.contains(.callUnknown), outcome == .complete, port >= 0 {

@@ -28,8 +28,9 @@ extension Tracker {
                 ports[port].lastEmptied = mark.time
                 proveReceiveRingEmpty(port)
             }
-        case .stackReceive: lanes[lane].receiving = flight(mark.a, on: machine)
-        case .netQueue: guestQueued(mark, machine)
+        case .stackReceive: lanes[lane].receive(flight(mark.a, on: machine))
+        case .tcpReceive: guestReceivedTCP(mark, lane, machine)
+        case .netQueue: guestQueued(mark, lane, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)
         case .xmitDone: guestXmitDone(mark, lane)
         case .copy: if mark.inThread { guestRead(mark, machine) }
@@ -87,6 +88,19 @@ extension Tracker {
         end(id, .complete)
     }
 
+    /// TCP takes a packet of an established connection. One without data is for TCP itself, which frees it without an event.
+    private mutating func guestReceivedTCP(_ mark: Mark, _ lane: Int, _ machine: Int) {
+        let id = mark.a != 0 ? flight(mark.a, on: machine) : mark.inSoftIRQ ? lanes[lane].receiving : .none
+        let isRecorders = mark.localPort == machines[machine].agentPort
+        if isRecorders, mark.inSoftIRQ { lanes[lane].isAnsweringRecorder = true }
+        guard flights.contains(id), flights[id].direction == .receive else { return }
+        flights[id].flags.formUnion(isRecorders ? [.tcp, .recorders] : .tcp)
+        if mark.length == 0 || isRecorders {
+            unname(id)
+            end(id, .kernelConsumed)
+        }
+    }
+
     private mutating func guestConsumed(_ mark: Mark, _ machine: Int) {
         let id = flight(mark.a, on: machine)
         guard !id.isNone else { return }
@@ -94,9 +108,10 @@ extension Tracker {
             // The buffer of a packet that has been sent.
             unname(id)
             if flights[id].flags.contains(.queued) { discard(id) }
-        } else if mark.inThread {
+        } else if mark.inThread, !flights[id].flags.contains(.tcp) {
             guestRead(mark, machine)
         } else {
+            // What a thread reads of TCP, it copies.
             unname(id)
             end(id, .kernelConsumed)
         }
@@ -121,11 +136,12 @@ extension Tracker {
     // MARK: Transmit
 
     /// A packet is queued on a device, perhaps by a thread that is in a sending system call.
-    private mutating func guestQueued(_ mark: Mark, _ machine: Int) {
+    private mutating func guestQueued(_ mark: Mark, _ lane: Int, _ machine: Int) {
         guard !isTransmitting(flight(mark.a, on: machine)) else { return }
         let id = newFlight(.transmit, on: machine)
         name(id, mark.a, on: machine)
         flights[id].flags.insert(.queued)
+        if mark.inSoftIRQ, lanes[lane].isAnsweringRecorder { flights[id].flags.insert(.recorders) }
         guard mark.inThread else { return }
         let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
         if since == ThreadState.sendingUnknown {
@@ -149,6 +165,7 @@ extension Tracker {
                 flights[id].flags.insert(doubt(on: machine))
             }
         }
+        if mark.inSoftIRQ, lanes[lane].isAnsweringRecorder { flights[id].flags.insert(.recorders) }
         let port = portIndex(machine, mark.name)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)

@@ -233,7 +233,7 @@ extension Tracker {
     private mutating func marry(_ put: FlightID, _ taken: FlightID) {
         let first = flights[put]
         flights[taken].times.merge(first.times)
-        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut, .callUnknown]))
+        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders]))
         flights[taken].flags.remove(.half)
         flights[taken].wokenThread = first.wokenThread
         flights[taken].vector = first.vector

@@ -31,6 +31,10 @@ package struct Tracker: ~Copyable {
         /// The first event of all.
         var startTime = PointTimes.absent
         var containment = Containment()
+        /// The port its agent listens on, where the recorder reached it over TCP.
+        var agentPort: UInt16?
+        /// Packets between recorder and agent, which no journey tells of.
+        var recorderPackets = 0
         /// Marks of each kind seen: what was recorded at all.
         var kindCounts = InlineArray<256, Int>(repeating: 0)
     }
@@ -61,12 +65,16 @@ package struct Tracker: ~Copyable {
 
     /// - Parameters:
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
+    ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - lanes: lanes of the stream the marks come from.
-    package init(threadsOfGuests threads: [[Int: Int32]], lanes: [Lane], path: PathDescription, sink: any JourneySink) {
+    package init(
+        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], lanes: [Lane], path: PathDescription, sink: any JourneySink
+    ) {
         waypoints = Direction.allCases.map { path.waypoints($0) }
         self.sink = sink
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
+        for (guest, port) in agentPorts.enumerated() { machines[guest + 1].agentPort = port }
         for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
         for (guest, threadOfCPU) in threads.enumerated() {
             // trace-cmd writes -1 where it did not find a thread.
@@ -116,7 +124,7 @@ package struct Tracker: ~Copyable {
     mutating func pollEnded(_ mark: Mark, _ lane: Int, _ machine: Int) {
         machines[machine].napi.note(mark.a, device: mark.name, work: mark.work)
         lanes[lane].polled(mark.a, &machines[machine].napi)
-        lanes[lane].receiving = .none
+        lanes[lane].stopReceiving()
         lanes[lane].polled = .none
         lanes[lane].isSettled = true
     }
@@ -159,6 +167,9 @@ package struct Tracker: ~Copyable {
 
     /// Marks of a kind that came from a machine.
     package func count(of kind: MarkKind, on machine: Int) -> Int { machines[machine].kindCounts[Int(kind.rawValue)] }
+
+    /// Packets of a guest that were the recorder's own, and that no journey tells of.
+    package func recorderPackets(of machine: Int) -> Int { machines[machine].recorderPackets }
 
     /// What was found out about each guest's clock.
     package func containment(of machine: Int) -> Containment {

@@ -31,7 +31,7 @@ package enum EventSet {
         return requests(
             [
                 ("irq:irq_handler_entry", nil), ("irq:irq_handler_exit", nil), ("sched:sched_switch", nil), ("sched:sched_waking", nil),
-                ("net:net_dev_queue", notLoopback),
+                ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
             ] + network
                 // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
                 + calls.flatMap { call in

@@ -66,7 +66,8 @@ enum Connection {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
                     taken(try MessageChannel(on: channel), channel.remoteAddress?.description ?? "TCP")
                 }
-                .flatMap { KeepAlive.set(on: channel) }
+                .flatMap { Silence.options(of: channel) }
+                .map { Silence.watch(channel) }
             }
             .bind(host: host, port: port).get()
         }
@@ -81,19 +82,62 @@ extension MessageChannel {
     }
 }
 
-/// TCP's own probes find a peer that has vanished within 4 s (3 s, and the timers' coarseness), see tcp(7). They cost one small packet a second or two and wake nobody in user space.
+/// How the recorder finds that an agent has vanished, within 4 s (3 s, and the timers' coarseness): TCP's own probes, see tcp(7). Only the
+/// recorder probes: its packets and the answers to them can be told from the measured ones (tcp_probe in the guest), an agent's could not.
 private enum KeepAlive {
     static func set(on channel: any Channel) -> EventLoopFuture<Void> {
+        Silence.options(
+            of: channel,
+            [
+                (.socketOption(.so_keepalive), 1),
+                (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE)), 1),
+                (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL)), 1),
+                // With TCP_USER_TIMEOUT this does not matter.
+                (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPCNT)), 2),
+            ])
+    }
+}
+
+/// How the agent finds that a recorder has vanished: no segment came for 4 s, where the recorder's kernel sends one each second.
+private enum Silence {
+    private static let limit = TimeAmount.seconds(4)
+    private static let interval = TimeAmount.milliseconds(500)
+
+    static func options(
+        of channel: any Channel, _ others: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = []
+    ) -> EventLoopFuture<Void> {
         let options: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = [
-            (.socketOption(.so_keepalive), 1),
-            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE)), 2),
-            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL)), 1),
-            (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_KEEPCNT)), 2),
-            // In ms, for probes and for bytes that were sent and are not acknowledged; with it, the count above does not matter.
+            // In ms, for bytes that were sent and are not acknowledged.
             (.tcpOption(NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT)), 3000),
             (.tcpOption(.tcp_nodelay), 1),
         ]
-        return .andAllSucceed(options.map { channel.setOption($0, value: $1) }, on: channel.eventLoop)
+        return .andAllSucceed((options + others).map { channel.setOption($0, value: $1) }, on: channel.eventLoop)
+    }
+
+    static func watch(_ channel: any Channel) {
+        guard let socket = channel as? any SocketOptionProvider else { return }
+        let loop = channel.eventLoop
+        let seen = NIOLoopBoundBox((segments: UInt32(0), since: NIODeadline.now()), eventLoop: loop)
+        loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
+            guard channel.isActive else { return task.cancel() }
+            let information: EventLoopFuture<Information> = socket.unsafeGetSocketOption(
+                level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_INFO))
+            information.whenSuccess { information in
+                let segments = information.words[Information.segmentsIn]
+                if segments != seen.value.segments || segments == 0 {
+                    seen.value = (segments, .now())
+                } else if .now() - seen.value.since > limit {
+                    channel.close(promise: nil)
+                }
+            }
+        }
+    }
+
+    /// struct tcp_info of <linux/tcp.h>, of which the kernel fills in what it knows.
+    private struct Information {
+        /// tcpi_segs_in, since Linux 4.2.
+        static let segmentsIn = 35
+        var words = InlineArray<64, UInt32>(repeating: 0)
     }
 }
 

@@ -1,0 +1,112 @@
+// TCP: what it frees without an event is not taken for a read, and the recorder's own connection is left out.
+
+import PacketPath
+import Testing
+
+@Suite struct TCPTests {
+    private static let agentPort: UInt16 = 7423
+
+    /// tcp_probe; a kernel before Linux 6.10 does not tell the skb.
+    private func probe(_ packet: Packet, data: Int, port: UInt16 = 80, tellsSKB: Bool, in scene: inout Scene) {
+        scene.mark(
+            .tcpReceive, lane: scene.line.guestLane, .softIRQ, a: tellsSKB ? packet.guestSKB : 0, b: UInt64(port) | UInt64(data) << 16)
+    }
+
+    /// A packet up to TCP in the guest, which runs.
+    private func bringIn(_ packet: Packet, in scene: inout Scene) {
+        scene.bringIn([packet])
+        packet.points[.vhostRun] = scene.vhostRuns()
+        scene.vhostCopies(packet)
+        scene.signal([packet], .inGuest)
+        scene.vhostSleeps()
+        scene.enter([packet], .inGuest)
+        packet.points[.guestIRQ] = scene.guestInterrupt()
+        scene.guestReceives(packet, waking: false)
+    }
+
+    @Test(arguments: [false, true])
+    func `a bare acknowledgement is the kernel's, whoever frees its address later`(tellsSKB: Bool) {
+        var scene = Scene()
+        let packet = scene.packet(66)
+        scene.wakeSender()
+        bringIn(packet, in: &scene)
+        probe(packet, data: 0, tellsSKB: tellsSKB, in: &scene)
+        scene.guestPollEnds(work: 1)
+        // Another skb has the address by now, and some thread reads it.
+        scene.mark(.consume, lane: scene.line.guestLane, thread: scene.line.reader, a: packet.guestSKB)
+        scene.restSender()
+        let found = scene.run()
+        #expect(found.outcome(packet) == .kernelConsumed)
+        #expect(found[packet]?.times.has(.guestRead) == false)
+    }
+
+    @Test func `data is read where it is copied`() {
+        var scene = Scene()
+        let (read, unread) = (scene.packet(1066), scene.packet(566))
+        scene.wakeSender()
+        for packet in [read, unread] {
+            bringIn(packet, in: &scene)
+            probe(packet, data: packet.length - 66, tellsSKB: true, in: &scene)
+            scene.guestPollEnds(work: 1)
+        }
+        scene.reads(read, copying: true)
+        scene.mark(.consume, lane: scene.line.guestLane, thread: scene.line.reader, a: unread.guestSKB)
+        scene.restSender()
+        let found = scene.run()
+        #expect(found[read]?.points == read.points)
+        #expect(found.outcome(unread) == .kernelConsumed)
+    }
+
+    @Test(arguments: [false, true])
+    func `the recorder's packets and the answers to them are no journeys, and the order of the others holds`(tellsSKB: Bool) {
+        var scene = Scene(agentPorts: [Self.agentPort])
+        scene.transmit(scene.packets(2))
+        let before = scene.packets(2)
+        scene.receive(before)
+        let (probed, answer) = (scene.packet(66), scene.packet(66))
+        scene.wakeSender()
+        bringIn(probed, in: &scene)
+        probe(probed, data: 0, port: Self.agentPort, tellsSKB: tellsSKB, in: &scene)
+        // TCP answers at once.
+        scene.guestQueues(answer, thread: 0, .softIRQ)
+        scene.driverBegins(answer, thread: 0, .softIRQ)
+        scene.kicks(answer)
+        scene.driverEnds(answer, thread: 0, .softIRQ)
+        scene.guestPollEnds(work: 1)
+        scene.vhostRuns()
+        scene.vhostWrites(answer)
+        scene.nicSends(answer)
+        scene.vhostSleeps()
+        scene.restSender()
+        let (received, sent) = (scene.packets(2), scene.packets(2))
+        scene.receive(received)
+        scene.transmit(sent)
+        let found = scene.run()
+        #expect(found.outcomes(before + received + sent) == Array(repeating: .complete, count: 6))
+        #expect(found[probed] == nil && found[answer] == nil)
+        #expect(found.journeys.count == 8)
+        #expect(found.recorderPackets == [0, 2])
+    }
+
+    @Test func `another connection's packets count, also beside the recorder's`() {
+        var scene = Scene(agentPorts: [Self.agentPort])
+        let (probed, other) = (scene.packet(66), scene.packet(66))
+        scene.wakeSender()
+        for (packet, port) in [(probed, Self.agentPort), (other, 22)] {
+            bringIn(packet, in: &scene)
+            probe(packet, data: 0, port: port, tellsSKB: false, in: &scene)
+            scene.guestPollEnds(work: 1)
+        }
+        let answer = scene.packet()
+        scene.sends(answer)
+        scene.vhostRuns()
+        scene.vhostWrites(answer)
+        scene.nicSends(answer)
+        scene.vhostSleeps()
+        scene.restSender()
+        let found = scene.run()
+        #expect(found.outcome(other) == .kernelConsumed)
+        #expect(found.outcome(answer) == .complete)
+        #expect(found.recorderPackets == [0, 1])
+    }
+}
