@@ -69,6 +69,16 @@ package enum FaultText {
         }
     }
 
+    /// The system's own number for it, where it has one.
+    static func code(of error: any Error) -> Int32? {
+        switch error {
+        case let error as SystemError: error.errno
+        case let error as IOError: error.errnoCode
+        case let error as NIOConnectionError: error.connectionErrors.first.flatMap { code(of: $0.error) }
+        default: nil
+        }
+    }
+
     private static func of(_ error: NIOConnectionError) -> String {
         if let first = error.connectionErrors.first { return of(first.error) }
         return "the name \(error.host) is unknown"
