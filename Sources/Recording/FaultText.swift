@@ -55,6 +55,7 @@ package enum FaultText {
         switch error {
         case let fault as TracingFault: fault.text
         case let fault as ProtocolFault: fault.text
+        case SessionSlot.Fault.unusable(let error): "whether somebody records already can't be told: \(error.call): \(error.text)"
         case let error as SystemError: "\(error.call): \(error.text)"
         case NIOSSLError.uncleanShutdown, NIOSSLError.shutdownFailed, is NIOSSLCloseTimedOutError:
             // TLS has a goodbye of its own; who was killed, or cut off, does not say it.
