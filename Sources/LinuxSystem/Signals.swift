@@ -31,6 +31,16 @@ package enum Signals {
         }
     }
 
+    /// "SIGTERM", of those that are handled here.
+    package static func name(_ number: Int32) -> String {
+        switch number {
+        case SIGINT: "SIGINT"
+        case SIGTERM: "SIGTERM"
+        case SIGHUP: "SIGHUP"
+        default: "signal \(number)"
+        }
+    }
+
     private final class Keeper: Sendable {
         private let pipe: Mutex<Pipe?>
         let readEnd: Int32

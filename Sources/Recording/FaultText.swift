@@ -55,6 +55,7 @@ package enum FaultText {
         switch error {
         case let fault as TracingFault: fault.text
         case let fault as ProtocolFault: fault.text
+        case SessionSlot.Fault.unusable(let error): "whether somebody records already can't be told: \(error.call): \(error.text)"
         case let error as SystemError: "\(error.call): \(error.text)"
         case NIOSSLError.uncleanShutdown, NIOSSLError.shutdownFailed, is NIOSSLCloseTimedOutError:
             // TLS has a goodbye of its own; who was killed, or cut off, does not say it.
@@ -66,6 +67,16 @@ package enum FaultText {
         case ChannelError.connectTimeout: "no answer within 10 s"
         case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof: ProtocolFault.closed.text
         default: "\(error)"
+        }
+    }
+
+    /// The system's own number for it, where it has one.
+    static func code(of error: any Error) -> Int32? {
+        switch error {
+        case let error as SystemError: error.errno
+        case let error as IOError: error.errnoCode
+        case let error as NIOConnectionError: error.connectionErrors.first.flatMap { code(of: $0.error) }
+        default: nil
         }
     }
 

@@ -13,8 +13,8 @@ extension AnalysisReport {
         }
         for packets in account.unclaimed {
             notes.append(
-                "\(Decimal.grouped(packets.count)) packets of \(machines[packets.machine].name) \(names.name(packets.device)) have no "
-                    + "\(path.name) queue on the host: they took another path, which is not followed")
+                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) had no "
+                    + "\(path.name) queue on the host: another path was taken, which is not followed")
         }
         if flows.isEmpty { notes.append(emptyNote) }
         return notes

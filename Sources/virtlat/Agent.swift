@@ -16,7 +16,7 @@ struct AgentVerb: AsyncParsableCommand {
             """,
         discussion: """
             Runs in a guest, as root, and traces it when virtlat record on the host asks for it: one ftrace instance of its own, one \
-            session at a time, and nothing else. On vsock only the host (context id 2) is answered. On TCP both sides prove that they \
+            session at a time (of all agents on this machine together), and nothing else. On vsock only the host (context id 2) is answered. On TCP both sides prove that they \
             have the same key and everything is encrypted (TLS 1.2, ECDHE-PSK); without a key it does not listen. When the host goes away, \
             tracing is switched off and the instance removed within 5 s.
 
@@ -31,7 +31,7 @@ struct AgentVerb: AsyncParsableCommand {
                   listen on one address of this guest, where there is no vsock
 
             EXIT STATUS
-              0  ended by SIGINT or SIGTERM, or the key was made
+              0  ended by SIGINT, SIGTERM or SIGHUP, or the key was made
               1  ftrace or the address can't be used
               64 wrong usage
             """)
@@ -78,12 +78,13 @@ struct AgentVerb: AsyncParsableCommand {
                 return
             }
             let stop = StopRequest()
-            try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { _ in stop.make() }
+            try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { stop.make(by: $0) }
             let agent = Agent(
                 address, key: try keyFile.map { try PreSharedKey(file: $0) }, allowedContexts: allowedContexts, spoolFolder: spool)
             try await agent.run(
                 until: { await stop.wait() }, log: { Terminal.printError("virtlat agent: \($0)\n") },
                 listening: { [address] in Terminal.printError("virtlat agent: listening on \(address)\n") })
+            if let signal = stop.signal { Terminal.printError("virtlat agent: ended by \(Signals.name(signal))\n") }
         }
     }
 

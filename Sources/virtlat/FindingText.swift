@@ -30,11 +30,12 @@ enum FindingText {
             return count == 0 ? nil : "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
         }
         let worst = findings.map(\.severity).max() ?? .ok
+        let isOne = findings.count { $0.severity == worst } == 1
         let meaning =
             switch worst {
             case .ok: "all is well"
-            case .note: "a recording will see everything; the notes say what to keep in mind"
-            case .warning: "a recording can be made; the warnings say what it won't see, or not exactly"
+            case .note: "all is well; \(isOne ? "it says" : "they say") what to keep in mind when reading the breakdown"
+            case .warning: "a recording can be made; the warning\(isOne ? " says" : "s say") what it won't see, or not exactly"
             case .error: "a recording would fail or be of no use"
             }
         return counts.isEmpty ? meaning : "\(counts.joined(separator: ", ")): \(meaning)"

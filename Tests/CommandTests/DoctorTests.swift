@@ -19,7 +19,9 @@ import Testing
         let key = folder.path("key")
         #expect(try await Command.virtlat("agent", "--new-key", key).status == 0)
         let agent = try ChildProcess(
-            [Command.executable, "agent", "--tcp", "127.0.0.1:\(Self.port)", "--key-file", key], [:], output: folder.path("out"),
+            AgentProcess.machine("machine", in: folder) + [
+                Command.executable, "agent", "--tcp", "127.0.0.1:\(Self.port)", "--key-file", key,
+            ], [:], output: folder.path("out"),
             errors: folder.path("log"))
         defer { agent.send(SIGTERM) }
         try await wait { try folder.text("log").contains("listening") }
@@ -68,10 +70,12 @@ import Testing
     }
 
     @Test(.enabled(if: isRoot)) func `an agent that answers is described`() async throws {
-        try await withAgent { key, _ in
+        try await withAgent { key, folder in
             let found = try await findings("--vm", "web=tcp:127.0.0.1:\(Self.port)", "--key-file", key)
             let agent = try #require(found.first { $0["id"] == .text("agent") })
             #expect(agent["severity"] == .text("ok") && agent["machine"] == .text("web"), "\(agent)")
+            let log = try folder.text("log")
+            #expect(log.contains("session of virtlat doctor on ") && log.contains(" (127.0.0.1:"), "\(log)")
             #expect(found.contains { $0["id"] == .text("agent.vm") })
             #expect(found.contains { $0["id"] == .text("memory") && $0["machine"] == .text("web") })
         }
@@ -96,7 +100,8 @@ import Testing
             try await wait { try folder.text("recording").contains("virtlat: recording") }
             let found = try await findings("--vm", target, "--key-file", key, status: 1)
             let agent = try #require(found.first { $0["id"] == .text("agent") })
-            #expect(try agent.text("statement").contains("busy"), "\(agent)")
+            #expect(try agent.text("statement").contains("busy: it has been recording for virtlat record on "), "\(agent)")
+            #expect(try agent.text("remedy").contains("Wait until"), "\(agent)")
             recorder.send(SIGINT)
             try await wait { if case .running = recorder.state { false } else { true } }
         }

@@ -32,7 +32,7 @@ import Testing
 
     /// What is not well on a host that `change` was made to.
     private func findings(
-        wantsGuests: Bool = true, output: String = "/tmp/virtlat-no-such-session",
+        wantsGuests: Bool = true, names: [Int32: String] = [:], output: String = "/tmp/virtlat-no-such-session",
         _ change: (FabricatedSystem, inout TracingFacts) throws -> Void
     ) throws -> [Finding] {
         let system = try Self.host()
@@ -41,7 +41,7 @@ import Testing
         var facts = Self.facts(EventSet.host(whole, vms: []))
         try change(system, &facts)
         let (topology, gaps) = Topology.discover(in: system.root)
-        return Doctor(system.root).findings(host: facts, topology, gaps, wantsGuests: wantsGuests, output: output)
+        return Doctor(system.root).findings(host: facts, topology, gaps, wantsGuests: wantsGuests, names: names, output: output)
     }
 
     private func bad(_ findings: [Finding]) -> [Finding] { findings.filter { $0.severity > .note } }
@@ -57,6 +57,31 @@ import Testing
         #expect(found.filter { $0.severity == .note }.map(\.id) == ["kvm.halt_poll"])
         #expect(found.filter { $0.id == "clock.offset" }.map(\.machine) == ["g3", "g4"])
         #expect(found.filter { $0.id == "vm.vhost" }.allSatisfy { $0.severity == .ok })
+    }
+
+    @Test func `a guest that somebody has named is called so and nothing else, the others as QEMU calls them`() throws {
+        let found = try findings(names: [100: "web"]) { system, _ in try system.delete("proc/200/fd/20") }
+        #expect(Set(found.map(\.machine)) == ["l1", "web", "g4"])
+        #expect(found.filter { $0.id == "clock.offset" }.map(\.machine) == ["web", "g4"])
+        #expect(found.filter { $0.id == "vm.vhost" }.map(\.machine) == ["web", "g4"])
+    }
+
+    @Test func `a clock's evidence is said, and nothing of how exact it is`() throws {
+        func statement(_ change: (FabricatedSystem) throws -> Void) throws -> String? {
+            try findings { system, _ in try change(system) }.first { $0.id == "clock.offset" }?.statement
+        }
+        func ratio(_ ratio: UInt64) -> (FabricatedSystem) throws -> Void {
+            { system in
+                for vcpu in ["vcpu0", "vcpu1"] {
+                    try system.write("\(ratio)\n", "debug/kvm/100-8/\(vcpu)/tsc-scaling-ratio")
+                    try system.write("48\n", "debug/kvm/100-8/\(vcpu)/tsc-scaling-ratio-frac-bits")
+                }
+            }
+        }
+        let told = "KVM tells the TSC offset of each vCPU; "
+        #expect(try statement { _ in } == told + "it tells no scaling of the TSC")
+        #expect(try statement(ratio(1 << 48)) == told + "the TSC is not scaled")
+        #expect(try statement(ratio(3 << 47)) == told + "the TSC is scaled, by a ratio that it tells too")
     }
 
     @Test func `whatever is not well says what it means and what to do`() throws {

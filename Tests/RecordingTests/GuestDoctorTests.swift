@@ -70,6 +70,17 @@ import Testing
         #expect(none.first { $0.id == "memory" }?.severity == .error)
     }
 
+    @Test func `a guest whose agent does not answer is still one machine, known by its context id`() async throws {
+        let system = try DoctorTests.host()
+        defer { system.remove() }
+        // No agent is on port 1.
+        let target = GuestTarget(name: "web", address: .vsock(cid: 3, port: 1))
+        let found = await Doctor(system.root).host(guests: [target], key: nil, output: "session")
+        #expect(Set(found.map(\.machine)) == ["l1", "web", "g4"])
+        #expect(found.contains { $0.id == "clock.offset" && $0.machine == "web" })
+        #expect(found.first { $0.id == "agent" }?.severity == .error)
+    }
+
     @Test func `a context id that no VM has is said, with those that are there`() async throws {
         let system = try DoctorTests.host()
         defer { system.remove() }

@@ -100,6 +100,15 @@ import NIOCore
             }
         }
 
+        @Test(arguments: ["", "virtlat record\nsession ended", "a\tb", String(repeating: "x", count: 201), "\u{1b}[2J"])
+        func `who asks is one line that is not long`(peer: String) throws {
+            #expect(throws: ProtocolFault.malformed(message: "message 1", field: "peer")) {
+                try SampleMessages.read(SampleMessages.bytes(.hello(.init(peer: peer))))
+            }
+            let longest = Message.hello(.init(peer: String(repeating: "x", count: 200)))
+            #expect(try SampleMessages.read(SampleMessages.bytes(longest)) == longest)
+        }
+
         @Test func `bytes that are no UTF-8 are no text`() {
             #expect(throws: ProtocolFault.self) { try SampleMessages.read(SampleMessages.message(75) { $0.text([0xc3, 0x28]) }) }
         }

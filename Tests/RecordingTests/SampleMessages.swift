@@ -19,7 +19,7 @@ import NIOCore
                     name: "g3", release: "6.1.0", uname: "Linux g3 6.1.0 x86_64", cpus: 2, pageSize: 4096, longSize: 8,
                     availableMemoryKiB: 123_456, clocks: ["local", "x86-tsc"], networkAddresses: ["52:54:00:00:00:03"],
                     remarks: ["no \"KVM virtual PTP\" clock:\tµs are lost\nhere"])),
-            .busy(Message.Busy(seconds: 61, peer: "virtlat record on l2, process 3 (vsock context 2)")),
+            .busy(Message.Busy(seconds: 61, peer: "virtlat record on l2, process 3 (vsock CID 2)")),
             .prepared(
                 Message.Prepared(
                     bufferKiB: 8195, enabled: [.init(name: "irq:softirq_raise", filter: "vec == 3")], absent: ["net:nothing"],

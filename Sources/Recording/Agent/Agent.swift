@@ -28,12 +28,6 @@ package struct Agent: Sendable {
         case unreachable(address: String, reason: String)
     }
 
-    /// Whose session it is.
-    private struct Holder: Sendable {
-        var peer: String
-        var since: Int64
-    }
-
     /// Listens until `stop` ends.
     /// - Parameters:
     ///   - log: a line for people.
@@ -46,7 +40,6 @@ package struct Agent: Sendable {
         // What another agent or recorder left here when it was killed.
         for name in try TraceFS.removeStale() { log("removed the ftrace instance \(name) of a process that is gone") }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let slot = Slot()
         let conversations = Conversations()
         let server: any Channel
         do {
@@ -54,7 +47,7 @@ package struct Agent: Sendable {
                 address, key: key, allowedContexts: allowedContexts, on: group,
                 refused: { log("refused a connection from \($0)") },
                 taken: { channel, peer in
-                    conversations.add(channel, Task { await converse(channel, from: peer, slot: slot, log: log) })
+                    conversations.add(channel, Task { await converse(channel, from: peer, log: log) })
                 })
         } catch {
             try? await group.shutdownGracefully()
@@ -67,49 +60,47 @@ package struct Agent: Sendable {
         try await group.shutdownGracefully()
     }
 
-    private func converse(_ channel: MessageChannel, from peer: String, slot: Slot, log: @Sendable (String) -> Void) async {
+    private func converse(_ channel: MessageChannel, from peer: String, log: @Sendable (String) -> Void) async {
         do {
             channel.expectAnswer(true)
             guard case .hello(let hello) = try await channel.receive() else { throw ProtocolFault.notVirtlat }
             channel.expectAnswer(false)
             let who = "\(hello.peer) (\(peer))"
-            if hello.version != Message.version {
-                try await channel.send(.refused(Message.Refusal(reason: ProtocolFault.version(theirs: hello.version).text)))
-            } else if let holder = slot.take(who) {
-                log("busy, so \(who) has to wait")
-                let seconds = (monotonicNanoseconds() - holder.since) / 1_000_000_000
-                try await channel.send(.busy(Message.Busy(seconds: UInt32(clamping: seconds), peer: holder.peer)))
-            } else {
-                defer { slot.free() }
-                log("session of \(who)")
-                var session = AgentSession(channel, spoolFolder: spoolFolder)
-                do {
-                    try await session.run()
-                    log("session ended")
-                } catch {
-                    log("session ended early: \(FaultText.of(error)); tracing is off")
-                }
-            }
+            guard hello.version == Message.version else { throw ProtocolFault.version(theirs: hello.version) }
+            try await serve(channel, who, log: log)
+        } catch let fault as ProtocolFault where fault != .closed {
+            log("refused \(peer): \(fault.text)")
+            try? await channel.send(.refused(Message.Refusal(reason: fault.text)))
         } catch {
             log("connection from \(peer): \(FaultText.of(error))")
         }
         await channel.close()
     }
 
-    /// One session at a time.
-    private final class Slot: Sendable {
-        private let holder = Mutex<Holder?>(nil)
-
-        /// - Returns: who has it already; nil when it is ours now.
-        func take(_ peer: String) -> Holder? {
-            holder.withLock { holder in
-                if let holder { return holder }
-                holder = Holder(peer: peer, since: monotonicNanoseconds())
-                return nil
-            }
+    private func serve(_ channel: MessageChannel, _ who: String, log: @Sendable (String) -> Void) async throws {
+        var slot: SessionSlot?
+        do {
+            slot = try SessionSlot(for: who)
+        } catch SessionSlot.Fault.held(let holder) {
+            log("refused \(who): this machine is busy with \(holder.peer), for \(holder.seconds) s")
+            return try await channel.send(.busy(Message.Busy(seconds: UInt32(clamping: holder.seconds), peer: holder.peer)))
+        } catch {
+            log("refused \(who): \(FaultText.of(error))")
+            return try await channel.send(.refused(Message.Refusal(reason: FaultText.of(error))))
         }
-
-        func free() { holder.withLock { $0 = nil } }
+        log("session of \(who)")
+        var session = AgentSession(channel, spoolFolder: spoolFolder)
+        let end: String
+        do {
+            try await session.run()
+            end = "session ended"
+        } catch {
+            end = "session ended early: \(FaultText.of(error)); tracing is off"
+        }
+        withExtendedLifetime(slot) {}
+        // Before it is logged: a serial console takes its time, and the next recorder may be here already.
+        slot = nil
+        log(end)
     }
 
     /// All that go on, so that none is left behind at the end.

@@ -26,7 +26,7 @@ struct AgentAnswer: Sendable {
         Message.Welcome, GuestFault
     > {
         do {
-            let connection = try await GuestConnection.open(target, key: key, on: group)
+            let connection = try await GuestConnection.open(target, as: .doctor, key: key, on: group)
             // TLS says goodbye both ways, so somebody has to read theirs.
             connection.read(data: { _ in }, lost: { _ in })
             await connection.close()
@@ -34,6 +34,24 @@ struct AgentAnswer: Sendable {
         } catch {
             return .failure(error as? GuestFault ?? GuestFault(guest: target.name, reason: FaultText.of(error)))
         }
+    }
+}
+
+extension [AgentAnswer] {
+    /// What the guests that are named are called, by their virtual machines' processes.
+    func names(in topology: Topology) -> [Int32: String] {
+        var names: [Int32: String] = [:]
+        for answer in self {
+            let vm: VirtualMachine? =
+                switch (answer.result, answer.target.address) {
+                case (.success(let welcome), _): topology.vm(of: answer.target, welcome)
+                // Who does not answer is known by where it was asked.
+                case (.failure, .vsock(let cid, _)): topology.vm(cid: cid)
+                case (.failure, .tcp): topology.vm(named: answer.target.name)
+                }
+            if let vm, names[vm.process] == nil { names[vm.process] = answer.target.name }
+        }
+        return names
     }
 }
 
@@ -54,13 +72,14 @@ struct AgentCheck {
         case .failure(let fault):
             return [
                 Finding(
-                    "agent", .error, name, fault.reason, meaning: "nothing is recorded as long as one guest that is named can't be reached",
+                    "agent", .error, name, fault.reason,
+                    meaning: "nothing is recorded as long as one guest that is named does not answer, or is busy",
                     remedy: remedy(fault, answer.target.address))
             ]
         case .success(let welcome):
-            let cpus = "\(welcome.cpus) CPU\(welcome.cpus == 1 ? "" : "s")"
             let greeting =
-                "its agent answers at \(answer.target.address): \(welcome.name), Linux \(welcome.release), \(cpus), protocol \(welcome.version)"
+                "its agent answers at \(answer.target.address): \(welcome.name), Linux \(welcome.release), "
+                + "\(Finding.counted(Int(welcome.cpus), "CPU")), protocol \(welcome.version)"
             return [Finding("agent", .ok, name, greeting), vm(answer.target, welcome)] + clock(name, welcome)
                 + SpaceCheck(machine: name).memory(availableKiB: Int(clamping: welcome.availableMemoryKiB), cpus: Int(welcome.cpus))
                 + welcome.remarks.map {
@@ -71,7 +90,7 @@ struct AgentCheck {
 
     /// What the host itself knows about an agent that does not answer.
     private func remedy(_ fault: GuestFault, _ address: AgentAddress) -> String? {
-        guard case .vsock(let cid, _) = address, fault.remedy != nil, topology.vm(cid: cid) == nil, !topology.vms.isEmpty else {
+        guard case .vsock(let cid, _) = address, fault.isUnreachable, topology.vm(cid: cid) == nil, !topology.vms.isEmpty else {
             return fault.remedy
         }
         let known = topology.vms.compactMap { vm in vm.cid.map { "\(vm.label) has \($0)" } }
@@ -97,7 +116,8 @@ struct AgentCheck {
                 meaning: "a session has each guest once", remedy: "name it once, with --vm")
         }
         return Finding(
-            "agent.vm", .ok, target.name, "it is the virtual machine \(vm.label), process \(vm.process), \(vm.vcpus.count) vCPUs")
+            "agent.vm", .ok, target.name,
+            "it is the virtual machine \(vm.label), process \(vm.process), \(Finding.counted(vm.vcpus.count, "vCPU"))")
     }
 
     private func clock(_ name: String, _ welcome: Message.Welcome) -> [Finding] {
@@ -126,13 +146,16 @@ struct AgentCheck {
             host: clocks, guests: welcomes.map(\.1.clocks), hasConversion: hasConversion,
             kvmReadings: welcomes.map { topology.vm(of: $0.0, $0.1)?.kvmReadings(.begin, in: system) ?? [] })
         guard clock != "x86-tsc" else {
-            return Finding("clock.session", .ok, host, "the session's trace clock would be x86-tsc, exact by KVM's TSC offsets")
+            return Finding(
+                "clock.session", .ok, host,
+                "the session's trace clock would be x86-tsc, the same counter for all machines but for KVM's TSC offsets, which can be read"
+            )
         }
         return Finding(
             "clock.session", clocks.contains("x86-tsc") ? .warning : .note, host, "the session's trace clock would be \(clock)",
             meaning:
                 "guests' times are known to half a round trip between recorder and agent (tens of µs), or to what the trace's own events bound",
             remedy: clocks.contains("x86-tsc")
-                ? "KVM's TSC offset of each guest that is named makes it exact: see clock.tsc, clock.offset and agent.vm" : nil)
+                ? "x86-tsc takes KVM's TSC offset of each guest that is named: see clock.tsc, clock.offset and agent.vm" : nil)
     }
 }

@@ -28,7 +28,9 @@ struct EventCheck {
         }
         if found.allSatisfy({ $0.severity == .ok }) {
             found.insert(
-                Finding("events", .ok, machine, "\(facts.enabled.count) events can be recorded, none that matters is missing"), at: 0)
+                Finding(
+                    "events", .ok, machine, "\(Finding.counted(facts.enabled.count, "event")) can be recorded, none that matters is missing"
+                ), at: 0)
         }
         return found
     }

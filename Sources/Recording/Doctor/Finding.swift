@@ -31,6 +31,11 @@ package struct Finding: Equatable, Sendable {
     }
 }
 
+extension Finding {
+    /// "1 vCPU", "2 vCPUs".
+    static func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
+}
+
 extension Finding: Encodable {
     enum CodingKeys: String, CodingKey { case id, severity, machine, statement, meaning, remedy }
 

@@ -11,6 +11,8 @@ struct KVMCheck {
     var machine: String
     /// Guests are to be recorded.
     var wantsGuests: Bool
+    /// What guests are called by who looks, by their virtual machines' processes.
+    var names: [Int32: String]
     var isX86: Bool
 
     static func isLoaded(_ system: SystemRoot) -> Bool { Folder.exists(system.sys + "/module/kvm") }
@@ -33,8 +35,8 @@ struct KVMCheck {
                 remedy: "modprobe kvm_intel, or kvm_amd")
         }
         guard topology.vms.isEmpty else {
-            let names = topology.vms.map { "\($0.label)" }.joined(separator: ", ")
-            return Finding("kvm", .ok, machine, "\(topology.vms.count) virtual machine\(topology.vms.count == 1 ? "" : "s"): \(names)")
+            let labels = topology.vms.map(\.label).joined(separator: ", ")
+            return Finding("kvm", .ok, machine, "\(Finding.counted(topology.vms.count, "virtual machine")): \(labels)")
         }
         return Finding(
             "kvm", wantsGuests ? .warning : .note, machine, "no virtual machine uses KVM here",
@@ -84,20 +86,28 @@ struct KVMCheck {
 
     // MARK: One VM
 
-    /// KVM's word on the clock, which alone makes it exact.
+    private func name(of vm: VirtualMachine) -> String { names[vm.process] ?? vm.label }
+
+    /// KVM's word on the clock, the best evidence there is.
     private func offsets(of vm: VirtualMachine) -> Finding? {
         // arch/x86/kvm/debugfs.c; no other architecture has it.
         guard isX86 else { return nil }
         let readings = vm.kvmReadings(.begin, in: system)
         guard readings.isEmpty || readings.count < vm.vcpus.count else {
-            return Finding("clock.offset", .ok, vm.label, "the TSC offset of each vCPU can be read: the clock is exact")
+            return Finding("clock.offset", .ok, name(of: vm), "KVM tells the TSC offset of each vCPU; \(Self.scaling(readings))")
         }
         return Finding(
-            "clock.offset", .warning, vm.label,
-            "KVM does not tell the TSC offset of \(readings.isEmpty ? "its vCPUs" : "\(vm.vcpus.count - readings.count) of its \(vm.vcpus.count) vCPUs")",
+            "clock.offset", .warning, name(of: vm),
+            "KVM does not tell the TSC offset of \(readings.isEmpty ? "its vCPUs" : "\(vm.vcpus.count - readings.count) of its \(Finding.counted(vm.vcpus.count, "vCPU"))")",
             meaning: ClockCheck.instead,
             remedy: gaps.isEmpty
                 ? "ls \(system.kvm)/\(vm.process)-*/vcpu0/tsc-offset, as root" : "mount -t debugfs none \(system.debug), as root")
+    }
+
+    /// What KVM says of the guest TSC's rate, arch/x86/kvm/debugfs.c: files that are there where the CPU can scale.
+    private static func scaling(_ readings: [KVMReading]) -> String {
+        if readings.contains(where: \.isScaled) { return "the TSC is scaled, by a ratio that it tells too" }
+        return readings.allSatisfy { $0.ratio != nil } ? "the TSC is not scaled" : "it tells no scaling of the TSC"
     }
 
     /// Who moves the packets between tap and guest.
@@ -106,16 +116,16 @@ struct KVMCheck {
         guard !taps.isEmpty else {
             guard vm.devices.isEmpty, !gaps.contains(.closedProcesses([vm.process])) else { return nil }
             return Finding(
-                "vm.devices", .note, vm.label, "no tap, macvtap or passed-through device was found",
+                "vm.devices", .note, name(of: vm), "no tap, macvtap or passed-through device was found",
                 meaning: "packets of another plumbing (vhost-user, slirp) can't be followed")
         }
         // A vsock device has a worker of the same name, so workers can't be counted; what is open can.
         let open = ProcessFolder(vm.process, in: system).descriptors.count { $0.link == "/dev/vhost-net" }
         let queues = taps.reduce(0) { $0 + $1.queues }
         let names = taps.map(\.name).joined(separator: ", ")
-        guard open < queues else { return Finding("vm.vhost", .ok, vm.label, "vhost serves \(names)") }
+        guard open < queues else { return Finding("vm.vhost", .ok, name(of: vm), "vhost serves \(names)") }
         return Finding(
-            "vm.vhost", .warning, vm.label,
+            "vm.vhost", .warning, name(of: vm),
             open == 0 ? "no vhost serves \(names)" : "vhost serves \(open) of the \(queues) queues of \(names)",
             meaning: "QEMU's own thread moves the packets: the stages of vhost are its, and its other work is in them",
             remedy:

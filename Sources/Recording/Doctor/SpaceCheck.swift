@@ -9,7 +9,7 @@ struct SpaceCheck {
     func memory(_ facts: TracingFacts) -> [Finding] {
         guard facts.cpus > 0, let available = facts.availableKiB else { return [] }
         let memory = "\(Self.size(available)) of memory are available"
-        guard let buffer = facts.bufferKiB else { return [tooSmall("\(facts.cpus) CPUs, and only \(memory)")] }
+        guard let buffer = facts.bufferKiB else { return [tooSmall("\(Finding.counted(facts.cpus, "CPU")), and only \(memory)")] }
         return [size(of: buffer, cpus: facts.cpus, memory)]
     }
 
@@ -18,7 +18,7 @@ struct SpaceCheck {
         guard available > 0, cpus > 0 else { return [] }
         let memory = "\(Self.size(available)) of memory are available"
         guard let buffer = try? MachineTrace.bufferSize(nil, cpus: cpus, availableKiB: available) else {
-            return [tooSmall("\(cpus) CPUs, and only \(memory)")]
+            return [tooSmall("\(Finding.counted(cpus, "CPU")), and only \(memory)")]
         }
         return [size(of: buffer, cpus: cpus, memory)]
     }
@@ -29,7 +29,7 @@ struct SpaceCheck {
     }
 
     private func size(of buffer: Int, cpus: Int, _ memory: String) -> Finding {
-        let statement = "ring buffers of \(Self.size(buffer)) on each of \(cpus) CPU\(cpus == 1 ? "" : "s"); \(memory)"
+        let statement = "ring buffers of \(Self.size(buffer)) on each of \(Finding.counted(cpus, "CPU")); \(memory)"
         guard buffer < MachineTrace.defaultBufferKiB else { return Finding("memory", .ok, machine, statement) }
         return Finding(
             "memory", .note, machine, statement + ", of which a quarter is taken at the most",

@@ -23,6 +23,8 @@ package struct GuestFault: Error, Sendable {
     package var reason: String
     /// What to do about it, where that is known.
     package var remedy: String?
+    /// No connection was made at all.
+    var isUnreachable = false
 
     package var text: String { "\(guest): \(reason)\(remedy.map { ". \($0)" } ?? "")" }
 }
@@ -67,8 +69,13 @@ final class GuestConnection: Sendable {
         }
     }
 
+    /// Who asks an agent.
+    enum Asker: String { case record, doctor }
+
     /// - Throws: `GuestFault`, which says why the agent could not be reached.
-    static func open(_ target: GuestTarget, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> GuestConnection {
+    static func open(_ target: GuestTarget, as asker: Asker = .record, key: PreSharedKey?, on group: any EventLoopGroup) async throws
+        -> GuestConnection
+    {
         func fault(_ reason: String, _ remedy: String? = nil) -> GuestFault {
             GuestFault(guest: target.name, reason: reason, remedy: remedy)
         }
@@ -76,35 +83,31 @@ final class GuestConnection: Sendable {
         do {
             channel = try await Connection.open(target.address, key: key, on: group)
         } catch {
-            throw fault("its agent can't be reached at \(target.address): \(FaultText.of(error))", Self.remedy(target.address))
+            let obstacle = Obstacle(error, at: target.address)
+            throw GuestFault(
+                guest: target.name, reason: "its agent can't be reached at \(target.address): \(obstacle.reason)", remedy: obstacle.remedy,
+                isUnreachable: true)
         }
         channel.expectAnswer(true)
         defer { channel.expectAnswer(false) }
         do {
             let system = SystemName.own
-            channel.post(.hello(Message.Hello(peer: "virtlat record on \(system.name), process \(processID())")))
+            channel.post(.hello(Message.Hello(peer: "virtlat \(asker.rawValue) on \(system.name), process \(processID())")))
             switch try await channel.receive() {
             case .welcome(let welcome):
                 guard welcome.version == Message.version else { throw ProtocolFault.version(theirs: welcome.version) }
                 return GuestConnection(target, welcome, channel)
             case .busy(let busy):
-                throw fault("its agent is busy: it has been recording for \(busy.peer) for \(busy.seconds) s")
+                throw fault(
+                    "its agent is busy: it has been recording for \(busy.peer), for \(busy.seconds) s",
+                    "Wait until that has ended, or end it (Ctrl-C, or kill its process, on the host it runs on)")
             case .refused(let refusal): throw fault("its agent refuses: \(refusal.reason)")
             case let other: throw ProtocolFault.unexpected(other.name)
             }
         } catch {
             await channel.close()
             if let fault = error as? GuestFault { throw fault }
-            throw fault("at \(target.address): \(FaultText.of(error))")
-        }
-    }
-
-    private static func remedy(_ address: AgentAddress) -> String {
-        switch address {
-        case .vsock:
-            "In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). On the host: modprobe vhost_vsock, and a vhost-vsock-pci "
-                + "device with this guest-cid"
-        case .tcp: "In the guest: virtlat agent --tcp ADDRESS --key-file FILE"
+            throw fault("at \(target.address): \(FaultText.of(error))", "What the agent prints in the guest may say more")
         }
     }
 

@@ -13,6 +13,7 @@ package final class StopRequest: Sendable {
         var count = 0
         var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var nextID: UInt64 = 0
+        var signal: Int32?
     }
 
     package init() {}
@@ -21,9 +22,14 @@ package final class StopRequest: Sendable {
     /// It was asked for more than once.
     package var isInsistent: Bool { state.withLock { $0.count > 1 } }
 
-    package func make() {
+    /// The signal that asked for it first.
+    package var signal: Int32? { state.withLock { $0.signal } }
+
+    /// - Parameter signal: what asks for it, where it is one.
+    package func make(by signal: Int32? = nil) {
         let waiting = state.withLock { state in
             state.count += 1
+            if state.signal == nil { state.signal = signal }
             defer { state.waiting = [:] }
             return state.waiting.values
         }

@@ -8,6 +8,8 @@ struct FieldReader {
 
     /// No text is longer: a filter fits into a page.
     static let longestText = 4096
+    /// A machine's name takes 64 of it.
+    static let longestLine = 200
     /// No list has more items.
     static let longestList = 8192
 
@@ -37,6 +39,13 @@ struct FieldReader {
             let text = String(validating: bytes, as: UTF8.self),
             text.unicodeScalars.allSatisfy(Self.isHarmless)
         else { throw fault(field) }
+        return text
+    }
+
+    /// Text that is part of a line wherever it is shown: not long, not empty, and no newline or tab to feign another.
+    mutating func line(_ field: String) throws(ProtocolFault) -> String {
+        let text = try text(field)
+        guard (1...Self.longestLine).contains(text.utf8.count), !text.contains(where: { "\n\t".contains($0) }) else { throw fault(field) }
         return text
     }
 

@@ -91,7 +91,7 @@ extension Message {
         switch fields.type {
         case 1:
             guard try fields.text("magic") == Self.magic else { throw .notVirtlat }
-            self = .hello(Hello(version: try fields.number("version"), peer: try fields.text("peer")))
+            self = .hello(Hello(version: try fields.number("version"), peer: try fields.line("peer")))
         case 2:
             let clock = try fields.text("clock")
             let size: UInt32 = try fields.number("buffer")

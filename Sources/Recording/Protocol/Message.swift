@@ -31,7 +31,7 @@ enum Message: Equatable, Sendable {
 
     struct Hello: Equatable, Sendable {
         var version = Message.version
-        /// Who asks, for people: "host l1, process 1234".
+        /// Who asks, for people: "virtlat record on l1, process 1234".
         var peer: String
     }
 

@@ -51,9 +51,9 @@ enum Connection {
             return try await bootstrap.childChannelInitializer { channel in
                 Peer.context(of: channel).flatMapThrowing { cid in
                     guard let allowedContexts, !allowedContexts.contains(cid) else {
-                        return taken(try MessageChannel(on: channel), "vsock context \(cid)")
+                        return taken(try MessageChannel(on: channel), "vsock CID \(cid)")
                     }
-                    refused("vsock context \(cid)")
+                    refused("vsock CID \(cid)")
                     throw ProtocolFault.closed
                 }
             }
@@ -64,7 +64,7 @@ enum Connection {
             return try await bootstrap.childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
-                    taken(try MessageChannel(on: channel), channel.remoteAddress?.description ?? "TCP")
+                    taken(try MessageChannel(on: channel), channel.remoteAddress?.text ?? "TCP")
                 }
                 .flatMap { Silence.options(of: channel) }
                 .map { Silence.watch(channel) }
@@ -138,6 +138,14 @@ private enum Silence {
         /// tcpi_segs_in, since Linux 4.2.
         static let segmentsIn = 35
         var words = InlineArray<64, UInt32>(repeating: 0)
+    }
+}
+
+extension SocketAddress {
+    /// "10.0.0.3:39120", "[fe80::1]:39120".
+    var text: String {
+        guard let ipAddress, let port else { return "a local socket" }
+        return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
     }
 }
 

@@ -10,6 +10,9 @@ struct AgentProcess {
     let port: Int
     let host: String
 
+    /// What puts a program on the agent's machine, so that they know of each other's sessions.
+    let machine: [String]
+
     var key: String { folder.path("key") }
     var address: String { "tcp:\(host):\(port)" }
     /// What a recorder needs to record it as `g`.
@@ -21,19 +24,29 @@ struct AgentProcess {
     init(on host: String = "127.0.0.1", behind prefix: [String] = [], _ options: String...) async throws {
         folder = try TemporaryFolder()
         self.host = host
+        machine = try Self.machine("machine", in: folder)
         // Ports of nobody in particular; one that is taken is tried no more.
         port = 20_000 + Int(getpid()) % 5000 * 2 + Int.random(in: 0...1) * 15_000
         let made = try await Command.virtlat("agent", "--new-key", folder.path("key"))
         try #require(made.status == 0, "\(made)")
         command = try RunningCommand(
-            prefix + [Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key")] + options)
+            prefix + machine + [Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key")] + options)
         try await command.wait(for: "listening on")
+    }
+
+    /// Runs a program on a machine of its own, as far as agents can tell: what they lock, tracefs' README, is a file in `folder` there.
+    static func machine(_ name: String, in folder: TemporaryFolder) throws -> [String] {
+        try folder.write([], to: name)
+        let unshare = try Command.path(of: "unshare", package: "util-linux")
+        let mount = "mount --bind \"$0\" /sys/kernel/tracing/README && exec \"$@\""
+        return [unshare, "--mount", "/bin/sh", "-c", mount, folder.path(name)]
     }
 
     /// Ends it, which leaves nothing.
     func end(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         command.send(SIGTERM)
-        #expect(try await command.end().status == 0, sourceLocation: sourceLocation)
+        let run = try await command.end()
+        #expect(run.status == 0 && run.errors.hasSuffix("virtlat agent: ended by SIGTERM\n"), "\(run)", sourceLocation: sourceLocation)
         try await Tracing.expectNothingLeft(of: command.id, sourceLocation: sourceLocation)
         folder.remove()
     }

@@ -87,7 +87,10 @@ extension RecordTests {
             let session = try RecordedSession()
             defer { session.remove() }
             // One key for all of a recorder's guests.
-            let other = try RunningCommand([Command.executable, "agent", "--tcp", "127.0.0.2:\(first.port)", "--key-file", first.key])
+            let other = try RunningCommand(
+                AgentProcess.machine("other", in: first.folder) + [
+                    Command.executable, "agent", "--tcp", "127.0.0.2:\(first.port)", "--key-file", first.key,
+                ])
             try await other.wait(for: "listening on")
             let run = try await session.record(first.options + ["--vm", "h=tcp:127.0.0.2:\(first.port)", "--duration", "100ms"])
             #expect(run.status == 0, "\(run)")
@@ -118,12 +121,51 @@ extension RecordTests {
             #expect(ContinuousClock.now - start < .seconds(3))
             #expect(run.status == 1)
             #expect(run.errors.contains("g: its agent is busy: it has been recording for virtlat record on "), "\(run.errors)")
-            #expect(run.errors.contains("process \(running.id) ") && run.errors.contains(" s\n"), "\(run.errors)")
+            #expect(run.errors.contains("process \(running.id) (127.0.0.1:") && run.errors.contains(" s. Wait until"), "\(run.errors)")
+            #expect(agent.command.errors.contains("refused virtlat record on "), "\(agent.command.errors)")
             #expect(second.names.isEmpty)
             running.send(SIGINT)
             #expect(try await running.end().status == 0)
             try await first.expectReadable("host.dat", "guest-g.dat")
             try await agent.end()
+        }
+
+        @Test func `two agents of one machine record for one recorder at a time, and each knows whom the other has`() async throws {
+            let agent = try await AgentProcess()
+            let (first, second) = (try RecordedSession(), try RecordedSession())
+            defer { [first.folder, second.folder].forEach { $0.remove() } }
+            let address = "127.0.0.2:\(agent.port)"
+            let other = try RunningCommand(agent.machine + [Command.executable, "agent", "--tcp", address, "--key-file", agent.key])
+            try await other.wait(for: "listening on")
+            let running = try first.start(agent.options)
+            try await running.wait(for: "virtlat: recording")
+            let options = ["--vm", "h=tcp:\(address)", "--key-file", agent.key, "--", "true"]
+            let run = try await second.record(options)
+            #expect(run.status == 1 && second.names.isEmpty)
+            #expect(run.errors.contains("h: its agent is busy: it has been recording for virtlat record on "), "\(run.errors)")
+            #expect(run.errors.contains("process \(running.id) (127.0.0.1:"), "\(run.errors)")
+            #expect(run.errors.contains("through the agent that is process \(agent.command.id), for "), "\(run.errors)")
+            // Whoever is killed holds nothing any more.
+            agent.command.send(SIGKILL)
+            _ = try await agent.command.end()
+            #expect(try await second.record(options).status == 0)
+            running.send(SIGINT)
+            #expect(try await running.end().status == 1)
+            other.send(SIGTERM)
+            #expect(try await other.end().status == 0)
+            try await Tracing.expectNothingLeft(of: agent.command.id)
+            agent.folder.remove()
+        }
+
+        @Test(arguments: [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")])
+        func `an agent says which signal ended it, and its help names all that do`(signal: Int32, name: String) async throws {
+            let agent = try await AgentProcess()
+            defer { agent.folder.remove() }
+            agent.command.send(signal)
+            let run = try await agent.command.end()
+            #expect(run.status == 0 && run.errors.hasSuffix("virtlat agent: ended by \(name)\n"), "\(run)")
+            let help = try await Command.virtlat("agent", "--help").output
+            #expect(help.split(separator: "\n").contains { $0.contains("ended by") && $0.contains(name) }, "\(help)")
         }
 
         @Test func `another key is refused on both sides`() async throws {

@@ -12,7 +12,11 @@ private struct Cable {
     init() async throws {
         let name = "vl\(getpid() % 100_000)"
         ends = [name + "a", name + "b"]
-        for end in ends { try await ip("netns", "add", end) }
+        for end in ends {
+            try await ip("netns", "add", end)
+            // What the kernel has to tell itself of a host that is not there goes this way.
+            try await ip("-n", end, "link", "set", "lo", "up")
+        }
         try await ip("link", "add", "eth0", "netns", ends[0], "type", "veth", "peer", "name", "eth0", "netns", ends[1])
         for (end, address) in zip(ends, Self.addresses) {
             try await ip("-n", end, "address", "add", address + "/24", "dev", "eth0")
@@ -37,6 +41,26 @@ private struct Cable {
 
 extension RecordTests {
     @Suite struct ConnectionTests {
+        @Test func `an address that no machine has is said to be checked`() async throws {
+            let cable = try await Cable()
+            do {
+                let session = try RecordedSession()
+                defer { session.remove() }
+                #expect(try await Command.virtlat("agent", "--new-key", session.folder.path("key")).status == 0)
+                let run = try await Command.run(
+                    cable.inside(0) + [
+                        Command.executable, "record", "-o", session.path, "--vm", "g=tcp:10.213.97.9", "--key-file",
+                        session.folder.path("key"), "--duration", "50ms",
+                    ])
+                run.expectRefusal(
+                    naming: "g: its agent can't be reached at tcp:10.213.97.9", saying: "No route to host", "Check the address")
+                await cable.remove()
+            } catch {
+                await cable.remove()
+                throw error
+            }
+        }
+
         @Test(arguments: ["after", "live"])
         func `a connection that is cut is noticed by both sides within 5 s`(transfer: String) async throws {
             let cable = try await Cable()
