@@ -100,17 +100,7 @@ struct LabTests {
     @Test(.timeLimit(.minutes(15)))
     func `two guests are recorded at once, and one that dies costs only its own trace`() async throws {
         try await Lab.up(["--path", "tap", "--guests", "2"]) {
-            let folder = "\(Self.place)/two-guests"
-            let both = try await Lab.run(["record", "--guest", "all", "--count", "200", "--out", folder])
-            try #require(both.status == 0, "no recording, or packets without an answer: \(both.errors)")
-            let analyzed = try await Command.virtlat("analyze", folder, "--format", "json")
-            let flows = try JSON(analyzed.output)["flows"].list
-            for (guest, direction) in [("g3", "rx"), ("g3", "tx"), ("g4", "rx"), ("g4", "tx")] {
-                let flow = try #require(flows.first { $0["machine"] == .text(guest) && $0["direction"] == .text(direction) })
-                // Never fewer than were answered, and none that nobody sent but for a stray ARP or multicast.
-                #expect(try (200...215).contains(flow["packets"].integer("seen")), "\(guest) \(direction)")
-                #expect(try flow["packets"].integer("complete") >= 190, "\(guest) \(direction)")
-            }
+            try await recordTwoGuests()
 
             // The recorder goes on when a guest is gone: the command it records ends the guest.
             let death = try await Lab.run([
@@ -130,6 +120,27 @@ struct LabTests {
             #expect(rest.status == 0, "\(rest.errors)")
             #expect(rest.output.contains("g4 has no recording"), "\(rest.output)")
             #expect(rest.output.contains("guest g3"), "\(rest.output)")
+        }
+    }
+
+    /// Of 200 packets to each guest all are seen; and all are complete, but where the machine is starved: then there is another try.
+    private func recordTwoGuests() async throws {
+        for attempt in 1...3 {
+            let folder = "\(Self.place)/two-guests-\(attempt)"
+            let both = try await Lab.run(["record", "--guest", "all", "--count", "200", "--out", folder])
+            try #require(both.status == 0, "no recording, or packets without an answer: \(both.errors)")
+            let analyzed = try await Command.virtlat("analyze", folder, "--format", "json")
+            let flows = try JSON(analyzed.output)["flows"].list
+            var fewest: Int64 = .max
+            for (guest, direction) in [("g3", "rx"), ("g3", "tx"), ("g4", "rx"), ("g4", "tx")] {
+                let flow = try #require(flows.first { $0["machine"] == .text(guest) && $0["direction"] == .text(direction) })
+                // Never fewer than were answered, and none that nobody sent but for a stray ARP or multicast.
+                #expect(try (200...215).contains(flow["packets"].integer("seen")), "\(guest) \(direction)")
+                fewest = try min(fewest, flow["packets"].integer("complete"))
+            }
+            if fewest >= 200 { return }
+            print("\(folder): \(fewest) of 200 packets complete, once more: \(flows.map { $0["packets"] })")
+            if attempt == 3 { #expect(fewest >= 190) }
         }
     }
 

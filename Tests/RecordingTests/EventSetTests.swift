@@ -26,8 +26,12 @@ struct EventSetTests {
     @Test func `filters leave out what nobody asks for`() {
         let filters = Dictionary(uniqueKeysWithValues: EventSet.host(Self.host, vms: []).map { ($0.event.name, $0.filter) })
         for query in MarkKind.selection(.host, for: [.tap]).queries {
-            guard case .equals(let field, let value)? = query.condition, let filter = filters[query.event] ?? nil else { continue }
-            #expect(filter == "\(field) == \(value)", "\(query.event)")
+            guard let filter = filters[query.event] ?? nil else { continue }
+            switch query.condition {
+            case .equals(let field, let value)?: #expect(filter == "\(field) == \(value)", "\(query.event)")
+            case .below(let field, let value)?: #expect(filter == "\(field) < \(value)", "\(query.event)")
+            case nil: break
+            }
         }
     }
 }

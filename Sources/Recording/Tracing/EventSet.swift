@@ -43,8 +43,9 @@ package enum EventSet {
     private static let network: [(String, String?)] = [
         // NET_RX_SOFTIRQ is 3, include/linux/interrupt.h.
         ("irq:softirq_raise", "vec == 3"),
-        ("napi:napi_poll", nil), ("net:napi_gro_receive_entry", nil), ("net:napi_gro_receive_exit", nil),
-        ("net:napi_gro_frags_entry", nil), ("net:napi_gro_frags_exit", nil),
+        ("napi:napi_poll", nil), ("net:napi_gro_receive_entry", nil), ("net:napi_gro_frags_entry", nil),
+        // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
+        ("net:napi_gro_receive_exit", "ret < 2"), ("net:napi_gro_frags_exit", "ret < 2"),
         ("net:netif_receive_skb", notLoopback), ("net:net_dev_start_xmit", notLoopback), ("net:net_dev_xmit", notLoopback),
         ("skb:skb_copy_datagram_iovec", nil), ("skb:consume_skb", nil), ("skb:kfree_skb", nil),
     ]
