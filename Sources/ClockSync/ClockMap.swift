@@ -22,6 +22,18 @@ package struct ClockMap: Sendable, Equatable {
         case kvmTSCOffset = "kvm-tsc-offset"
         /// TIME_SHIFT estimated by exchanging messages.
         case timeShift = "time-shift"
+        /// Messages between recorder and agent.
+        case exchanges
+        /// ptp_kvm's cross-timestamps.
+        case crossTimestamps = "ptp-kvm"
+        /// Clocks that linuxptp keeps together, by its own reports.
+        case servo = "ptp"
+        /// The trace itself: guest events between entries and exits.
+        case containment
+        /// Nothing: the guest's clock is taken for the host's.
+        case none
+        /// A fixed offset from the command line.
+        case given = "offset"
     }
 
     package init(segments: [Segment], method: Method) {
@@ -159,7 +171,7 @@ extension ClockMap.Segment {
 
 extension ClockMap.RawConversion {
     /// The raw time that reads `hostRaw` on the host: the conversion backwards, to within its rounding.
-    func raw(hostRaw: RawTime) -> RawTime {
+    package func raw(hostRaw: RawTime) -> RawTime {
         switch self {
         case .offset(let offset): return hostRaw &- offset
         case .scaled(let offset, let ratio, let fractionBits):

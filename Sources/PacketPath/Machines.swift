@@ -25,8 +25,8 @@ package struct Machine: Sendable {
     package var name: String
     package var role: MachineRole
     package var file: TraceFile
-    /// Clock map by CPU, at least one.
-    package var maps: [ClockMap]
+    /// Clock map by CPU; for a guest none before its clock has been chosen, at least one then.
+    package var maps: [ClockMap] = []
     /// For a guest: host thread of each vCPU, where the host's file says so.
     package var threadOfCPU: [Int: Int32]
     /// The TCP port of the guest's agent; nil when it was not reached over TCP.
@@ -49,14 +49,11 @@ package enum SessionFault: Error, Sendable {
     case otherRecording(file: String, found: UInt64?, expected: UInt64)
     /// The guest was not recorded together with this host.
     case unrelated(guest: String, host: String)
-    /// The guest's clock can't be put on the host's axis.
-    case notSynchronised(guest: String, host: String, guestClock: String?, hostClock: String?)
-    case unusableTimeShift(guest: String)
 }
 
 /// The machines of a session, the host first.
 package struct Machines: Sendable {
-    package let all: [Machine]
+    package private(set) var all: [Machine]
     package var host: Machine { all[0] }
     package var guests: ArraySlice<Machine> { all.dropFirst() }
 
@@ -97,10 +94,10 @@ package struct Machines: Sendable {
                 name = "\(base)-\(number)"
                 number += 1
             }
+            try Self.checkPeer(of: entry.file, host: host)
             machines.append(
                 Machine(
-                    name: name, role: .guest, file: entry.file, maps: try Self.maps(of: entry.file, host: host),
-                    threadOfCPU: option?.threadOfCPU ?? [:], agentPort: entry.recorded?.agentPort))
+                    name: name, role: .guest, file: entry.file, threadOfCPU: option?.threadOfCPU ?? [:], agentPort: entry.recorded?.agentPort))
         }
         all = machines
     }
@@ -119,22 +116,19 @@ package struct Machines: Sendable {
         throw .noHost(files: paths)
     }
 
-    private static func maps(of guest: TraceFile, host: TraceFile) throws(SessionFault) -> [ClockMap] {
+    private static func checkPeer(of guest: TraceFile, host: TraceFile) throws(SessionFault) {
         if let peer = guest.options.peerTraceID, let id = host.options.traceID, peer != id {
             throw .unrelated(guest: guest.path, host: host.path)
         }
-        guard !guest.options.timeShifts.isEmpty, guest.options.timeShifts.contains(where: { !$0.samples.isEmpty }) else {
-            throw .notSynchronised(
-                guest: guest.path, host: host.path, guestClock: guest.traceClock, hostClock: host.traceClock)
+    }
+
+    /// Puts each guest on the host's clock.
+    /// - Parameter clocks: one for each guest, in order.
+    package mutating func use(_ clocks: [GuestClock]) {
+        for (index, clock) in clocks.enumerated() {
+            all[index + 1].maps = clock.map.maps
+            if all[index + 1].threadOfCPU.isEmpty { all[index + 1].threadOfCPU = clock.threads }
         }
-        var maps: [ClockMap] = []
-        for shift in guest.options.timeShifts {
-            guard let map = ClockMap.timeShift(shift, hostClock: host.options.tscToNanoseconds) else {
-                throw .unusableTimeShift(guest: guest.path)
-            }
-            maps.append(map)
-        }
-        return maps
     }
 }
 

@@ -62,6 +62,7 @@ package struct TextReport {
             case .host: "host's own"
             case .kvmTSCOffset: "KVM TSC offset"
             case .timeShift: "TIME_SHIFT estimate"
+            default: report.machines[index].maps[0].method.rawValue
             }
         let error = clock.error.map { "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
         let contained = clock.containment

@@ -31,6 +31,9 @@ package struct FormatText: Sendable {
         self.system = system
         self.text = text
     }
+
+    /// The event's name.
+    package var name: String { FormatParser.name(of: text) }
 }
 
 /// An opened trace.dat file of version 6 or 7, mapped; formats in trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5).

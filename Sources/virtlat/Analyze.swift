@@ -90,9 +90,12 @@ struct Analyze: ParsableCommand {
     func run() throws {
         try Failure.reported {
             let files = try SessionFiles(input)
-            let machines = try Machines(
+            var machines = try Machines(
                 files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
             try checkNames(machines)
+            let resolution = ClockResolution(machines, manifest: files.manifest)
+            let immediate = try resolution.immediate(.automatic)
+            machines.use(immediate.contains { $0 == nil } ? try resolution.thorough(.automatic) : immediate.compactMap { $0 })
             let analysis = try Analysis(machines, path: .tap)
             let measured = files.manifest?.measured
             let zero = measured?.begin ?? analysis.start

@@ -138,10 +138,6 @@ extension SessionFault {
                 + "expected. Put the session's own file in its place, or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
         case .unrelated(let guest, let host):
             "\(guest): was recorded together with another host's file than \(host) (their trace ids differ)"
-        case .notSynchronised(let guest, let host, let guestClock, let hostClock):
-            "\(guest): nothing says how its clock (\(guestClock ?? "unknown")) relates to that of \(host) (\(hostClock ?? "unknown")): "
-                + "the file has no TIME_SHIFT option. Record both together, with trace-cmd record -A or trace-cmd agent"
-        case .unusableTimeShift(let guest): "\(guest): its TIME_SHIFT option is corrupt: no clock runs at the rate it gives"
         }
     }
 }

@@ -1,0 +1,216 @@
+// What each kind of evidence makes of a guest's clock, side by side, and which of them is used.
+
+package import ClockSync
+package import Sessions
+import TraceData
+
+/// What one kind of evidence says of a guest's clock.
+package struct ClockCandidate: Sendable {
+    /// By guest CPU, at least one; the last one holds for all further CPUs.
+    package var maps: [ClockMap]
+    /// How far the map can be from the truth, in ns; nil when the evidence does not tell.
+    package var error: Nanoseconds?
+    /// Guest events in and out of their vCPU's windows; nil when that was not looked at.
+    package var count: ContainmentCount?
+    /// For people: what it is made of.
+    package var summary: String
+
+    package var method: ClockMap.Method { maps[0].method }
+
+    package init(maps: [ClockMap], error: Nanoseconds?, summary: String) {
+        self.maps = maps
+        self.error = error
+        self.summary = summary
+    }
+
+    /// The events say that it can't be true.
+    package var isContradicted: Bool {
+        guard let count else { return false }
+        return count.outside >= 10 && count.share < ContainmentEvidence.enough
+    }
+}
+
+/// Evidence that is there and says nothing, with the reason.
+package struct SilentEvidence: Sendable, Equatable {
+    package var method: ClockMap.Method
+    package var reason: String
+}
+
+/// All that is known of a guest's clock.
+package struct GuestClock: Sendable {
+    package var candidates: [ClockCandidate] = []
+    package var silent: [SilentEvidence] = []
+    /// Index of the one that is used.
+    package var chosen = 0
+    /// Host threads by guest CPU, as containment found them; empty when it was not asked.
+    package var threads: [Int: Int32] = [:]
+
+    package var map: ClockCandidate { candidates[chosen] }
+}
+
+/// How a guest's clock is to be chosen.
+package enum ClockSelection: Sendable, Equatable {
+    /// The smallest error among those that the events don't contradict.
+    case automatic
+    /// TIME_SHIFT of the guest's file, whatever the events say.
+    case file
+    /// One kind of evidence.
+    case method(ClockMap.Method)
+    /// The guest's clock is the host's.
+    case none
+    /// Host minus guest, in ns.
+    case offset(Nanoseconds)
+}
+
+extension ClockCandidate {
+    /// KVM's own numbers, from the session's manifest: host = (guest - offset) · 2^fractionBits / ratio.
+    ///
+    /// Where an offset was changed while the recording ran, it holds until kvm_write_tsc_offset says so.
+    /// - Parameter changes: what the host's recording says of changes, by vCPU thread.
+    static func kvm(_ readings: [KVMReading], _ changes: [TSCOffsetChange], hostClock: CycleConversion) -> Result<ClockCandidate, SilentReason> {
+        let begin = readings.filter { $0.moment == .begin }.sorted { $0.vcpu < $1.vcpu }
+        guard !begin.isEmpty else { return .failure("KVM's debugfs did not tell the offset") }
+        var maps: [ClockMap] = []
+        for reading in begin {
+            let isScaled = reading.isScaled
+            func conversion(_ offset: Int64) -> ClockMap.RawConversion {
+                isScaled
+                    ? .scaled(offset: UInt64(bitPattern: 0 &- offset), ratio: reading.ratio ?? 1, fractionBits: reading.fractionBits ?? 0)
+                    : .offset(UInt64(bitPattern: 0 &- offset))
+            }
+            var segments = [
+                ClockMap.Segment(toHost: conversion(reading.offset), toNanoseconds: hostClock, errorBound: rounding)
+            ]
+            var offset = reading.offset
+            for change in changes where change.thread == reading.thread && change.next != change.previous {
+                guard change.previous == offset else { return .failure("KVM's TSC offset changed while nothing was recorded of it") }
+                // The guest's clock as it was when it was set, and as it was right after.
+                let before = conversion(change.previous).raw(hostRaw: change.time)
+                let after = conversion(change.next).raw(hostRaw: change.time)
+                guard after > before else { return .failure("KVM set the guest's TSC back during the recording") }
+                segments[segments.count - 1].end = before
+                segments.append(
+                    ClockMap.Segment(start: before + 1, toHost: conversion(change.next), toNanoseconds: hostClock, errorBound: rounding))
+                offset = change.next
+            }
+            let last = readings.last { $0.moment == .end && $0.vcpu == reading.vcpu }
+            guard last == nil || last?.offset == offset else { return .failure("KVM's TSC offset changed while nothing was recorded of it") }
+            maps.append(ClockMap(segments: segments, method: .kvmTSCOffset))
+        }
+        // A map by CPU is only needed where they differ.
+        if maps.allSatisfy({ $0 == maps[0] }) { maps.removeLast(maps.count - 1) }
+        return .success(
+            ClockCandidate(
+                maps: maps, error: rounding,
+                summary: "TSC offset of \(maps.count == 1 ? "all vCPUs" : "each vCPU") from KVM's debugfs"
+                    + (begin[0].isScaled ? ", scaled" : "")))
+    }
+
+    /// A cycle is rounded once, its product with the rate once.
+    private static let rounding: Nanoseconds = 1
+
+    /// TIME_SHIFT of the guest's file: exact where trace-cmd's kvm protocol wrote it, else an estimate that says nothing of its error.
+    static func file(_ guest: TraceFile, hostClock: CycleConversion?) -> Result<ClockCandidate, SilentReason>? {
+        let shifts = guest.options.timeShifts
+        guard shifts.contains(where: { !$0.samples.isEmpty }) else { return nil }
+        var maps: [ClockMap] = []
+        for shift in shifts {
+            guard let map = ClockMap.timeShift(shift, hostClock: hostClock) else {
+                return .failure("its TIME_SHIFT option is corrupt: no clock runs at the rate it gives")
+            }
+            maps.append(map)
+        }
+        let isExact = maps.allSatisfy { $0.method == .kvmTSCOffset }
+        let samples = shifts.reduce(0) { $0 + $1.samples.count }
+        return .success(
+            ClockCandidate(
+                maps: maps, error: isExact ? rounding : nil,
+                summary: "TIME_SHIFT of the file, \(samples) sample\(samples == 1 ? "" : "s")" + (isExact ? ": KVM's TSC offset" : " of an exchange")))
+    }
+
+    /// Messages between recorder and agent: what was sent was not received before, and the answer not sent before it was received.
+    static func exchanges(_ exchanges: [Exchange], hostClock: CycleConversion?, over times: ClosedRange<RawTime>) -> Result<ClockCandidate, SilentReason> {
+        guard !exchanges.isEmpty else { return .failure("no exchange was recorded") }
+        let bounds = exchanges.flatMap { exchange in
+            [
+                OffsetBound(time: exchange.guestReceived, low: Int64(bitPattern: exchange.hostSent &- exchange.guestReceived), high: nil),
+                OffsetBound(time: exchange.guestSent, low: nil, high: Int64(bitPattern: exchange.hostReceived &- exchange.guestSent)),
+            ]
+        }
+        return fitted(
+            bounds, .exchanges, hostClock: hostClock, over: times, what: "\(exchanges.count) exchanges of messages")
+    }
+
+    /// ptp_kvm's cross-timestamps: the host's CLOCK_REALTIME at an instant of the guest, and the host's trace clock at a CLOCK_REALTIME.
+    static func crossTimestamps(
+        _ stamps: [CrossTimestamp], _ readings: [ClockReading], hostClock: CycleConversion?, over times: ClosedRange<RawTime>
+    ) -> Result<ClockCandidate, SilentReason> {
+        guard !stamps.isEmpty else { return .failure("the guest has no PTP clock of KVM's (ptp_kvm), or it does not answer") }
+        let toNanoseconds = hostClock ?? .nanoseconds
+        let host = readings.sorted { $0.realtime < $1.realtime }.map { reading in
+            OffsetBound(
+                time: RawTime(bitPattern: reading.realtime), low: toNanoseconds.nanoseconds(reading.before) &- reading.realtime,
+                high: toNanoseconds.nanoseconds(reading.after) &- reading.realtime)
+        }
+        // CLOCK_REALTIME is slewed and stepped: within a recording that is a drift, or the end of this evidence.
+        guard let band = OffsetFit(host), band.steps == 0, let line = band.pieces.first?.band else {
+            return .failure("the host's CLOCK_REALTIME was set during the recording")
+        }
+        let axis = ClockMap.Segment(toNanoseconds: toNanoseconds)
+        let bounds = stamps.flatMap { stamp in
+            let range = line.range(at: RawTime(bitPattern: stamp.host))
+            let low = axis.rawTime(of: stamp.host &+ range.lowerBound &- 1)
+            let high = axis.rawTime(of: stamp.host &+ range.upperBound &+ 1)
+            return [
+                OffsetBound(time: stamp.before, low: nil, high: Int64(bitPattern: high &- stamp.before)),
+                OffsetBound(time: stamp.after, low: Int64(bitPattern: low &- stamp.after), high: nil),
+            ]
+        }
+        return fitted(
+            bounds, .crossTimestamps, hostClock: hostClock, over: times, what: "\(stamps.count) cross-timestamps of the KVM PTP clock")
+    }
+
+    private static func fitted(
+        _ bounds: [OffsetBound], _ method: ClockMap.Method, hostClock: CycleConversion?, over times: ClosedRange<RawTime>, what: String
+    ) -> Result<ClockCandidate, SilentReason> {
+        guard let fit = OffsetFit(bounds.sorted { $0.time < $1.time }) else { return .failure("\(what) contradict each other") }
+        let map = ClockMap.fitted(fit, over: times, hostClock: hostClock, method: method)
+        var summary = what
+        if fit.wild > 0 { summary += ", \(fit.wild) set aside" }
+        if fit.steps > 0 { summary += ", the clock was set \(fit.steps == 1 ? "once" : "\(fit.steps) times")" }
+        return .success(ClockCandidate(maps: [map], error: map.largestErrorBound, summary: summary))
+    }
+
+    /// The trace itself.
+    static func containment(_ found: ContainmentFit, hostClock: CycleConversion?, over times: ClosedRange<RawTime>) -> ClockCandidate {
+        let map = ClockMap.fitted(found.fit, over: times, hostClock: hostClock, method: .containment)
+        var summary = "\(found.count.total) guest events between entries and exits"
+        if found.fit.wild > 0 { summary += ", \(found.fit.wild) set aside" }
+        return ClockCandidate(maps: [map], error: map.largestErrorBound, summary: summary)
+    }
+
+    /// A fixed offset, ns.
+    static func given(_ offset: Nanoseconds, hostClock: CycleConversion?, method: ClockMap.Method) -> ClockCandidate {
+        // In the host's raw units: what is given is a number of its ns.
+        let axis = ClockMap.Segment(toNanoseconds: hostClock ?? .nanoseconds)
+        let raw: UInt64 = hostClock == nil ? UInt64(bitPattern: offset) : offset < 0 ? 0 &- axis.rawTime(of: -offset) : axis.rawTime(of: offset)
+        return ClockCandidate(
+            maps: [ClockMap(segments: [ClockMap.Segment(toHost: .offset(raw), toNanoseconds: hostClock ?? .nanoseconds)], method: method)],
+            error: nil, summary: method == .none ? "taken for the host's own clock" : "as given")
+    }
+}
+
+/// Why evidence says nothing.
+struct SilentReason: Error, ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+    var text: String
+    init(stringLiteral text: String) { self.text = text }
+}
+
+extension KVMReading {
+    /// A ratio of one is no scaling.
+    package var isScaled: Bool {
+        guard let ratio, let fractionBits, ratio != 0, fractionBits < 64 else { return false }
+        return ratio != 1 << UInt64(fractionBits)
+    }
+}
+extension ClockCandidate { package var debug: String { "\(method) err \(error as Any) \(count as Any) \(summary) \(maps[0].segments.count) \(maps[0].segments[0].toHost)" } }

@@ -1,0 +1,206 @@
+// Puts every guest's clock on the host's: gathers the evidence there is, holds each against the events, and chooses.
+
+package import ClockSync
+import LinuxSystem
+package import Sessions
+import TraceData
+
+/// No map for a guest.
+package enum ClockFault: Error, Sendable {
+    /// Nothing tells how the clocks relate; the reasons of all that was tried.
+    case unknown(guest: String, host: String, guestClock: String?, hostClock: String?, [SilentEvidence])
+    /// The chosen evidence is not there, or says nothing.
+    case silent(guest: String, ClockMap.Method, reason: String?)
+    /// All evidence that there is, is contradicted by the events.
+    case contradicted(guest: String, ClockMap.Method, ContainmentCount)
+}
+
+/// The clocks of one session.
+package struct ClockResolution: Sendable {
+    private let machines: Machines
+    private let manifest: Manifest?
+
+    package init(_ machines: Machines, manifest: Manifest?) {
+        self.machines = machines
+        self.manifest = manifest
+    }
+
+    private var hostClock: CycleConversion? { machines.host.file.options.tscToNanoseconds }
+
+    /// Maps that need no look at the events: exact ones, or what the user asked for.
+    /// - Returns: nil for guests whose events have to be asked.
+    package func immediate(_ selection: ClockSelection) throws(ClockFault) -> [GuestClock?] {
+        var clocks: [GuestClock?] = []
+        for guest in machines.guests {
+            var clock = GuestClock()
+            switch selection {
+            case .automatic:
+                if case .success(let exact)? = kvm(guest, changes: nil) {
+                    clock.candidates = [exact]
+                } else if case .success(let file)? = file(guest), file.error != nil {
+                    clock.candidates = [file]
+                }
+            case .file:
+                switch file(guest) {
+                case .success(let file): clock.candidates = [file]
+                case .failure(let reason): throw .silent(guest: guest.file.path, .timeShift, reason: reason.text)
+                case nil: throw .silent(guest: guest.file.path, .timeShift, reason: nil)
+                }
+            case .none: clock.candidates = [.given(0, hostClock: hostClock, method: .none)]
+            case .offset(let offset): clock.candidates = [.given(offset, hostClock: hostClock, method: .given)]
+            case .method: break
+            }
+            clocks.append(clock.candidates.isEmpty ? nil : clock)
+        }
+        return clocks
+    }
+
+    private func recorded(_ guest: Machine) -> RecordedClock? { manifest?.clocks.first { $0.machine == guest.name } }
+
+    private func kvm(_ guest: Machine, changes: [TSCOffsetChange]?) -> Result<ClockCandidate, SilentReason>? {
+        guard let hostClock, let readings = recorded(guest)?.kvm, !readings.isEmpty, guest.file.traceClock.map(Self.isTSC) ?? false
+        else { return nil }
+        return ClockCandidate.kvm(readings, changes ?? [], hostClock: hostClock)
+    }
+
+    /// trace-cmd calls it tsc2nsec where it can convert it.
+    private static func isTSC(_ clock: String) -> Bool { clock == "x86-tsc" || clock == "tsc2nsec" }
+
+    private func file(_ guest: Machine) -> Result<ClockCandidate, SilentReason>? {
+        ClockCandidate.file(guest.file, hostClock: hostClock)
+    }
+
+    /// Asks the events too: all evidence of every guest, each held against the guest's events.
+    /// - Parameter selection: `chosen` is what it wants.
+    package func thorough(_ selection: ClockSelection) throws -> [GuestClock] {
+        let entries = try ContainmentPass.entries(machines.host.file)
+        var clocks: [GuestClock] = []
+        for guest in machines.guests {
+            let activity = try ContainmentPass.activity(guest.file)
+            var clock = examine(guest, entries, activity)
+            clock.chosen = try choose(guest, clock, selection)
+            clocks.append(clock)
+        }
+        return clocks
+    }
+
+    /// All evidence there is of one guest.
+    private func examine(_ guest: Machine, _ entries: HostEntries?, _ activity: [GuestActivity]) -> GuestClock {
+        var clock = GuestClock()
+        let first = activity.compactMap(\.times.first).min() ?? 0
+        let last = activity.compactMap(\.times.last).max() ?? first
+        func add(_ method: ClockMap.Method, _ result: Result<ClockCandidate, SilentReason>?) {
+            switch result {
+            case .success(let candidate)?: clock.candidates.append(candidate)
+            case .failure(let reason)?: clock.silent.append(SilentEvidence(method: method, reason: reason.text))
+            case nil: break
+            }
+        }
+        let isRecorded = recorded(guest) != nil
+        add(.kvmTSCOffset, kvm(guest, changes: entries?.changes))
+        // What virtlat itself wrote into the file is what the manifest says.
+        if !isRecorded || clock.candidates.isEmpty { add(.timeShift, file(guest)) }
+        if let recorded = recorded(guest) {
+            add(
+                .crossTimestamps,
+                ClockCandidate.crossTimestamps(
+                    recorded.crossTimestamps, recorded.hostReadings, hostClock: hostClock, over: first...last))
+            add(.exchanges, ClockCandidate.exchanges(recorded.exchanges, hostClock: hostClock, over: first...last))
+        }
+        guard let entries else {
+            clock.silent.append(SilentEvidence(method: .containment, reason: "the host's recording has no kvm_entry and kvm_exit"))
+            return clock
+        }
+        let evidence = ContainmentEvidence(host: entries.recorded, windows: entries.windows, activity: activity)
+        do throws(ContainmentFault) {
+            let found = try search(evidence, isTSC: guest.file.traceClock.map(Self.isTSC) ?? false)
+            clock.threads = found.threads
+            clock.candidates.append(.containment(found, hostClock: hostClock, over: common(first...last, entries.recorded, found.fit)))
+        } catch {
+            clock.silent.append(SilentEvidence(method: .containment, reason: error.text))
+        }
+        let threads = clock.threads.isEmpty ? guest.threadOfCPU : clock.threads
+        for index in clock.candidates.indices {
+            clock.candidates[index].count = count(clock.candidates[index], evidence, threads)
+        }
+        return clock
+    }
+
+    /// KVM leaves a guest's TSC unscaled unless it is asked for a rate that differs by 250 ppm or more (its parameter tsc_tolerance_ppm): TSCs
+    /// that agree with one rate have one.
+    private func search(_ evidence: ContainmentEvidence, isTSC: Bool) throws(ContainmentFault) -> ContainmentFit {
+        if isTSC, hostClock != nil, let found = try? evidence.search(ticks: ticksPerMillisecond, drift: 0...0) { return found }
+        return try evidence.search(ticks: ticksPerMillisecond)
+    }
+
+    /// The guest times that the host recorded too: a packet's way lies in both recordings, and beyond its bounds a line grows uncertain.
+    private func common(_ guest: ClosedRange<RawTime>, _ host: ClosedRange<RawTime>, _ fit: OffsetFit) -> ClosedRange<RawTime> {
+        let offset = RawTime(bitPattern: fit.pieces[0].band.offset(at: guest.lowerBound))
+        let (first, last) = (host.lowerBound &- offset, host.upperBound &- offset)
+        return first <= last ? guest.clamped(to: first...last) : guest
+    }
+
+    private var ticksPerMillisecond: Double {
+        guard let hostClock, hostClock.multiplier > 0 else { return 1e6 }
+        return 1e6 * Double(sign: .plus, exponent: Int(hostClock.shift), significand: 1) / Double(hostClock.multiplier)
+    }
+
+    private func count(_ candidate: ClockCandidate, _ evidence: ContainmentEvidence, _ threads: [Int: Int32]) -> ContainmentCount? {
+        func offset(_ cpu: Int, _ time: RawTime) -> Int64 {
+            let map = candidate.maps[min(cpu, candidate.maps.count - 1)]
+            return Int64(bitPattern: map.segment(at: time).toHost.hostRaw(time) &- time)
+        }
+        var total = ContainmentCount()
+        let assigned = threads.isEmpty ? evidence.assignment { offset(0, $0) }.reduce(into: [Int: Int]()) { $0[$1.key] = $1.value } : [:]
+        for (index, activity) in evidence.activity.enumerated() {
+            let windows: EntryWindows?
+            if let thread = threads[activity.cpu] {
+                windows = evidence.windows.first { $0.thread == thread }
+            } else {
+                windows = assigned[index].map { evidence.windows[$0] }
+            }
+            guard let windows else { continue }
+            total = total + evidence.count(activity, windows) { offset(activity.cpu, $0) }
+        }
+        return total.total > 0 ? total : nil
+    }
+
+    /// Index of the candidate that is used.
+    private func choose(_ guest: Machine, _ clock: GuestClock, _ selection: ClockSelection) throws(ClockFault) -> Int {
+        switch selection {
+        case .method(let method):
+            guard let index = clock.candidates.firstIndex(where: { $0.method == method }) else {
+                throw .silent(guest: guest.file.path, method, reason: clock.silent.first { $0.method == method }?.reason)
+            }
+            return index
+        case .file:
+            guard let index = clock.candidates.firstIndex(where: { $0.method == .timeShift || $0.method == .kvmTSCOffset }) else {
+                throw .silent(guest: guest.file.path, .timeShift, reason: clock.silent.first { $0.method == .timeShift }?.reason)
+            }
+            return index
+        case .automatic, .none, .offset:
+            let usable = clock.candidates.indices.filter { !clock.candidates[$0].isContradicted }
+            // Without a bound it is a guess, to be used when there is nothing else.
+            if let best = usable.min(by: { (clock.candidates[$0].error ?? .max) < (clock.candidates[$1].error ?? .max) }) { return best }
+            guard let contradicted = clock.candidates.first, let count = contradicted.count else {
+                throw .unknown(
+                    guest: guest.file.path, host: machines.host.file.path, guestClock: guest.file.traceClock,
+                    hostClock: machines.host.file.traceClock, clock.silent)
+            }
+            throw .contradicted(guest: guest.file.path, contradicted.method, count)
+        }
+    }
+}
+
+extension ContainmentFault {
+    /// For people.
+    package var text: String {
+        switch self {
+        case .nothingToCompare: "there are no kvm_entry and kvm_exit of the host, or too few events of the guest, to compare"
+        case .noMatch(let best):
+            "no offset puts the guest's events where a vCPU was in the guest (the best one \(Int(best * 100)) %, \(Int(ContainmentEvidence.enough * 100)) % are "
+                + "needed): the two were not recorded at the same time, or it is no guest of this host"
+        case .ambiguous(let offsets): "\(offsets.count) offsets fit equally well: the recording is too short or too regular"
+        }
+    }
+}
