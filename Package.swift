@@ -66,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "virtlat",
             dependencies: [
-                "LinuxSystem", "TraceData", "Sessions", "PacketPath", "Recording", "Report",
+                "LinuxSystem", "ClockSync", "TraceData", "Sessions", "PacketPath", "Recording", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -38,7 +38,7 @@ extension ContainmentEvidence {
                 candidates += peaks(cpu, index, bin)
             }
         }
-        candidates.sort { $0.share > $1.share }
+        candidates.sort { $0.score > $1.score }
         var found: [(fit: ContainmentFit, offset: Int64)] = []
         var best = 0.0
         for candidate in candidates.prefix(Self.mostCandidates) {
@@ -71,7 +71,8 @@ extension ContainmentEvidence {
         var windows: Int
         /// Host minus guest, to a few bins.
         var offset: Int64
-        var share: Double
+        /// How unlikely it is by chance, in standard deviations.
+        var score: Double
         /// Where in the guest's time it was seen.
         var around: ClosedRange<RawTime>
     }
@@ -88,6 +89,7 @@ extension ContainmentEvidence {
             guard begin <= end else { continue }
             for place in Int((begin - host.lowerBound) / bin)...Int((end - host.lowerBound) / bin) { field[place] = 1 }
         }
+        let fieldSums = Self.sums(field)
         let bins = Int((times[times.count - 1] - times[0]) / bin) + 1
         let length = min(bins, Self.stretchBins)
         var candidates: [Candidate] = []
@@ -107,22 +109,24 @@ extension ContainmentEvidence {
             }
             let correlation = Correlation(of: pattern, in: field).counts
             // How much of the pattern lies within the host's recording at each shift.
-            var sums = [0.0]
-            for value in pattern { sums.append(sums[sums.count - 1] + Double(value)) }
+            let sums = Self.sums(pattern)
             let all = sums[length]
             guard all >= Double(Self.fewest) else { continue }
-            var shifts: [(share: Double, shift: Int)] = []
+            var shifts: [(score: Double, shift: Int)] = []
             for shift in correlation.indices {
                 // Bin i of the pattern lies on bin i + shift - (length - 1) of the field.
                 let first = max(0, length - 1 - shift)
                 let last = min(length, field.count + length - 1 - shift)
                 let within = sums[last] - sums[first]
                 guard within >= max(Double(Self.fewest), all / 8) else { continue }
-                // Neighbours too: edges of bins, and drift within the stretch.
-                let share = correlation[shift] / within
-                shifts.append((share, shift))
+                // By chance as many bins would be hit as windows fill of the host's time there: how much more is it, in standard deviations?
+                let place = first + shift - (length - 1)
+                let density = (fieldSums[place + last - first] - fieldSums[place]) / Double(last - first)
+                let deviation = (within * density * (1 - density)).squareRoot()
+                guard deviation > 0 else { continue }
+                shifts.append(((correlation[shift] - within * density) / deviation, shift))
             }
-            shifts.sort { $0.share > $1.share }
+            shifts.sort { $0.score > $1.score }
             var taken: [Int] = []
             for candidate in shifts {
                 if taken.count == 6 { break }
@@ -131,10 +135,17 @@ extension ContainmentEvidence {
                 let place = Int64(bitPattern: host.lowerBound) + Int64(candidate.shift - (length - 1)) * Int64(bin)
                 candidates.append(
                     Candidate(
-                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: begin), share: candidate.share, around: begin...end))
+                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: begin), score: candidate.score, around: begin...end))
             }
         }
         return candidates
+    }
+
+    /// Sums of the first 0, 1, 2, ... values.
+    private static func sums(_ values: [Float]) -> [Double] {
+        var sums = [0.0]
+        for value in values { sums.append(sums[sums.count - 1] + Double(value)) }
+        return sums
     }
 
     private func busy(_ times: [RawTime], _ start: Int, _ length: Int, _ bin: RawTime) -> Int {

@@ -126,7 +126,7 @@ package struct Machines: Sendable {
     /// - Parameter clocks: one for each guest, in order.
     package mutating func use(_ clocks: [GuestClock]) {
         for (index, clock) in clocks.enumerated() {
-            all[index + 1].maps = clock.map.maps
+            all[index + 1].maps = clock.candidate.maps
             if all[index + 1].threadOfCPU.isEmpty { all[index + 1].threadOfCPU = clock.threads }
         }
     }

@@ -14,9 +14,14 @@ package struct AnalysisReport: Sendable {
     package var path: PathDescription
     package var names: NameTable
     package var filter: JourneyFilter
+    /// One for each guest, in the order of `machines`.
+    package var clocks: [GuestClock]
 
-    package init(files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter) {
+    package init(
+        files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter, clocks: [GuestClock]
+    ) {
         self.files = files
+        self.clocks = clocks
         machines = analysis.machines.all
         path = analysis.path
         names = analysis.names
@@ -52,8 +57,8 @@ package struct AnalysisReport: Sendable {
         // The guest's own reading of its raw clock at the start, against what the map makes of it.
         let raw = segment.rawTime(of: account.start)
         let ends = map.segments[map.segments.count - 1].rawTime(of: account.machines[0].lastTime ?? account.start)
-        let offset = map.hostTime(raw) &- own.nanoseconds(raw)
-        let later = map.hostTime(ends) &- own.nanoseconds(ends)
+        let offset = map.offset(at: raw, own: own)
+        let later = map.offset(at: ends, own: own)
         // One offset and one rate: there is no drift, only rounding to whole ns.
         let isConstant = map.segments.count == 1 && own == segment.toNanoseconds && segment.toHost.isConstant
         let span = own.nanoseconds(ends) &- own.nanoseconds(raw)

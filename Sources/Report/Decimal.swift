@@ -20,6 +20,18 @@ enum Decimal {
         return "\(sign)\(milliseconds / 1000)." + pad(Int(milliseconds % 1000), 3)
     }
 
+    /// ns as seconds with all nine decimals.
+    static func exactSeconds(_ nanoseconds: Int64) -> String {
+        let (whole, rest) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return (nanoseconds < 0 ? "-" : "") + "\(whole)." + pad(Int(rest), 9)
+    }
+
+    /// With three decimals, rounded.
+    static func thousandths(_ number: Double) -> String {
+        let thousandths = Int64(exactly: (number * 1000).rounded()) ?? .max
+        return (thousandths < 0 ? "-" : "") + "\(thousandths.magnitude / 1000)." + pad(Int(thousandths.magnitude % 1000), 3)
+    }
+
     /// 0.051 as "5.1".
     static func percent(_ share: Double) -> String {
         let tenths = Int(exactly: (share * 1000).rounded()) ?? .max

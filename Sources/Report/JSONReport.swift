@@ -10,11 +10,14 @@ package enum JSONReport {
     package static let schema = 1
 
     /// The report as UTF-8 with a newline at the end.
-    package static func bytes(_ report: AnalysisReport) -> [UInt8] {
+    package static func bytes(_ report: AnalysisReport) -> [UInt8] { encoded(Document(report)) }
+
+    /// A document as all of virtlat's are written.
+    static func encoded(_ document: some Encodable) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         // Every value is a finite number or a string, so encoding can't fail.
-        guard let data = try? encoder.encode(Document(report)) else { preconditionFailure("unencodable report") }
+        guard let data = try? encoder.encode(document) else { preconditionFailure("unencodable report") }
         return Array(data) + [UInt8(ascii: "\n")]
     }
 

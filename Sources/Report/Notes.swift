@@ -1,5 +1,6 @@
 // What a reader must know before believing the numbers.
 
+import ClockSync
 import PacketPath
 import Sessions
 import TraceData
@@ -8,6 +9,7 @@ extension AnalysisReport {
     /// One sentence each; none for a clean recording.
     package var notes: [String] {
         var notes = recordingNotes
+        for (machine, clock) in zip(machines.dropFirst(), clocks) { notes += Self.notes(on: machine, clock) }
         for (machine, account) in zip(machines, account.machines) {
             notes += Self.notes(on: machine, account, isAlone: machines.count == 1)
         }
@@ -41,6 +43,16 @@ extension AnalysisReport {
             notes.append("\(files.strangers.joined(separator: ", ")): not named in \(Manifest.fileName), and left out")
         }
         return notes
+    }
+
+    /// What was not believed.
+    private static func notes(on machine: Machine, _ clock: GuestClock) -> [String] {
+        clock.candidates.indices.filter { $0 != clock.chosen && clock.candidates[$0].isContradicted }.map { index in
+            let candidate = clock.candidates[index]
+            let count = candidate.count.map { ": \(Decimal.grouped($0.outside)) of \(Decimal.grouped($0.total)) events lie where its vCPU did not run" } ?? ""
+            let wrong = candidate.disagreement.map { ", wrong by \(Decimal.microseconds($0)) µs at least" } ?? ""
+            return "\(candidate.method.name) of \(machine.name) is not used\(wrong)\(count)"
+        }
     }
 
     private static func notes(on machine: Machine, _ account: MachineAccount, isAlone: Bool) -> [String] {

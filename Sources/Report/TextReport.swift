@@ -57,14 +57,8 @@ package struct TextReport {
 
     private mutating func clock(_ index: Int) {
         let clock = report.clock(index)
-        let method =
-            switch report.machines[index].maps[0].method {
-            case .host: "host's own"
-            case .kvmTSCOffset: "KVM TSC offset"
-            case .timeShift: "TIME_SHIFT estimate"
-            default: report.machines[index].maps[0].method.rawValue
-            }
-        let error = clock.error.map { "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
+        let method = report.machines[index].maps[0].method.name
+        let error = clock.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
         let contained = clock.containment
         let check =
             contained.inside + contained.outside == 0
@@ -126,7 +120,7 @@ package struct TextReport {
             let share = flow.share(stage)
             row(
                 stage.stage.name, stage.stage.owner.name, stage.samples.summary,
-                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share))
+                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + uncertainty(stage, flow))
         }
         row("end to end", "", flow.endToEnd.summary, "")
         let owners = Owner.allCases.compactMap { owner -> String? in
@@ -145,6 +139,14 @@ package struct TextReport {
         line(
             "  ", column(name, Self.widths.stage), column(owner, Self.widths.owner), right(String(summary.count), Self.widths.count),
             numbers.map { right($0, Self.widths.number) }.joined(), tail)
+    }
+
+    /// What the clocks' error does to a stage that crosses from machine to machine; nothing where they are exact.
+    private func uncertainty(_ stage: Flow.StageSamples, _ flow: Flow) -> String {
+        guard stage.stage.crossesMachines, let error = report.machines[flow.machine].maps[0].largestErrorBound, error > ClockMap.exactBound
+        else { return "" }
+        let isDecided = stage.samples.summary.mean.magnitude > Double(error)
+        return "  clock ± \(Decimal.microseconds(error))" + (isDecided ? "" : ", more than the stage itself")
     }
 
     // MARK: Layout

@@ -65,11 +65,9 @@ struct Analyze: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What to do when guest events lie where the guest did not run, which proves its time shift wrong: auto refuses, file uses it all the same.",
-            valueName: "auto|file"))
-    var clock = ClockChoice.auto
-
-    enum ClockChoice: String, ExpressibleByArgument, CaseIterable { case auto, file }
+            "How to put guests on the host's clock: auto (the smallest error of what the events don't contradict), file, kvm, ptp, exchanges, "
+                + "containment, none or offset=TIME (host minus guest).", valueName: "evidence"))
+    var clock = ClockOption.automatic
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, csv }
 
@@ -94,28 +92,45 @@ struct Analyze: ParsableCommand {
                 files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
             try checkNames(machines)
             let resolution = ClockResolution(machines, manifest: files.manifest)
-            let immediate = try resolution.immediate(.automatic)
-            machines.use(immediate.contains { $0 == nil } ? try resolution.thorough(.automatic) : immediate.compactMap { $0 })
-            let analysis = try Analysis(machines, path: .tap)
-            let measured = files.manifest?.measured
-            let zero = measured?.begin ?? analysis.start
-            let filter = JourneyFilter(
-                guest: guest, device: device, direction: direction?.direction, since: since.map { zero &+ $0.nanoseconds },
-                until: until.map { zero &+ $0.nanoseconds }, measured: measured)
-            let breakdown = Breakdown(analysis, filter: filter)
-            let table = try PacketFile(packets, PacketTable(analysis))
-            if table.isOpen { breakdown.onJourney = { table.take($0) } }
-            var progress = ProgressLine("analyzing")
-            let account = try analysis.run(into: breakdown) { progress.show($0) }
+            var progress = ProgressLine("finding the clocks")
+            // What is written row by row can't be taken back, so all is known before.
+            let mustBeRight = packets == "-" && clock.selection == .automatic && !machines.guests.isEmpty
+            let clocks =
+                mustBeRight
+                ? try resolution.thorough(.automatic) { progress.show($0) } : try resolution.resolve(clock.selection) { progress.show($0) }
             progress.clear()
-            try table.check()
-            if clock == .auto { try checkClocks(machines, account) }
-            let report = AnalysisReport(
-                files: files, analysis: analysis, account: account, breakdown: breakdown, filter: filter)
-            try table.commit()
-            if packets != "-" { try write(report) }
-            if packets == "-" || format != .text { report.notes.forEach { Failure.warn($0) } }
+            machines.use(clocks)
+            if try analyze(files, machines, clocks, isFinal: mustBeRight || clock.selection != .automatic) { return }
+            // What the file says is wrong: the events themselves know better.
+            let others = try resolution.thorough(.automatic) { progress.show($0) }
+            progress.clear()
+            machines.use(others)
+            _ = try analyze(files, machines, others, isFinal: true)
         }
+    }
+
+    /// - Returns: whether it was written: not when the events contradict a clock and it is not final.
+    private func analyze(_ files: SessionFiles, _ machines: Machines, _ clocks: [GuestClock], isFinal: Bool) throws -> Bool {
+        let analysis = try Analysis(machines, path: .tap)
+        let measured = files.manifest?.measured
+        let zero = measured?.begin ?? analysis.start
+        let filter = JourneyFilter(
+            guest: guest, device: device, direction: direction?.direction, since: since.map { zero &+ $0.nanoseconds },
+            until: until.map { zero &+ $0.nanoseconds }, measured: measured)
+        let breakdown = Breakdown(analysis, filter: filter)
+        let table = try PacketFile(packets, PacketTable(analysis))
+        if table.isOpen { breakdown.onJourney = { table.take($0) } }
+        var progress = ProgressLine("analyzing")
+        let account = try analysis.run(into: breakdown) { progress.show($0) }
+        progress.clear()
+        try table.check()
+        if !isFinal, account.machines.contains(where: \.containment.contradictsMap) { return false }
+        let report = AnalysisReport(
+            files: files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks)
+        try table.commit()
+        if packets != "-" { try write(report) }
+        if packets == "-" || format != .text { report.notes.forEach { Failure.warn($0) } }
+        return true
     }
 
     private func checkNames(_ machines: Machines) throws {
@@ -123,18 +138,6 @@ struct Analyze: ParsableCommand {
             throw Failure(
                 "there is no guest \(guest) in this session; it has "
                     + (machines.guests.isEmpty ? "none" : machines.guests.map(\.name).joined(separator: ", ")))
-        }
-    }
-
-    /// A map that puts guest events where the guest did not run would give wrong numbers: none are better.
-    private func checkClocks(_ machines: Machines, _ account: AnalysisAccount) throws {
-        for (machine, account) in zip(machines.all, account.machines) where account.containment.contradictsMap {
-            let (inside, outside) = (account.containment.inside, account.containment.outside)
-            throw Failure(
-                "\(machine.file.path): its time shift is wrong: \(outside) of \(inside + outside) guest events lie where no vCPU of the "
-                    + "guest was running. Nothing is printed, because every stage that crosses from host to guest would be wrong. "
-                    + "Record with a time synchronisation that is exact (trace-cmd's kvm protocol, x86-tsc clock), or see the numbers all the "
-                    + "same with --clock file.")
         }
     }
 

@@ -10,21 +10,59 @@ import TraceData
 struct ClockVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clock",
-        abstract: "Print how each guest's clock relates to the host's, by each kind of evidence, and how wrong that can be.")
+        abstract: "Print how each guest's clock relates to the host's, by each kind of evidence, and how wrong that can be.",
+        usage: "virtlat clock [options] FOLDER\nvirtlat clock [options] HOST.dat GUEST.dat ...",
+        discussion: """
+            Gathers all evidence there is about each guest's clock (KVM's TSC offset, TIME_SHIFT of the file, messages between recorder and \
+            agent, the KVM PTP clock, the trace itself), holds each against the events (a guest's events lie where its vCPU's thread was in the \
+            guest), and prints what each says, with its error, and which one `virtlat analyze` uses. Recordings that were made by hand, \
+            without any synchronisation, need nothing else: the pattern of entries and activity tells the offset.
+
+            EXAMPLES
+              virtlat clock session
+                  every kind of evidence, side by side
+
+              virtlat clock host.dat guest.dat
+                  two files that were recorded by hand, with unrelated clocks
+
+              virtlat clock session --format json | jq '.guests[] | {machine, used}'
+                  which evidence is used
+
+            EXIT STATUS
+              0  done; the clock of every guest is known
+              1  a file can't be read, the files are no session, or nothing tells a guest's clock
+              64 wrong usage
+            """)
 
     @Argument(help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
     var input: [String]
+
+    @Option(help: "How to print: text or json.")
+    var format = Format.text
+
+    @Option(
+        help: ArgumentHelp(
+            "Use this evidence: auto, file, kvm, ptp, exchanges, containment, none or offset=TIME (host minus guest).", valueName: "evidence"))
+    var clock = ClockOption.automatic
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
 
     func run() throws {
         try Failure.reported {
             let files = try SessionFiles(input)
             let machines = try Machines(
                 files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
-            let clocks = try ClockResolution(machines, manifest: files.manifest).thorough(.automatic)
-            for clock in clocks {
-                for (i, c) in clock.candidates.enumerated() { print(i == clock.chosen ? "*" : " ", c.debug) }
-                print(clock.silent, clock.threads)
+            guard !machines.guests.isEmpty else { throw Failure("\(files.name): holds no guest's recording, and the host's clock is the axis") }
+            var progress = ProgressLine("finding the clocks")
+            let clocks = try ClockResolution(machines, manifest: files.manifest).thorough(clock.selection) { progress.show($0) }
+            progress.clear()
+            let report = ClockReport(session: files.name, machines, clocks)
+            var output = OutputStream.standardOutput()
+            switch format {
+            case .text: try output.write(report.text())
+            case .json: try output.write(bytes: report.json())
             }
+            try output.flush()
         }
     }
 }

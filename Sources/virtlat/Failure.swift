@@ -1,10 +1,12 @@
 // What is said when something is at fault: which file, which place, what to do. Exit status 1.
 
 import ArgumentParser
+import ClockSync
 import Glibc
 import LinuxSystem
 import PacketPath
 import Recording
+import Report
 import Sessions
 import TraceData
 
@@ -49,6 +51,7 @@ struct Failure: Error {
         case let error as TraceFileError: "\(error.file): \(error.fault.text)"
         case let fault as SessionFiles.Fault: fault.text
         case let fault as SessionFault: fault.text
+        case let fault as ClockFault: fault.text
         case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text
         case let fault as TracingFault: fault.text
         case let fault as RecordingFault: fault.text
@@ -138,6 +141,24 @@ extension SessionFault {
                 + "expected. Put the session's own file in its place, or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
         case .unrelated(let guest, let host):
             "\(guest): was recorded together with another host's file than \(host) (their trace ids differ)"
+        }
+    }
+}
+
+extension ClockFault {
+    var text: String {
+        switch self {
+        case .unknown(let guest, let host, let guestClock, let hostClock, let silent):
+            "\(guest): nothing says how its clock (\(guestClock ?? "unknown")) relates to that of \(host) (\(hostClock ?? "unknown"))"
+                + silent.map { "; \($0.method.name): \($0.reason)" }.joined()
+                + ". Record both together, with virtlat record or trace-cmd record -A, or give the offset with --clock offset=TIME"
+        case .silent(let guest, let method, let reason):
+            "\(guest): has no evidence of the kind \(method.name)" + (reason.map { ": \($0)" } ?? "")
+                + ". See what there is with virtlat clock, and leave --clock away to use the best of it"
+        case .contradicted(let guest, let method, let count):
+            "\(guest): the only evidence about its clock, \(method.name), is wrong: \(count.outside) of \(count.total) guest events lie where no vCPU of "
+                + "the guest was running. Nothing is printed, because every stage that crosses from host to guest would be wrong; see the numbers all "
+                + "the same with --clock file"
         }
     }
 }

@@ -12,6 +12,9 @@ package struct ClockCandidate: Sendable {
     package var error: Nanoseconds?
     /// Guest events in and out of their vCPU's windows; nil when that was not looked at.
     package var count: ContainmentCount?
+    /// How far outside of what containment leaves the map lies, with its own error taken off, in ns; 0 where it lies inside, nil where
+    /// containment says nothing.
+    package var disagreement: Nanoseconds?
     /// For people: what it is made of.
     package var summary: String
 
@@ -26,7 +29,9 @@ package struct ClockCandidate: Sendable {
     /// The events say that it can't be true.
     package var isContradicted: Bool {
         guard let count else { return false }
-        return count.outside >= 10 && count.share < ContainmentEvidence.enough
+        if let disagreement { return disagreement > 0 && count.outside > 0 }
+        // An error that is told may be what puts events outside.
+        return (error ?? 0) <= Self.rounding && count.outside >= 10 && count.share < ContainmentEvidence.enough
     }
 }
 
@@ -44,8 +49,27 @@ package struct GuestClock: Sendable {
     package var chosen = 0
     /// Host threads by guest CPU, as containment found them; empty when it was not asked.
     package var threads: [Int: Int32] = [:]
+    /// Raw guest times of the events that the host recorded too; nil when the events were not looked at.
+    package var times: ClosedRange<RawTime>?
 
-    package var map: ClockCandidate { candidates[chosen] }
+    package var candidate: ClockCandidate { candidates[chosen] }
+}
+
+extension ClockMap {
+    /// Host time minus the guest's own, in ns, at a raw guest time.
+    /// - Parameter own: what makes the guest's raw time ns.
+    package func offset(at raw: RawTime, own: CycleConversion) -> Nanoseconds { hostTime(raw) &- own.nanoseconds(raw) }
+
+    /// The greatest distance from another map over some raw times, each time less what both admit to, in ns; not below 0.
+    func distance(to other: ClockMap, over times: ClosedRange<RawTime>) -> Nanoseconds {
+        let parts: UInt64 = 64
+        let step = max(1, (times.upperBound - times.lowerBound) / parts)
+        return stride(from: times.lowerBound, through: times.upperBound, by: Int(clamping: step)).reduce(0) { distance, time in
+            let errors = (errorBound(at: time) ?? 0) &+ (other.errorBound(at: time) ?? 0)
+            let (difference, overflow) = hostTime(time).subtractingReportingOverflow(other.hostTime(time))
+            return max(distance, overflow ? .max : Nanoseconds(clamping: difference.magnitude) &- errors)
+        }
+    }
 }
 
 /// How a guest's clock is to be chosen.
@@ -107,7 +131,7 @@ extension ClockCandidate {
     }
 
     /// A cycle is rounded once, its product with the rate once.
-    private static let rounding: Nanoseconds = 1
+    static let rounding: Nanoseconds = 1
 
     /// TIME_SHIFT of the guest's file: exact where trace-cmd's kvm protocol wrote it, else an estimate that says nothing of its error.
     static func file(_ guest: TraceFile, hostClock: CycleConversion?) -> Result<ClockCandidate, SilentReason>? {
@@ -129,7 +153,9 @@ extension ClockCandidate {
     }
 
     /// Messages between recorder and agent: what was sent was not received before, and the answer not sent before it was received.
-    static func exchanges(_ exchanges: [Exchange], hostClock: CycleConversion?, over times: ClosedRange<RawTime>) -> Result<ClockCandidate, SilentReason> {
+    static func exchanges(
+        _ exchanges: [Exchange], _ pair: ClockPair, over times: ClosedRange<RawTime>
+    ) -> Result<ClockCandidate, SilentReason> {
         guard !exchanges.isEmpty else { return .failure("no exchange was recorded") }
         let bounds = exchanges.flatMap { exchange in
             [
@@ -138,15 +164,15 @@ extension ClockCandidate {
             ]
         }
         return fitted(
-            bounds, .exchanges, hostClock: hostClock, over: times, what: "\(exchanges.count) exchanges of messages")
+            bounds, .exchanges, pair, over: times, what: "\(exchanges.count) exchanges of messages")
     }
 
     /// ptp_kvm's cross-timestamps: the host's CLOCK_REALTIME at an instant of the guest, and the host's trace clock at a CLOCK_REALTIME.
     static func crossTimestamps(
-        _ stamps: [CrossTimestamp], _ readings: [ClockReading], hostClock: CycleConversion?, over times: ClosedRange<RawTime>
+        _ stamps: [CrossTimestamp], _ readings: [ClockReading], _ pair: ClockPair, over times: ClosedRange<RawTime>
     ) -> Result<ClockCandidate, SilentReason> {
         guard !stamps.isEmpty else { return .failure("the guest has no PTP clock of KVM's (ptp_kvm), or it does not answer") }
-        let toNanoseconds = hostClock ?? .nanoseconds
+        let toNanoseconds = pair.hostClock ?? .nanoseconds
         let host = readings.sorted { $0.realtime < $1.realtime }.map { reading in
             OffsetBound(
                 time: RawTime(bitPattern: reading.realtime), low: toNanoseconds.nanoseconds(reading.before) &- reading.realtime,
@@ -167,14 +193,15 @@ extension ClockCandidate {
             ]
         }
         return fitted(
-            bounds, .crossTimestamps, hostClock: hostClock, over: times, what: "\(stamps.count) cross-timestamps of the KVM PTP clock")
+            bounds, .crossTimestamps, pair, over: times, what: "\(stamps.count) cross-timestamps of the KVM PTP clock")
     }
 
     private static func fitted(
-        _ bounds: [OffsetBound], _ method: ClockMap.Method, hostClock: CycleConversion?, over times: ClosedRange<RawTime>, what: String
+        _ bounds: [OffsetBound], _ method: ClockMap.Method, _ pair: ClockPair, over times: ClosedRange<RawTime>, what: String
     ) -> Result<ClockCandidate, SilentReason> {
-        guard let fit = OffsetFit(bounds.sorted { $0.time < $1.time }) else { return .failure("\(what) contradict each other") }
-        let map = ClockMap.fitted(fit, over: times, hostClock: hostClock, method: method)
+        let sorted = bounds.sorted { $0.time < $1.time }
+        guard let fit = pair.drifts.lazy.compactMap({ OffsetFit(sorted, drift: $0) }).first(where: { $0.steps == 0 }) ?? OffsetFit(sorted) else { return .failure("\(what) contradict each other") }
+        let map = ClockMap.fitted(fit, over: times, hostClock: pair.hostClock, method: method)
         var summary = what
         if fit.wild > 0 { summary += ", \(fit.wild) set aside" }
         if fit.steps > 0 { summary += ", the clock was set \(fit.steps == 1 ? "once" : "\(fit.steps) times")" }
@@ -200,6 +227,20 @@ extension ClockCandidate {
     }
 }
 
+/// What is known of two clocks by their kind.
+struct ClockPair {
+    /// How the host's cycles become ns; nil where its clock counts ns.
+    var hostClock: CycleConversion?
+    /// Both are TSCs.
+    var areTSC: Bool
+
+    /// Drifts to try, the narrowest first.
+    ///
+    /// KVM leaves a guest's TSC unscaled unless it is asked for a rate that differs by 250 ppm or more (its parameter tsc_tolerance_ppm): TSCs
+    /// that agree with one rate have one.
+    var drifts: [ClosedRange<Double>] { areTSC ? [0...0, OffsetBand.anyDrift] : [OffsetBand.anyDrift] }
+}
+
 /// Why evidence says nothing.
 struct SilentReason: Error, ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
     var text: String
@@ -213,4 +254,3 @@ extension KVMReading {
         return ratio != 1 << UInt64(fractionBits)
     }
 }
-extension ClockCandidate { package var debug: String { "\(method) err \(error as Any) \(count as Any) \(summary) \(maps[0].segments.count) \(maps[0].segments[0].toHost)" } }

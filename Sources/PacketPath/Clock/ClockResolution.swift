@@ -27,9 +27,16 @@ package struct ClockResolution: Sendable {
 
     private var hostClock: CycleConversion? { machines.host.file.options.tscToNanoseconds }
 
-    /// Maps that need no look at the events: exact ones, or what the user asked for.
+    /// A clock for each guest: by evidence that needs no look at the events where that is exact or was asked for, else by all of it.
+    /// - Parameter progress: called now and then with the share of the bytes read, 0 to 1, where events are looked at.
+    package func resolve(_ selection: ClockSelection, progress: (Double) -> Void = { _ in }) throws -> [GuestClock] {
+        let immediate = try immediate(selection)
+        guard immediate.contains(where: { $0 == nil }) else { return immediate.compactMap { $0 } }
+        return try thorough(selection, progress: progress)
+    }
+
     /// - Returns: nil for guests whose events have to be asked.
-    package func immediate(_ selection: ClockSelection) throws(ClockFault) -> [GuestClock?] {
+    private func immediate(_ selection: ClockSelection) throws(ClockFault) -> [GuestClock?] {
         var clocks: [GuestClock?] = []
         for guest in machines.guests {
             var clock = GuestClock()
@@ -71,12 +78,15 @@ package struct ClockResolution: Sendable {
     }
 
     /// Asks the events too: all evidence of every guest, each held against the guest's events.
-    /// - Parameter selection: `chosen` is what it wants.
-    package func thorough(_ selection: ClockSelection) throws -> [GuestClock] {
-        let entries = try ContainmentPass.entries(machines.host.file)
+    package func thorough(_ selection: ClockSelection, progress: (Double) -> Void = { _ in }) throws -> [GuestClock] {
+        let total = Double(max(1, machines.all.reduce(0) { $0 + $1.file.dataBytes }))
+        var read = 0.0
+        let entries = try ContainmentPass.entries(machines.host.file) { progress(Double($0) / total) }
+        read += Double(machines.host.file.dataBytes)
         var clocks: [GuestClock] = []
         for guest in machines.guests {
-            let activity = try ContainmentPass.activity(guest.file)
+            let activity = try ContainmentPass.activity(guest.file) { progress((read + Double($0)) / total) }
+            read += Double(guest.file.dataBytes)
             var clock = examine(guest, entries, activity)
             clock.chosen = try choose(guest, clock, selection)
             clocks.append(clock)
@@ -88,7 +98,7 @@ package struct ClockResolution: Sendable {
     private func examine(_ guest: Machine, _ entries: HostEntries?, _ activity: [GuestActivity]) -> GuestClock {
         var clock = GuestClock()
         let first = activity.compactMap(\.times.first).min() ?? 0
-        let last = activity.compactMap(\.times.last).max() ?? first
+        let all = first...(activity.compactMap(\.times.last).max() ?? first)
         func add(_ method: ClockMap.Method, _ result: Result<ClockCandidate, SilentReason>?) {
             switch result {
             case .success(let candidate)?: clock.candidates.append(candidate)
@@ -104,8 +114,8 @@ package struct ClockResolution: Sendable {
             add(
                 .crossTimestamps,
                 ClockCandidate.crossTimestamps(
-                    recorded.crossTimestamps, recorded.hostReadings, hostClock: hostClock, over: first...last))
-            add(.exchanges, ClockCandidate.exchanges(recorded.exchanges, hostClock: hostClock, over: first...last))
+                    recorded.crossTimestamps, recorded.hostReadings, pair(guest), over: all))
+            add(.exchanges, ClockCandidate.exchanges(recorded.exchanges, pair(guest), over: all))
         }
         guard let entries else {
             clock.silent.append(SilentEvidence(method: .containment, reason: "the host's recording has no kvm_entry and kvm_exit"))
@@ -113,9 +123,16 @@ package struct ClockResolution: Sendable {
         }
         let evidence = ContainmentEvidence(host: entries.recorded, windows: entries.windows, activity: activity)
         do throws(ContainmentFault) {
-            let found = try search(evidence, isTSC: guest.file.traceClock.map(Self.isTSC) ?? false)
+            let found = try search(evidence, pair(guest))
             clock.threads = found.threads
-            clock.candidates.append(.containment(found, hostClock: hostClock, over: common(first...last, entries.recorded, found.fit)))
+            let times = common(all, entries.recorded, found.fit)
+            clock.times = times
+            let containment = ClockCandidate.containment(found, hostClock: hostClock, over: times)
+            for index in clock.candidates.indices {
+                // All CPUs of a guest have one clock, but for the rarest of set-ups.
+                clock.candidates[index].disagreement = clock.candidates[index].maps[0].distance(to: containment.maps[0], over: times)
+            }
+            clock.candidates.append(containment)
         } catch {
             clock.silent.append(SilentEvidence(method: .containment, reason: error.text))
         }
@@ -126,10 +143,14 @@ package struct ClockResolution: Sendable {
         return clock
     }
 
-    /// KVM leaves a guest's TSC unscaled unless it is asked for a rate that differs by 250 ppm or more (its parameter tsc_tolerance_ppm): TSCs
-    /// that agree with one rate have one.
-    private func search(_ evidence: ContainmentEvidence, isTSC: Bool) throws(ContainmentFault) -> ContainmentFit {
-        if isTSC, hostClock != nil, let found = try? evidence.search(ticks: ticksPerMillisecond, drift: 0...0) { return found }
+    private func pair(_ guest: Machine) -> ClockPair {
+        ClockPair(hostClock: hostClock, areTSC: hostClock != nil && guest.file.traceClock.map(Self.isTSC) ?? false)
+    }
+
+    private func search(_ evidence: ContainmentEvidence, _ pair: ClockPair) throws(ContainmentFault) -> ContainmentFit {
+        for drift in pair.drifts.dropLast() {
+            if let found = try? evidence.search(ticks: ticksPerMillisecond, drift: drift) { return found }
+        }
         return try evidence.search(ticks: ticksPerMillisecond)
     }
 
@@ -151,7 +172,7 @@ package struct ClockResolution: Sendable {
             return Int64(bitPattern: map.segment(at: time).toHost.hostRaw(time) &- time)
         }
         var total = ContainmentCount()
-        let assigned = threads.isEmpty ? evidence.assignment { offset(0, $0) }.reduce(into: [Int: Int]()) { $0[$1.key] = $1.value } : [:]
+        let assigned = threads.isEmpty ? evidence.assignment { offset(0, $0) } : [:]
         for (index, activity) in evidence.activity.enumerated() {
             let windows: EntryWindows?
             if let thread = threads[activity.cpu] {

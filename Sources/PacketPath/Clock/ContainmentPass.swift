@@ -39,14 +39,17 @@ package enum ContainmentPass {
     private static let batch = 4096
 
     private static func forEachMark(
-        _ file: TraceFile, _ queries: [EventQuery], _ body: (Mark, Lane) -> Void
+        _ file: TraceFile, _ queries: [EventQuery], _ progress: (Int) -> Void, _ body: (Mark, Lane) -> Void
     ) throws(SystemError) {
         let stream = try MarkStream([StreamSource(file: file, selection: Selection(queries), maps: [identity])])
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: batch)
         defer { unsafe marks.deallocate() }
+        var batches = 0
         while true {
             let count = unsafe stream.next(into: marks)
             guard count > 0 else { return }
+            batches += 1
+            if batches % 64 == 0 { progress(stream.counts.reduce(0) { $0 + $1.bytes }) }
             for index in 0..<count {
                 let mark = unsafe marks[index]
                 body(mark, stream.lanes[Int(mark.lane)])
@@ -55,8 +58,9 @@ package enum ContainmentPass {
     }
 
     /// When each vCPU thread of the host may have been in its guest.
+    /// - Parameter progress: called now and then with the bytes read.
     /// - Returns: nil when the recording has no entries.
-    package static func entries(_ host: TraceFile) throws(SystemError) -> HostEntries? {
+    package static func entries(_ host: TraceFile, progress: (Int) -> Void = { _ in }) throws(SystemError) -> HostEntries? {
         var queries = leaving.map { EventQuery($0, kind: Kind.left.rawValue) }
         queries.append(EventQuery("kvm_entry", kind: Kind.entry.rawValue, [.number("vcpu_id", to: .a, width: 32, required: false)]))
         queries.append(EventQuery("kvm_exit", kind: Kind.exit.rawValue))
@@ -65,17 +69,17 @@ package enum ContainmentPass {
                 "kvm_write_tsc_offset", kind: Kind.offset.rawValue,
                 [.number("previous_tsc_offset", to: .a), .number("next_tsc_offset", to: .b)]))
         var reader = EntryReader(tellsVCPU: host.formats.contains { $0.name == "kvm_entry" && $0.text.contains(" vcpu_id;") })
-        try forEachMark(host, queries) { mark, _ in reader.take(mark) }
+        try forEachMark(host, queries, progress) { mark, _ in reader.take(mark) }
         return reader.finish()
     }
 
     /// What each CPU of a guest did when. Of events in close succession only the first and the last are kept: those between say no more.
-    package static func activity(_ guest: TraceFile) throws(SystemError) -> [GuestActivity] {
+    package static func activity(_ guest: TraceFile, progress: (Int) -> Void = { _ in }) throws(SystemError) -> [GuestActivity] {
         var queries: [EventQuery] = []
         var names: Set<String> = []
         for format in guest.formats where names.insert(format.name).inserted { queries.append(EventQuery(format.name, kind: Kind.event.rawValue)) }
         var cpus: [Int: Thinned] = [:]
-        try forEachMark(guest, queries) { mark, lane in
+        try forEachMark(guest, queries, progress) { mark, lane in
             guard mark.kind == Kind.event.rawValue else { return }
             cpus[lane.cpu, default: Thinned()].add(RawTime(bitPattern: mark.time))
         }
