@@ -74,7 +74,7 @@ package struct ClockReport: Sendable {
         text += numbers.map { Self.right($0 ?? "-", 16) }.joined() + "   " + row.candidate.summary
         if row.candidate.isContradicted {
             text += "; WRONG"
-            if let wrong = row.candidate.disagreement { text += " by \(Decimal.microseconds(wrong)) µs at least, by containment" }
+            if let wrong = row.candidate.disagreement, wrong > 0 { text += " by \(Decimal.microseconds(wrong)) µs at least, by containment" }
         }
         return text
     }

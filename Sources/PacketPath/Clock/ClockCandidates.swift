@@ -12,9 +12,10 @@ package struct ClockCandidate: Sendable {
     package var error: Nanoseconds?
     /// Guest events in and out of their vCPU's windows; nil when that was not looked at.
     package var count: ContainmentCount?
-    /// How far outside of what containment leaves the map lies, with its own error taken off, in ns; 0 where it lies inside, nil where
-    /// containment says nothing.
+    /// How far outside of what containment leaves the map lies, with its own error taken off, in ns; nil where containment says nothing.
     package var disagreement: Nanoseconds?
+    /// The events say that it can't be true.
+    package var isContradicted = false
     /// For people: what it is made of.
     package var summary: String
 
@@ -26,13 +27,25 @@ package struct ClockCandidate: Sendable {
         self.summary = summary
     }
 
-    /// The events say that it can't be true.
-    package var isContradicted: Bool {
-        guard let count else { return false }
-        if let disagreement { return disagreement > 0 && count.outside > 0 }
-        // An error that is told may be what puts events outside.
-        return (error ?? 0) <= Self.rounding && count.outside >= 10 && count.share < ContainmentEvidence.enough
+    /// Holds the map against the events.
+    /// - Parameter containment: what they amount to by themselves; nil where they say nothing.
+    mutating func judge(_ containment: ClockCandidate?, _ left: ContainmentFit?, over times: ClosedRange<RawTime>?) {
+        guard let count else { return }
+        guard let containment, let left, let times else {
+            // An error that is told may be what puts events outside.
+            isContradicted = (error ?? 0) <= Self.rounding && count.outside >= 10 && count.share < ContainmentEvidence.enough
+            return
+        }
+        // All CPUs of a guest have one clock, but for the rarest of set-ups.
+        let beyond = maps[0].distance(outside: left.fit, over: times)
+        disagreement = beyond
+        let isOutside = count.outside > (containment.count?.outside ?? 0)
+        // Where some line has all events inside, one that says nothing of its error and has not is wrong.
+        isContradicted = isOutside && (beyond > 0 || error == nil && count.outside >= Self.fewest)
     }
+
+    /// So many events are no accident.
+    private static let fewest = 3
 }
 
 /// Evidence that is there and says nothing, with the reason.
@@ -60,15 +73,20 @@ extension ClockMap {
     /// - Parameter own: what makes the guest's raw time ns.
     package func offset(at raw: RawTime, own: CycleConversion) -> Nanoseconds { hostTime(raw) &- own.nanoseconds(raw) }
 
-    /// The greatest distance from another map over some raw times, each time less what both admit to, in ns; not below 0.
-    func distance(to other: ClockMap, over times: ClosedRange<RawTime>) -> Nanoseconds {
+    /// The greatest distance from what a fit leaves, over some raw times, each time less the map's own error, in ns; not below 0.
+    func distance(outside fit: OffsetFit, over times: ClosedRange<RawTime>) -> Nanoseconds {
         let parts: UInt64 = 64
         let step = max(1, (times.upperBound - times.lowerBound) / parts)
-        return stride(from: times.lowerBound, through: times.upperBound, by: Int(clamping: step)).reduce(0) { distance, time in
-            let errors = (errorBound(at: time) ?? 0) &+ (other.errorBound(at: time) ?? 0)
-            let (difference, overflow) = hostTime(time).subtractingReportingOverflow(other.hostTime(time))
-            return max(distance, overflow ? .max : Nanoseconds(clamping: difference.magnitude) &- errors)
+        var distance: Nanoseconds = 0
+        for time in stride(from: times.lowerBound, through: times.upperBound, by: Int(clamping: step)) {
+            guard let piece = fit.pieces.last(where: { $0.times.lowerBound <= time }) ?? fit.pieces.first else { continue }
+            let segment = segment(at: time)
+            let offset = Int64(bitPattern: segment.toHost.hostRaw(time) &- time)
+            let range = piece.band.range(at: time)
+            let beyond = max(range.lowerBound.subtractingReportingOverflow(offset).partialValue, offset.subtractingReportingOverflow(range.upperBound).partialValue)
+            distance = max(distance, segment.toNanoseconds.duration(beyond) &- (segment.errorBound ?? 0))
         }
+        return distance
     }
 }
 

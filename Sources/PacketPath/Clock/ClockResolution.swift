@@ -122,24 +122,25 @@ package struct ClockResolution: Sendable {
             return clock
         }
         let evidence = ContainmentEvidence(host: entries.recorded, windows: entries.windows, activity: activity)
+        var found: ContainmentFit?
+        var containment: ClockCandidate?
         do throws(ContainmentFault) {
-            let found = try search(evidence, pair(guest))
-            clock.threads = found.threads
-            let times = common(all, entries.recorded, found.fit)
+            let fit = try search(evidence, pair(guest))
+            let times = common(all, entries.recorded, fit.fit)
+            clock.threads = fit.threads
             clock.times = times
-            let containment = ClockCandidate.containment(found, hostClock: hostClock, over: times)
-            for index in clock.candidates.indices {
-                // All CPUs of a guest have one clock, but for the rarest of set-ups.
-                clock.candidates[index].disagreement = clock.candidates[index].maps[0].distance(to: containment.maps[0], over: times)
-            }
-            clock.candidates.append(containment)
+            containment = ClockCandidate.containment(fit, hostClock: hostClock, over: times)
+            containment?.count = fit.count
+            found = fit
         } catch {
             clock.silent.append(SilentEvidence(method: .containment, reason: error.text))
         }
         let threads = clock.threads.isEmpty ? guest.threadOfCPU : clock.threads
         for index in clock.candidates.indices {
             clock.candidates[index].count = count(clock.candidates[index], evidence, threads)
+            clock.candidates[index].judge(containment, found, over: clock.times)
         }
+        if let containment { clock.candidates.append(containment) }
         return clock
     }
 
