@@ -3,17 +3,21 @@
 extension ClockMap {
     /// How finely the error is told: it is greatest at the ends of each part.
     private static let partsOfPiece = 16
+    /// The line is cut off to ticks, and the ticks to ns.
+    private static let rounding: Nanoseconds = 2
 
     /// The map that a fit amounts to, with its error over `times`, the raw guest times it will be used for.
     ///
     /// Where the clock was set, the times between the last bound of one piece and the first of the next belong to either; if it was set back,
     /// so do those that it may have shown twice. The map keeps the earlier line there, and the error covers both.
-    package static func fitted(_ fit: OffsetFit, over times: ClosedRange<RawTime>, hostClock: CycleConversion?, method: Method) -> ClockMap {
+    package static func fitted(_ fit: OffsetFit, over times: ClosedRange<RawTime>, hostClock: CycleConversion?, method: Method) -> ClockMap
+    {
         let toNanoseconds = hostClock ?? .nanoseconds
         let reigns = Reign.of(fit.pieces, over: times)
         let whole = reigns.reduce(times) { min($0.lowerBound, $1.times.lowerBound)...max($0.upperBound, $1.times.upperBound) }
         // The lines that hold change where a reign begins and after one ends.
-        let starts = Set(reigns.flatMap { [$0.times.lowerBound, $0.times.upperBound == .max ? whole.lowerBound : $0.times.upperBound + 1] })
+        let starts = Set(
+            reigns.flatMap { [$0.times.lowerBound, $0.times.upperBound == .max ? whole.lowerBound : $0.times.upperBound + 1] })
         let cuts = starts.filter { whole.contains($0) }.sorted()
         var segments: [Segment] = []
         for (index, start) in cuts.enumerated() {
@@ -38,7 +42,7 @@ extension ClockMap {
                 segments.append(
                     Segment(
                         start: first, end: last, toHost: conversion, toNanoseconds: toNanoseconds,
-                        errorBound: toNanoseconds.duration(max(before, after)) + 2))
+                        errorBound: min(toNanoseconds.duration(max(before, after)), .max - rounding) + rounding))
                 guard last < end else { break }
                 (first, before) = (last + 1, after)
             }
@@ -67,8 +71,9 @@ extension ClockMap {
                     let after = max(next.band.range(at: low).upperBound, next.band.range(at: start).upperBound)
                     let before = min(piece.band.range(at: end).lowerBound, piece.band.range(at: high).lowerBound)
                     let back = UInt64(clamping: Int128(after) - Int128(before))
-                    low = min(start, end - min(end, back))
-                    high = max(end, start + min(.max - start, back))
+                    // Set ahead, it showed nothing twice.
+                    low = back == 0 ? (end < start ? end + 1 : start) : min(start, end - min(end, back))
+                    high = back == 0 ? (end < start ? start - 1 : end) : max(end, start + min(.max - start, back))
                     // Farther off, the clocks have drifted farther: again, by a thousandth at most.
                 }
                 reigns.append(Reign(band: piece.band, times: first...max(first, high)))

@@ -48,7 +48,9 @@ package struct OffsetFit: Sendable {
         if ends.count > 1, most > 0 {
             guard let fewest = Self.ends(bounds, drift, aside: most) else { return nil }
             // No more are set aside than the number of pieces asks for.
-            while aside < most, fewest.count < Self.ends(bounds, drift, aside: aside)?.count ?? .max { aside = min(most, max(1, aside * 2)) }
+            while aside < most, fewest.count < Self.ends(bounds, drift, aside: aside)?.count ?? .max {
+                aside = min(most, max(1, aside * 2))
+            }
             ends = Self.ends(bounds, drift, aside: aside) ?? fewest
         }
         guard let fromBack = Self.ends(bounds.reversed(), drift, aside: aside), fromBack.count == ends.count else { return nil }

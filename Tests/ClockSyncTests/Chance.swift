@@ -39,7 +39,9 @@ struct Chance: RandomNumberGenerator {
 
     private mutating func scaleBase(_ ratio: Double) -> Double { power(ratio, share()) }
 
-    mutating func whole(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.upperBound - range.lowerBound + 1)) }
+    mutating func whole(_ range: ClosedRange<Int>) -> Int {
+        range.lowerBound + Int(next() % UInt64(range.upperBound - range.lowerBound + 1))
+    }
 
     mutating func isHeads(_ probability: Double = 0.5) -> Bool { share() < probability }
 }
