@@ -11,6 +11,10 @@ package struct Correlation: Sendable {
     ///   - pattern: what is looked for, 0 or 1 for each bin.
     ///   - field: where.
     package init(of pattern: [Float], in field: [Float]) {
+        guard !pattern.isEmpty, !field.isEmpty else {
+            counts = []
+            return
+        }
         let length = pattern.count + field.count - 1
         var size = 1
         while size < length { size *= 2 }

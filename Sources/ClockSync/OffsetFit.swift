@@ -1,179 +1,138 @@
-// From bounds to a clock map: straight pieces with the error at every instant, steps where the clock was set, wild marks set aside.
+// From bounds to the straight pieces of a clock's offset: steps where the clock was set, wild marks set aside.
 
 /// What bounds on a clock's offset amount to.
+///
+/// A clock runs straight until it is set. Of all the ways to cut the bounds into straight pieces the one with fewest pieces is taken, where in
+/// each piece a few wild marks may be set aside. Such a way is not the only one: a step can lie anywhere between the earliest and the latest
+/// bound at which the pieces can be cut. Pieces that are made as long as possible from the front tell the latest, pieces made from the back
+/// the earliest. A piece consists of what belongs to it in either way; a bound that may lie on either side of a step narrows neither piece.
+///
+/// A mark is wild if it contradicts bounds that contradict nothing else. Three bounds at most are what no line satisfies together, and one of
+/// them is wrong: all of them are set aside, and come back when those that contradict nothing are known. So a wrong mark never stays in
+/// because it came first, and a right one is missed at worst, which makes the band wider but not false.
 package struct OffsetFit: Sendable {
-    /// Straight pieces, in time order; one unless the clock was set.
-    package var pieces: [Piece]
-    /// Bounds that contradict all the others, and were left out.
-    package var wild: Int
+    /// Straight pieces, in the order of the bounds; one unless the clock was set.
+    package private(set) var pieces: [Piece] = []
+    /// Bounds that contradict the others, and were left out.
+    package private(set) var wild = 0
     /// Bounds that went in.
-    package var count: Int
+    package private(set) var count: Int
 
     package struct Piece: Sendable {
         package var band: OffsetBand
-        /// Raw guest times of its first and last bound.
+        /// First and last raw guest time of its bounds.
         package var times: ClosedRange<RawTime>
         /// Bounds in it.
         package var count: Int
     }
 
-    /// A piece that starts later than the previous one ended was set in between.
+    /// How often the clock was set.
     package var steps: Int { pieces.count - 1 }
 
-    /// One bound in so many may be wild.
-    private static let wildShare = 500
-    /// A bound is wild when without it the line goes on for so many more.
-    private static let confirmation = 12
+    /// How many of so many bounds may be wild. In few bounds, none: what contradicts the others may as well be a step.
+    package static func mostWild(of count: Int) -> Int { max(min(3, count / 32), count / 500) }
+    /// A clock that is set more often keeps no time.
+    private static let mostSteps = 8
+    /// Fewer bounds than these make no piece, if there are several: a clock is not set there and back so quickly.
+    private static let fewestOfPiece = 4
 
     /// - Parameters:
-    ///   - bounds: in time order.
+    ///   - bounds: in the order in which they were observed; in that of their times if no clock was set back.
     ///   - drift: the slopes that are possible; 0...0 for clocks that are known to run at one rate.
     /// - Returns: nil when the bounds don't add up: too many contradict each other, or nothing bounds the offset from one side.
     package init?(_ bounds: [OffsetBound], drift: ClosedRange<Double> = OffsetBand.anyDrift) {
-        guard !bounds.isEmpty else { return nil }
         count = bounds.count
-        wild = 0
-        pieces = []
-        let most = max(3, bounds.count / Self.wildShare)
+        let most = Self.mostWild(of: count)
+        guard var ends = Self.ends(bounds, drift, aside: 0) ?? Self.ends(bounds, drift, aside: most) else { return nil }
+        var aside = 0
+        if ends.count > 1, most > 0 {
+            guard let fewest = Self.ends(bounds, drift, aside: most) else { return nil }
+            // No more are set aside than the number of pieces asks for.
+            while aside < most, fewest.count < Self.ends(bounds, drift, aside: aside)?.count ?? .max {
+                aside = min(most, max(1, aside * 2))
+            }
+            ends = Self.ends(bounds, drift, aside: aside) ?? fewest
+        }
+        guard let fromBack = Self.ends(bounds.reversed(), drift, aside: aside), fromBack.count == ends.count else { return nil }
+        // The earliest and the latest ends, first to last.
+        let earliest = fromBack.dropLast().reversed().map { bounds.count - $0 } + [bounds.count]
+        var start = 0
+        for (early, late) in zip(earliest, ends) {
+            guard start < early, let (piece, left) = Self.piece(bounds[start..<early], drift) else { return nil }
+            guard ends.count == 1 || piece.count >= Self.fewestOfPiece else { return nil }
+            pieces.append(piece)
+            wild += left
+            start = late
+        }
+        for index in pieces.indices.dropLast() where earliest[index] < ends[index] {
+            // What may lie on either side of a step, but fits on none.
+            wild += bounds[earliest[index]..<ends[index]].count { !pieces[index].band.allows($0) && !pieces[index + 1].band.allows($0) }
+        }
+        guard wild <= most else { return nil }
+    }
+
+    /// Where the pieces end (the index after each one's last bound) if each is as long as possible.
+    /// - Parameter aside: how often bounds that contradict each other may be set aside in one piece.
+    /// - Returns: nil when there are too many pieces.
+    private static func ends(_ bounds: some RandomAccessCollection<OffsetBound>, _ drift: ClosedRange<Double>, aside: Int) -> [Int]? {
+        var ends: [Int] = []
         var rest = bounds[...]
         while !rest.isEmpty {
-            var (length, isWhole) = Self.straight(rest, drift)
-            var piece = Array(rest.prefix(length))
-            while !isWhole, wild < most, let culprit = Self.culprit(rest, piece, length, drift) {
-                // Without the culprit the line goes on.
-                wild += 1
-                if let index = rest[..<rest.index(rest.startIndex, offsetBy: length)].firstIndex(of: culprit) {
-                    rest.remove(at: index)
-                } else {
-                    rest.remove(at: rest.index(rest.startIndex, offsetBy: length))
+            guard ends.count <= mostSteps else { return nil }
+            let run = Run(rest, drift, aside: aside)
+            ends.append((ends.last ?? 0) + run.length)
+            rest = rest.dropFirst(run.length)
+        }
+        return ends.isEmpty ? nil : ends
+    }
+
+    /// The straight piece that bounds make, and how many of them are wild.
+    private static func piece(_ bounds: ArraySlice<OffsetBound>, _ drift: ClosedRange<Double>) -> (piece: Piece, wild: Int)? {
+        let run = Run(bounds, drift, aside: .max)
+        var band = run.band
+        // What was set aside with a wild mark comes back, if that goes with all others and with each other.
+        var back = run.aside.filter { run.band.allows(bounds[bounds.startIndex + $0]) }
+        for number in back where band.narrow(bounds[bounds.startIndex + number], number: number) != nil {
+            (band, back) = (run.band, [])
+            break
+        }
+        guard band.isBounded else { return nil }
+        band.settle()
+        let wild = run.aside.subtracting(back)
+        var (first, last) = (RawTime.max, RawTime.min)
+        for (number, bound) in bounds.enumerated() where !wild.contains(number) {
+            first = min(first, bound.time)
+            last = max(last, bound.time)
+        }
+        guard first <= last else { return nil }
+        return (Piece(band: band, times: first...last, count: bounds.count - wild.count), wild.count)
+    }
+
+    /// As many of the first bounds as one line satisfies.
+    private struct Run {
+        var band: OffsetBand
+        var length = 0
+        /// Numbers of the bounds that were set aside.
+        var aside: Set<Int> = []
+
+        /// - Parameter bounds: one at least.
+        init(_ bounds: some RandomAccessCollection<OffsetBound>, _ drift: ClosedRange<Double>, aside most: Int) {
+            let all = OffsetBand(around: bounds[bounds.startIndex], drift: drift)
+            band = all
+            var times = 0
+            for (number, bound) in bounds.enumerated() {
+                if let together = band.narrow(bound, number: number) {
+                    // A bound may contradict itself; a piece has one at least.
+                    guard times < most || number == 0 else { return }
+                    times += 1
+                    aside.formUnion(together)
+                    band = all
+                    for (number, bound) in bounds.prefix(number).enumerated() where !aside.contains(number) {
+                        _ = band.narrow(bound, number: number)
+                    }
                 }
-                (length, isWhole) = Self.straight(rest, drift)
-                piece = Array(rest.prefix(length))
+                length = number + 1
             }
-            guard length > 0 else { return nil }
-            guard let band = OffsetBand(piece, drift: drift) else {
-                // A few last bounds, all on one side.
-                guard !pieces.isEmpty else { return nil }
-                wild += length
-                rest = rest.dropFirst(length)
-                continue
-            }
-            pieces.append(Piece(band: band, times: piece[0].time...piece[length - 1].time, count: length))
-            rest = rest.dropFirst(length)
         }
-        guard !pieces.isEmpty, wild <= most else { return nil }
-    }
-
-    /// How many of the first bounds some line satisfies.
-    private static func straight(_ bounds: ArraySlice<OffsetBound>, _ drift: ClosedRange<Double>) -> (length: Int, isWhole: Bool) {
-        if isStraight(bounds, drift) { return (bounds.count, true) }
-        var (good, bad) = (0, bounds.count)
-        // Doubling first: pieces may be short.
-        var step = 64
-        while good + step < bad {
-            if isStraight(bounds.prefix(good + step), drift) { good += step } else { bad = good + step; break }
-            step *= 2
-        }
-        while bad - good > 1 {
-            let middle = good + (bad - good) / 2
-            if isStraight(bounds.prefix(middle), drift) { good = middle } else { bad = middle }
-        }
-        return (good, false)
-    }
-
-    /// Bounds from one side only contradict nothing.
-    private static func isStraight(_ bounds: ArraySlice<OffsetBound>, _ drift: ClosedRange<Double>) -> Bool {
-        guard bounds.contains(where: { $0.low != nil }), bounds.contains(where: { $0.high != nil }) else { return true }
-        return OffsetBand(bounds, drift: drift) != nil
-    }
-
-    /// The one bound whose removal lets the line go on: the one that did not fit any more, or one of those it did not fit with.
-    private static func culprit(
-        _ rest: ArraySlice<OffsetBound>, _ piece: [OffsetBound], _ length: Int, _ drift: ClosedRange<Double>
-    ) -> OffsetBound? {
-        let enough = min(length + 1 + confirmation, rest.count)
-        guard enough > length + 1 else { return nil }
-        let window = Array(rest.prefix(enough))
-        func goesOn(without index: Int) -> Bool {
-            var others = window
-            others.remove(at: index)
-            return isStraight(others[...], drift)
-        }
-        if goesOn(without: length) { return window[length] }
-        guard let band = OffsetBand(piece, drift: drift) else { return nil }
-        // Those that touch the band there are what the next one contradicts.
-        let touching = band.touching(piece)
-        for index in touching where goesOn(without: index) { return window[index] }
-        return nil
-    }
-}
-
-extension OffsetBand {
-    /// Indices of the bounds that leave the offset no more room at their own time, the nearest to the end first.
-    func touching(_ bounds: [OffsetBound]) -> [Int] {
-        var found: [Int] = []
-        for (index, bound) in bounds.enumerated().reversed() {
-            let range = range(at: bound.time)
-            if let low = bound.low, range.lowerBound - low <= 2 { found.append(index) } else if let high = bound.high, high - range.upperBound <= 2 {
-                found.append(index)
-            }
-            if found.count == 16 { break }
-        }
-        return found
-    }
-}
-
-extension ClockMap {
-    /// How finely a piece's error is told: it is greatest at the ends of each part.
-    private static let partsOfPiece = 16
-
-    /// The map that a fit amounts to, with its error over `times`, the raw guest times it will be used for.
-    ///
-    /// Where the clock was set, the time between the last bound of one piece and the first of the next belongs to either: the map keeps the
-    /// earlier line there, and the error covers both.
-    package static func fitted(_ fit: OffsetFit, over times: ClosedRange<RawTime>, hostClock: CycleConversion?, method: Method) -> ClockMap {
-        let toNanoseconds = hostClock ?? .nanoseconds
-        var segments: [Segment] = []
-        func part(_ band: OffsetBand, _ start: RawTime, _ end: RawTime, _ error: Int64) {
-            // A line by its offsets at two times that are far apart, so that rounding them to ticks does not turn it.
-            let (from, to) = (band.origin, band.origin &+ 1 << 40)
-            let conversion = RawConversion.interpolated(start: from, end: to, from: band.offset(at: from), to: band.offset(at: to))
-            segments.append(
-                Segment(
-                    start: start, end: end, toHost: conversion, toNanoseconds: toNanoseconds,
-                    errorBound: toNanoseconds.duration(error) + 2))
-        }
-        for (index, piece) in fit.pieces.enumerated() {
-            let first = index == 0 ? min(times.lowerBound, piece.times.lowerBound) : piece.times.lowerBound
-            let isLast = index == fit.pieces.count - 1
-            let last = isLast ? max(times.upperBound, piece.times.upperBound) : piece.times.upperBound
-            let step = max(1, (last - first) / UInt64(partsOfPiece) + 1)
-            for start in stride(from: first, through: last, by: Int(clamping: step)) {
-                let end = min(last, start + (step - 1))
-                part(piece.band, start, end, max(piece.band.error(at: start), piece.band.error(at: end)))
-            }
-            guard !isLast else { continue }
-            // The gap.
-            let (start, end) = (last + 1, fit.pieces[index + 1].times.lowerBound - 1)
-            guard start <= end else { continue }
-            let next = fit.pieces[index + 1].band
-            let error = [start, end].reduce(Int64(0)) { error, time in
-                let chosen = piece.band.offset(at: time)
-                let (mine, others) = (piece.band.range(at: time), next.range(at: time))
-                return max(
-                    error, chosen &- min(mine.lowerBound, others.lowerBound), max(mine.upperBound, others.upperBound) &- chosen)
-            }
-            part(piece.band, start, end, error)
-        }
-        return ClockMap(segments: segments, method: method)
-    }
-}
-
-extension CycleConversion {
-    /// A span of so many cycles, in ns, rounded up.
-    package func duration(_ cycles: Int64) -> Nanoseconds {
-        guard shift < 64 else { return 0 }
-        let product = Int128(cycles) * Int128(multiplier)
-        return Nanoseconds(clamping: (product + (Int128(1) << Int128(shift)) - 1) >> Int128(shift))
     }
 }
