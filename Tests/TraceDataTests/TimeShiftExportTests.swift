@@ -129,7 +129,9 @@ import TraceData
     }
 
     @Test(arguments: TraceBuilder.Version.allCases) func `times become ns as the host's do`(version: TraceBuilder.Version) throws {
-        let (host, guest) = (CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0), CycleConversion(multiplier: 3, shift: 1, offset: 9))
+        let (host, guest) = (
+            CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0), CycleConversion(multiplier: 3, shift: 1, offset: 9)
+        )
         for own in [nil, guest] {
             for wanted in [host, nil, host] {
                 let trace = Self.trace(Form(version: version, isShifted: false))
@@ -202,7 +204,9 @@ import TraceData
         }
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `damage is refused or survived, never made worse`(version: TraceBuilder.Version) throws {
+    @Test(arguments: TraceBuilder.Version.allCases) func `damage is refused or survived, never made worse`(version: TraceBuilder.Version)
+        throws
+    {
         let whole = Self.trace(Form(version: version, isShifted: true), events: 20).bytes
         var random = SeededGenerator(seed: 11)
         for _ in 0..<400 {

@@ -80,7 +80,8 @@ struct TraceCommandClock {
         #expect(difference(map, times, &random, from: try Self.reading(shift)) <= 2)
     }
 
-    @Test(arguments: [-3.0, -1e-6, 0, 1e-6, 0.6, 40]) func `a slope of any steepness stays inside trace-cmd's 64 bits`(drift: Double) throws {
+    @Test(arguments: [-3.0, -1e-6, 0, 1e-6, 0.6, 40]) func `a slope of any steepness stays inside trace-cmd's 64 bits`(drift: Double) throws
+    {
         var random = SeededGenerator(seed: 1)
         let times: ClosedRange<RawTime> = 5_000_000_000...605_000_000_000
         let map = ClockMap(segments: [Segment(toHost: Self.line(from: 0, at: 16_170_273_000, drift: drift))], method: .containment)

@@ -27,7 +27,9 @@ import TraceData
         }
     }
 
-    private static func trace(_ version: TraceBuilder.Version, _ packing: TraceBuilder.Packing, times: [(n: Int, time: RawTime)]) -> TraceBuilder {
+    private static func trace(_ version: TraceBuilder.Version, _ packing: TraceBuilder.Packing, times: [(n: Int, time: RawTime)])
+        -> TraceBuilder
+    {
         let trace = TraceBuilder(version: version, packing: packing)
         let number = trace.event("test", "number", [.u32("n")], printFormat: "\"n=%u\", REC->n")
         for (n, time) in times { trace.cpu(n / 2 % 2).add(number, at: time, pid: 5, ["n": .of(n)]) }
