@@ -28,12 +28,7 @@ extension TraceFileWriter {
         for guest in description.guests { options.append(Self.guest(guest)) }
         // Behind TRACECLOCK and before TIME_SHIFT: trace-cmd takes the clock for one of ns only when told so after its name.
         if let conversion = description.tscToNanoseconds {
-            options.append(
-                Option(ID.tscToNanoseconds) {
-                    $0.append(number: conversion.multiplier)
-                    $0.append(number: conversion.shift)
-                    $0.append(number: conversion.offset)
-                })
+            options.append(Self.tscToNanoseconds(conversion))
         }
         if let peer = description.peerTraceID, !description.timeShifts.isEmpty {
             options.append(Self.timeShift(peer: peer, description.timeShifts))
@@ -41,6 +36,14 @@ extension TraceFileWriter {
         options.append(Option(ID.cpuCount) { $0.append(number: UInt32(description.cpuCount)) })
         options.append(buffer(clock: description.bufferClock))
         return options
+    }
+
+    static func tscToNanoseconds(_ conversion: CycleConversion) -> Option {
+        Option(TraceOptions.ID.tscToNanoseconds) {
+            $0.append(number: conversion.multiplier)
+            $0.append(number: conversion.shift)
+            $0.append(number: conversion.offset)
+        }
     }
 
     /// Where the BUFFER section is, and each CPU's data in it.
@@ -75,7 +78,7 @@ extension TraceFileWriter {
 
     /// Peer id, flags, CPUs; each CPU's times, offsets and scalings; behind all CPUs a word of fraction bits for every sample, which
     /// trace-cmd.dat.v7(5) omits (`tracecmd_write_guest_time_shift`).
-    private static func timeShift(peer: UInt64, _ shifts: [TimeShift]) -> Option {
+    static func timeShift(peer: UInt64, _ shifts: [TimeShift]) -> Option {
         Option(TraceOptions.ID.timeShift) { data in
             data.append(number: peer)
             data.append(number: UInt32(shifts.contains { $0.interpolates } ? 1 : 0))

@@ -112,11 +112,11 @@ struct SectionWriter {
     /// Where in the file the next section begins.
     var place: Int { start + bytes.count }
 
-    /// Id, flags (not compressed), description (a string we don't keep: nobody reads it), size.
-    static func putHeader(_ id: UInt16, size: Int, _ bytes: inout [UInt8]) {
+    /// Id, flags (not compressed), description (a place in the file's strings; we keep none, nobody reads it), size.
+    static func putHeader(_ id: UInt16, description: UInt32 = 0, size: Int, _ bytes: inout [UInt8]) {
         bytes.append(number: id)
         bytes.append(number: UInt16(0))
-        bytes.append(number: UInt32(0))
+        bytes.append(number: description)
         bytes.append(number: UInt64(size))
     }
 
