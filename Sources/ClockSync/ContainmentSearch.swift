@@ -65,6 +65,9 @@ extension ContainmentEvidence {
     /// Bins of a stretch: 4 s, over which clocks 200 ppm apart drift 4 bins.
     private static let stretchBins = 20_000
     private static let mostStretches = 8
+    private static let fieldBins = 4_500_000
+    /// Ten hours; times beyond that are most likely corrupt.
+    private static let mostFields = 40
 
     private struct Candidate {
         var cpu: Int
@@ -79,78 +82,116 @@ extension ContainmentEvidence {
 
     // MARK: Coarse
 
-    /// The offsets at which a stretch of a CPU's activity lies best in a thread's windows.
+    /// The offsets at which stretches of a CPU's activity lie best in a thread's windows.
     private func peaks(_ cpu: Int, _ index: Int, _ bin: RawTime) -> [Candidate] {
-        let times = activity[cpu].times
-        var field = [Float](repeating: 0, count: Int((host.upperBound - host.lowerBound) / bin) + 1)
-        let windows = windows[index]
-        for window in 0..<windows.count {
-            let (begin, end) = (max(windows.begins[window], host.lowerBound), min(windows.ends[window], host.upperBound))
-            guard begin <= end else { continue }
-            for place in Int((begin - host.lowerBound) / bin)...Int((end - host.lowerBound) / bin) { field[place] = 1 }
-        }
-        let fieldSums = Self.sums(field)
-        let bins = Int((times[times.count - 1] - times[0]) / bin) + 1
-        let length = min(bins, Self.stretchBins)
-        var candidates: [Candidate] = []
-        var starts = Array(stride(from: 0, to: max(1, bins - length / 2), by: max(1, length)))
-        // The stretches with most going on.
-        if starts.count > Self.mostStretches {
-            starts.sort { busy(times, $0, length, bin) > busy(times, $1, length, bin) }
-            starts.removeLast(starts.count - Self.mostStretches)
-        }
-        for start in starts {
-            let begin = times[0] + RawTime(start) * bin
-            let end = begin + RawTime(length) * bin - 1
-            var pattern = [Float](repeating: 0, count: length)
-            for time in times[times.partition(where: { $0 < begin })...] {
-                guard time <= end else { break }
-                pattern[Int((time - begin) / bin)] = 1
+        let fields = fields(windows[index], bin)
+        let stretches = stretches(activity[cpu].times, bin).prefix(max(1, Self.mostStretches / max(1, fields.count)))
+        return stretches.flatMap { stretch in
+            fields.flatMap { field in
+                field.peaks(of: stretch.pattern).map { peak in
+                    let place = Int64(bitPattern: field.begin) &+ Int64(peak.shift) &* Int64(bin)
+                    let around = stretch.begin...stretch.begin + RawTime(stretch.pattern.count) * bin - 1
+                    return Candidate(
+                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin), score: peak.score, around: around)
+                }
             }
-            let correlation = Correlation(of: pattern, in: field).counts
-            // How much of the pattern lies within the host's recording at each shift.
-            let sums = Self.sums(pattern)
-            let all = sums[length]
-            guard all >= Double(Self.fewest) else { continue }
+        }
+    }
+
+    /// A thread's windows in bins: a quarter of an hour each at the most, those in which there is nothing left out.
+    private func fields(_ windows: EntryWindows, _ bin: RawTime) -> [BinnedWindows] {
+        var fields: [BinnedWindows] = []
+        let length = RawTime(Self.fieldBins) * bin
+        var window = 0
+        while window < windows.count, fields.count < Self.mostFields {
+            let begin = max(windows.begins[window], host.lowerBound)
+            guard begin <= host.upperBound else { break }
+            let end = host.upperBound - begin < length ? host.upperBound : begin + (length - 1)
+            fields.append(BinnedWindows(windows, begin...end, bin))
+            // The next one begins where this one ends, less a stretch, which may lie across.
+            let next = windows.ends.partition(where: { $0 < end })
+            guard next > window else { break }
+            window = next
+        }
+        return fields
+    }
+
+    private struct Stretch {
+        var begin: RawTime
+        /// 1 for each bin with an event.
+        var pattern: [Float]
+        var count: Int
+    }
+
+    /// Pieces of a CPU's time, those with most going on first.
+    private func stretches(_ times: [RawTime], _ bin: RawTime) -> [Stretch] {
+        let length = RawTime(Self.stretchBins) * bin
+        var places: [Range<Int>] = []
+        var first = 0
+        while first < times.count {
+            let next = times.partition(where: { $0 - min($0, times[first]) < length })
+            places.append(first..<max(next, first + 1))
+            first = max(next, first + 1)
+        }
+        return places.sorted { $0.count > $1.count }.prefix(Self.mostStretches).filter { $0.count >= Self.fewest }.map { place in
+            let begin = times[place.lowerBound]
+            var pattern = [Float](repeating: 0, count: Int((times[place.upperBound - 1] - begin) / bin) + 1)
+            for time in times[place] { pattern[Int((time - begin) / bin)] = 1 }
+            return Stretch(begin: begin, pattern: pattern, count: place.count)
+        }
+    }
+
+    /// A thread's windows as a row of bins: 1 where it may have been in the guest.
+    private struct BinnedWindows {
+        var begin: RawTime
+        private var bins: [Float]
+        private let sums: [Double]
+
+        init(_ windows: EntryWindows, _ span: ClosedRange<RawTime>, _ bin: RawTime) {
+            begin = span.lowerBound
+            bins = [Float](repeating: 0, count: Int((span.upperBound - span.lowerBound) / bin) + 1)
+            for window in windows.touching(span.lowerBound, span.upperBound) {
+                let (first, last) = (max(windows.begins[window], span.lowerBound), min(windows.ends[window], span.upperBound))
+                for place in Int((first - span.lowerBound) / bin)...Int((last - span.lowerBound) / bin) { bins[place] = 1 }
+            }
+            sums = ContainmentEvidence.sums(bins)
+        }
+
+        /// Shifts of the pattern's beginning, in bins, at which it fits too well to be chance.
+        func peaks(of pattern: [Float]) -> [(score: Double, shift: Int)] {
+            let correlation = Correlation(of: pattern, in: bins).counts
+            let patternSums = ContainmentEvidence.sums(pattern)
+            let all = patternSums[pattern.count]
             var shifts: [(score: Double, shift: Int)] = []
-            for shift in correlation.indices {
-                // Bin i of the pattern lies on bin i + shift - (length - 1) of the field.
-                let first = max(0, length - 1 - shift)
-                let last = min(length, field.count + length - 1 - shift)
-                let within = sums[last] - sums[first]
-                guard within >= max(Double(Self.fewest), all / 8) else { continue }
+            for index in correlation.indices {
+                // Bin i of the pattern lies on bin i + shift of the field.
+                let shift = index - (pattern.count - 1)
+                let (first, last) = (max(0, -shift), min(pattern.count, bins.count - shift))
+                let within = patternSums[last] - patternSums[first]
+                guard within >= max(Double(ContainmentEvidence.fewest), all / 8) else { continue }
                 // By chance as many bins would be hit as windows fill of the host's time there: how much more is it, in standard deviations?
-                let place = first + shift - (length - 1)
-                let density = (fieldSums[place + last - first] - fieldSums[place]) / Double(last - first)
+                let density = (sums[last + shift] - sums[first + shift]) / Double(last - first)
                 let deviation = (within * density * (1 - density)).squareRoot()
                 guard deviation > 0 else { continue }
-                shifts.append(((correlation[shift] - within * density) / deviation, shift))
+                shifts.append(((correlation[index] - within * density) / deviation, shift))
             }
             shifts.sort { $0.score > $1.score }
-            var taken: [Int] = []
-            for candidate in shifts {
-                if taken.count == 6 { break }
-                if taken.contains(where: { abs($0 - candidate.shift) <= 8 }) { continue }
-                taken.append(candidate.shift)
-                let place = Int64(bitPattern: host.lowerBound) + Int64(candidate.shift - (length - 1)) * Int64(bin)
-                candidates.append(
-                    Candidate(
-                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: begin), score: candidate.score, around: begin...end))
+            var peaks: [(score: Double, shift: Int)] = []
+            // Neighbours of a peak are the same one.
+            for candidate in shifts where !peaks.contains(where: { abs($0.shift - candidate.shift) <= 8 }) {
+                peaks.append(candidate)
+                if peaks.count == 6 { break }
             }
+            return peaks
         }
-        return candidates
     }
 
     /// Sums of the first 0, 1, 2, ... values.
     private static func sums(_ values: [Float]) -> [Double] {
         var sums = [0.0]
+        sums.reserveCapacity(values.count + 1)
         for value in values { sums.append(sums[sums.count - 1] + Double(value)) }
         return sums
-    }
-
-    private func busy(_ times: [RawTime], _ start: Int, _ length: Int, _ bin: RawTime) -> Int {
-        let begin = times[0] + RawTime(start) * bin
-        return times.partition(where: { $0 < begin + RawTime(length) * bin }) - times.partition(where: { $0 < begin })
     }
 
     // MARK: Exact
@@ -174,7 +215,7 @@ extension ContainmentEvidence {
     private func seeds(_ candidate: Candidate, _ times: [RawTime], _ length: RawTime) -> [RawTime] {
         var starts: [(count: Int, begin: RawTime)] = []
         var begin = candidate.around.lowerBound
-        while begin <= candidate.around.upperBound {
+        while begin <= candidate.around.upperBound, starts.count < 100 {
             let place = begin &+ RawTime(bitPattern: candidate.offset)
             if host.contains(place), host.contains(place &+ length) {
                 starts.append((times.partition(where: { $0 <= begin + length }) - times.partition(where: { $0 < begin }), begin))
@@ -253,7 +294,7 @@ extension ContainmentEvidence {
             } else {
                 let length = range.upperBound - range.lowerBound
                 range = max(whole.lowerBound, range.lowerBound > length ? range.lowerBound - length : 0)...min(
-                    whole.upperBound, range.upperBound + length)
+                    whole.upperBound, range.upperBound &+ length)
             }
             band = Knots(next.pieces[0].band, over: range)
         }
@@ -301,7 +342,8 @@ extension ContainmentEvidence {
             let share = right > left ? Double(Int64(bitPattern: time &- left)) / Double(right - left) : 0
             let low = lows[after - 1] + (lows[after] - lows[after - 1]) * share
             let high = highs[after - 1] + (highs[after] - highs[after - 1]) * share
-            return Int64(low.rounded(.down)) - 1...max(Int64(low.rounded(.down)) - 1, Int64(high.rounded(.up)) + 1)
+            let floor = Int64(clamping: low.rounded(.down)) &- 1
+            return floor...max(floor, Int64(clamping: high.rounded(.up)) &+ 1)
         }
     }
 }
@@ -313,5 +355,13 @@ extension OffsetBand {
             let range = self.range(at: at)
             return range.upperBound &- range.lowerBound
         }.max() ?? 0
+    }
+}
+
+extension Int64 {
+    /// The nearest that there is; doubles reach further. Half the range is left, so that what is added does not overflow.
+    init(clamping value: Double) {
+        let limit = Double(Int64.max / 4)
+        self = value.isNaN ? 0 : Int64(Swift.max(-limit, Swift.min(limit, value)))
     }
 }

@@ -13,6 +13,9 @@ extension AnalysisReport {
         for (machine, account) in zip(machines, account.machines) {
             notes += Self.notes(on: machine, account, isAlone: machines.count == 1)
         }
+        for (machine, guest) in zip(machines, account.machines).dropFirst() where !account.machines[0].overlaps(guest) {
+            notes.append("by the clock map in use, \(machine.name) was not recorded while the host was")
+        }
         for packets in account.unclaimed {
             notes.append(
                 "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) had no "
@@ -68,7 +71,7 @@ extension AnalysisReport {
         let contained = account.containment
         if contained.contradictsMap {
             notes.append(
-                "the time shift of \(machine.name) is wrong: \(contained.outside) of \(contained.inside + contained.outside) of its events lie where "
+                "the clock map of \(machine.name) is wrong: \(contained.outside) of \(contained.inside + contained.outside) of its events lie where "
                     + "no vCPU of it ran; every stage that crosses from host to guest is wrong, and packets may be mistaken for each other")
         } else if contained.outside > 0 {
             notes.append(
@@ -110,6 +113,14 @@ extension AnalysisReport {
         if filter.isNarrow { return "no packet passes the filters given" }
         if filter.measured != nil { return "no packet of path \(path.name) began while the measurement ran" }
         return "no packet of path \(path.name) was found"
+    }
+}
+
+extension MachineAccount {
+    /// Whether both recorded at some time; also where one holds nothing, which is told elsewhere.
+    fileprivate func overlaps(_ other: MachineAccount) -> Bool {
+        guard let firstTime, let lastTime, let first = other.firstTime, let last = other.lastTime else { return true }
+        return first <= lastTime && firstTime <= last
     }
 }
 

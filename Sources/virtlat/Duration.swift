@@ -14,8 +14,11 @@ struct Duration: ExpressibleByArgument, CustomStringConvertible {
     init?(argument: String) {
         guard let unit = Self.units.first(where: { argument.hasSuffix($0.suffix) }) else { return nil }
         let parts = argument.dropLast(unit.suffix.count).split(separator: ".", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), let whole = UInt32(parts[0]) else { return nil }
-        nanoseconds = Int64(whole) * unit.nanoseconds
+        guard (1...2).contains(parts.count), let whole = Int64(parts[0]), whole >= 0 else { return nil }
+        let (product, isTooLong) = whole.multipliedReportingOverflow(by: unit.nanoseconds)
+        // A century, so that what is added to it stays a time.
+        guard !isTooLong, product < 3_155_760_000_000_000_000 else { return nil }
+        nanoseconds = product
         if parts.count == 2 {
             var scale = unit.nanoseconds
             for digit in parts[1] {

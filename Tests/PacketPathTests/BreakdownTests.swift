@@ -22,8 +22,9 @@ import TraceData
             guest.timeShift(peer: 1, cpus: [[TraceBuilder.Shift(at: 0, offset: 0)]])
             return guest
         }
-        let machines = try Machines(
+        var machines = try Machines(
             [("host", host), ("a", guests[0]), ("b", guests[1])].map { MachineFile(name: $0.0, file: try $0.1.open()) })
+        machines.use(try ClockResolution(machines, manifest: nil).resolve(.automatic))
         return try Analysis(machines, path: .tap)
     }
 

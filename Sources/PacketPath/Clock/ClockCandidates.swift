@@ -78,7 +78,8 @@ extension ClockMap {
         let parts: UInt64 = 64
         let step = max(1, (times.upperBound - times.lowerBound) / parts)
         var distance: Nanoseconds = 0
-        for time in stride(from: times.lowerBound, through: times.upperBound, by: Int(clamping: step)) {
+        for part in 0...parts {
+            let time = part == parts ? times.upperBound : times.lowerBound + min(times.upperBound - times.lowerBound, part * step)
             guard let piece = fit.pieces.last(where: { $0.times.lowerBound <= time }) ?? fit.pieces.first else { continue }
             let segment = segment(at: time)
             let offset = Int64(bitPattern: segment.toHost.hostRaw(time) &- time)
@@ -163,6 +164,11 @@ extension ClockCandidate {
             maps.append(map)
         }
         let isExact = maps.allSatisfy { $0.method == .kvmTSCOffset }
+        if isExact {
+            for map in maps.indices {
+                for segment in maps[map].segments.indices { maps[map].segments[segment].errorBound = rounding }
+            }
+        }
         let samples = shifts.reduce(0) { $0 + $1.samples.count }
         return .success(
             ClockCandidate(

@@ -52,7 +52,8 @@ package enum ContainmentPass {
             if batches % 64 == 0 { progress(stream.counts.reduce(0) { $0 + $1.bytes }) }
             for index in 0..<count {
                 let mark = unsafe marks[index]
-                body(mark, stream.lanes[Int(mark.lane)])
+                // No clock has counted so far: a corrupt timestamp.
+                if mark.time >= 0 { body(mark, stream.lanes[Int(mark.lane)]) }
             }
         }
     }
@@ -130,6 +131,7 @@ package enum ContainmentPass {
             switch mark.kind {
             case Mark.Reserved.lostBegin:
                 holes += 1
+                close(mark.lane, time)
                 for id in threads.keys where threads[id]?.doubtfulSince == nil { threads[id]?.doubtfulSince = time }
             case Mark.Reserved.lostEnd:
                 holes -= 1
