@@ -1,6 +1,7 @@
 // virtlat clock: each kind of evidence about the guests' clocks, what it says, and which one is used.
 
 import ArgumentParser
+import ClockSync
 import LinuxSystem
 import PacketPath
 import Report
@@ -25,6 +26,9 @@ struct ClockVerb: ParsableCommand {
               virtlat clock host.dat guest.dat
                   two files that were recorded by hand, with unrelated clocks
 
+              virtlat clock host.dat guest.dat --write && trace-cmd report -i host.dat -i guest.dat
+                  the same files, merged by trace-cmd
+
               virtlat clock session --format json | jq '.guests[] | {machine, used}'
                   which evidence is used
 
@@ -45,6 +49,11 @@ struct ClockVerb: ParsableCommand {
             "Use this evidence: auto, file, kvm, ptp, exchanges, containment, none or offset=TIME (host minus guest).", valueName: "evidence"))
     var clock = ClockOption.automatic
 
+    @Flag(
+        help: ArgumentHelp(
+            "Store the map that is used in each guest's file, as the option TIME_SHIFT, so that trace-cmd and KernelShark show the merged order."))
+    var write = false
+
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
 
     func run() throws {
@@ -63,6 +72,27 @@ struct ClockVerb: ParsableCommand {
             case .json: try output.write(bytes: report.json())
             }
             try output.flush()
+            if write { try store(machines, clocks) }
+        }
+    }
+
+    private func store(_ machines: Machines, _ clocks: [GuestClock]) throws {
+        let host = machines.host.file
+        guard let peer = host.options.traceID else {
+            throw Failure("\(host.path): has no trace id (option TRACEID), by which a guest's file could name it; trace-cmd 3.0 and newer write one")
+        }
+        for (guest, clock) in zip(machines.guests, clocks) {
+            guard let times = clock.recorded else { throw Failure("\(guest.file.path): holds no events") }
+            let maps = clock.candidate.maps
+            let shifts = (0..<max(1, guest.cpuCount)).map { cpu in
+                let map = maps[min(cpu, maps.count - 1)]
+                let exact = map.timeShift(over: times)
+                // trace-cmd can't multiply a scaled TSC.
+                return exact.fractionBits > 0 ? map.lines(over: times) : exact
+            }
+            try TimeShiftExport.write(shifts, peer: peer, hostClock: host.options.tscToNanoseconds, to: guest.file.path)
+            Terminal.printError(
+                "virtlat: \(guest.file.path): TIME_SHIFT stored; trace-cmd report -i \(host.path) -i \(guest.file.path) shows the merged order\n")
         }
     }
 }

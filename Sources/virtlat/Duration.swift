@@ -16,8 +16,8 @@ struct Duration: ExpressibleByArgument, CustomStringConvertible {
         let parts = argument.dropLast(unit.suffix.count).split(separator: ".", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), let whole = Int64(parts[0]), whole >= 0 else { return nil }
         let (product, isTooLong) = whole.multipliedReportingOverflow(by: unit.nanoseconds)
-        // A century, so that what is added to it stays a time.
-        guard !isTooLong, product < 3_155_760_000_000_000_000 else { return nil }
+        // A fraction is still to be added.
+        guard !isTooLong, product < Int64.max / 2 else { return nil }
         nanoseconds = product
         if parts.count == 2 {
             var scale = unit.nanoseconds

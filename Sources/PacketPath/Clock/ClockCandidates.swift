@@ -62,6 +62,8 @@ package struct GuestClock: Sendable {
     package var chosen = 0
     /// Host threads by guest CPU, as containment found them; empty when it was not asked.
     package var threads: [Int: Int32] = [:]
+    /// Raw guest times of its events; nil when they were not looked at.
+    package var recorded: ClosedRange<RawTime>?
     /// Raw guest times of the events that the host recorded too; nil when the events were not looked at.
     package var times: ClosedRange<RawTime>?
 

@@ -53,13 +53,21 @@ package struct ClockResolution: Sendable {
                 case .failure(let reason): throw .silent(guest: guest.file.path, .timeShift, reason: reason.text)
                 case nil: throw .silent(guest: guest.file.path, .timeShift, reason: nil)
                 }
-            case .none: clock.candidates = [.given(0, hostClock: hostClock, method: .none)]
-            case .offset(let offset): clock.candidates = [.given(offset, hostClock: hostClock, method: .given)]
+            case .none, .offset: clock.candidates = [given(selection)].compactMap { $0 }
             case .method: break
             }
             clocks.append(clock.candidates.isEmpty ? nil : clock)
         }
         return clocks
+    }
+
+    /// What the user says.
+    private func given(_ selection: ClockSelection) -> ClockCandidate? {
+        switch selection {
+        case .none: .given(0, hostClock: hostClock, method: .none)
+        case .offset(let offset): .given(offset, hostClock: hostClock, method: .given)
+        case .automatic, .file, .method: nil
+        }
     }
 
     private func recorded(_ guest: Machine) -> RecordedClock? { manifest?.clocks.first { $0.machine == guest.name } }
@@ -87,7 +95,7 @@ package struct ClockResolution: Sendable {
         for guest in machines.guests {
             let activity = try ContainmentPass.activity(guest.file) { progress((read + Double($0)) / total) }
             read += Double(guest.file.dataBytes)
-            var clock = examine(guest, entries, activity)
+            var clock = examine(guest, entries, activity, selection)
             clock.chosen = try choose(guest, clock, selection)
             clocks.append(clock)
         }
@@ -95,7 +103,9 @@ package struct ClockResolution: Sendable {
     }
 
     /// All evidence there is of one guest.
-    private func examine(_ guest: Machine, _ entries: HostEntries?, _ activity: [GuestActivity]) -> GuestClock {
+    private func examine(
+        _ guest: Machine, _ entries: HostEntries?, _ activity: [GuestActivity], _ selection: ClockSelection
+    ) -> GuestClock {
         var clock = GuestClock()
         let first = activity.compactMap(\.times.first).min() ?? 0
         let all = first...(activity.compactMap(\.times.last).max() ?? first)
@@ -117,6 +127,8 @@ package struct ClockResolution: Sendable {
                     recorded.crossTimestamps, recorded.hostReadings, pair(guest), over: all))
             add(.exchanges, ClockCandidate.exchanges(recorded.exchanges, pair(guest), over: all))
         }
+        if let given = given(selection) { clock.candidates.append(given) }
+        clock.recorded = all
         guard let entries else {
             clock.silent.append(SilentEvidence(method: .containment, reason: "the host's recording has no kvm_entry and kvm_exit"))
             return clock
@@ -200,7 +212,9 @@ package struct ClockResolution: Sendable {
                 throw .silent(guest: guest.file.path, .timeShift, reason: clock.silent.first { $0.method == .timeShift }?.reason)
             }
             return index
-        case .automatic, .none, .offset:
+        case .none, .offset:
+            return clock.candidates.firstIndex { $0.method == .none || $0.method == .given } ?? 0
+        case .automatic:
             let usable = clock.candidates.indices.filter { !clock.candidates[$0].isContradicted }
             // Without a bound it is a guess, to be used when there is nothing else.
             if let best = usable.min(by: { (clock.candidates[$0].error ?? .max) < (clock.candidates[$1].error ?? .max) }) { return best }
