@@ -4,7 +4,7 @@ import Glibc
 internal import LinuxSystem
 
 extension TimeShiftExport {
-    /// What the first failed write to a sector or page would leave half done is no larger than this.
+    /// Bytes of a disk's sector: a write that is cut short, by a kill or a loss of power, ends between two of them.
     private static let blockSize = 512
 
     /// Appends the section, and only when it is on the disk lets the section that was the last one lead to it.

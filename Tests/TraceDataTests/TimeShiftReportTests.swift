@@ -23,6 +23,8 @@ import TraceData
             // "guest.dat:  <...>-5  [000]  16.171274000: number:  n=7"
             guard let name = line.firstRange(of: ": number:"), let field = line.firstRange(of: " n=") else { return nil }
             let time = line[..<name.lowerBound].split(separator: " ").last!.split(separator: ".")
+            // Cycles have no point.
+            guard time.count == 2 else { return (Int(line[field.upperBound...])!, -1) }
             return (Int(line[field.upperBound...])!, Int64(time[0])! * 1_000_000_000 + Int64(time[1])!)
         }
     }
