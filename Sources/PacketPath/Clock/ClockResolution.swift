@@ -116,10 +116,9 @@ package struct ClockResolution: Sendable {
             case nil: break
             }
         }
-        let isRecorded = recorded(guest) != nil
         add(.kvmTSCOffset, kvm(guest, changes: entries?.changes))
-        // What virtlat itself wrote into the file is what the manifest says.
-        if !isRecorded || clock.candidates.isEmpty { add(.timeShift, file(guest)) }
+        // What virtlat itself wrote into the file follows from what the manifest says.
+        if recorded(guest)?.exchanges.isEmpty ?? true, clock.candidates.isEmpty { add(.timeShift, file(guest)) }
         if let recorded = recorded(guest) {
             add(
                 .crossTimestamps,
