@@ -139,6 +139,19 @@ import Testing
         }
     }
 
+    @Test(arguments: 0..<4 as Range<UInt64>)
+    func `in many bounds one of 500 may be wild`(seed: UInt64) throws {
+        var chance = Chance(seed: seed ^ 0x5c_0000)
+        var scene = Scene(&chance, steps: Int(seed % 2), looks: 3000...4000)
+        let most = OffsetFit.mostWild(of: scene.seen.bounds.count)
+        spoil(&scene, most, &chance)
+        let fit = try #require(OffsetFit(scene.seen.bounds))
+        #expect(fit.wild == most && fit.steps == Int(seed % 2))
+        #expect(scene.falsehood(scene.map(fit), scene.instants(&chance)) == nil)
+        spoil(&scene, most * 3, &chance)
+        #expect(OffsetFit(scene.seen.bounds) == nil)
+    }
+
     // MARK: No clock
 
     @Test func `bounds that no clock leaves are no fit`() {
