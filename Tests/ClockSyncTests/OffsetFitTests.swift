@@ -93,6 +93,19 @@ import Testing
         }
     }
 
+    @Test func `bounds by the guest's time instead of their order make a true map or none`() {
+        var fits = 0
+        for seed in 0..<600 as Range<UInt64> {
+            var chance = Chance(seed: seed ^ 0x6d_0000)
+            var scene = Scene(&chance, steps: Int(seed % 3), looks: 15...90)
+            scene.seen.bounds.sort { $0.time < $1.time }
+            guard let fit = OffsetFit(scene.seen.bounds) else { continue }
+            fits += 1
+            if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) { Issue.record("seed \(seed): \(falsehood)") }
+        }
+        #expect(fits > 200)
+    }
+
     // MARK: Wild marks
 
     /// Moves some bounds so far that they are false, wherever they are.
