@@ -46,12 +46,9 @@ package struct OffsetFit: Sendable {
         var aside = 0
         var straight = Self.ends(bounds, drift, aside: aside)
         if straight?.count != 1, most > 0 {
+            // Fewer pieces with some marks set aside: then one may lie beside a step, too, and as many as may be are reckoned with there.
             guard let fewest = Self.ends(bounds, drift, aside: most) else { return nil }
-            // No more are set aside than the number of pieces asks for.
-            while aside < most, fewest.count < straight?.count ?? .max {
-                aside = min(most, max(1, aside * 2))
-                straight = Self.ends(bounds, drift, aside: aside)
-            }
+            if fewest.count < straight?.count ?? .max { (aside, straight) = (most, fewest) }
         }
         guard let ends = straight else { return nil }
         guard let fromBack = Self.ends(bounds.reversed(), drift, aside: aside), fromBack.count == ends.count else { return nil }
