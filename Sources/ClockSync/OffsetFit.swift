@@ -43,16 +43,14 @@ package struct OffsetFit: Sendable {
     package init?(_ bounds: [OffsetBound], drift: ClosedRange<Double> = OffsetBand.anyDrift) {
         count = bounds.count
         let most = Self.mostWild(of: count)
-        guard var ends = Self.ends(bounds, drift, aside: 0) ?? Self.ends(bounds, drift, aside: most) else { return nil }
         var aside = 0
-        if ends.count > 1, most > 0 {
+        var straight = Self.ends(bounds, drift, aside: aside)
+        if straight?.count != 1, most > 0 {
+            // Fewer pieces with some marks set aside: then one may lie beside a step, too, and as many as may be are reckoned with there.
             guard let fewest = Self.ends(bounds, drift, aside: most) else { return nil }
-            // No more are set aside than the number of pieces asks for.
-            while aside < most, fewest.count < Self.ends(bounds, drift, aside: aside)?.count ?? .max {
-                aside = min(most, max(1, aside * 2))
-            }
-            ends = Self.ends(bounds, drift, aside: aside) ?? fewest
+            if fewest.count < straight?.count ?? .max { (aside, straight) = (most, fewest) }
         }
+        guard let ends = straight else { return nil }
         guard let fromBack = Self.ends(bounds.reversed(), drift, aside: aside), fromBack.count == ends.count else { return nil }
         // The earliest and the latest ends, first to last.
         let earliest = fromBack.dropLast().reversed().map { bounds.count - $0 } + [bounds.count]

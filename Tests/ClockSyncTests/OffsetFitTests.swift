@@ -93,6 +93,19 @@ import Testing
         }
     }
 
+    @Test func `bounds by the guest's time instead of their order make a true map or none`() {
+        var fits = 0
+        for seed in 0..<600 as Range<UInt64> {
+            var chance = Chance(seed: seed ^ 0x6d_0000)
+            var scene = Scene(&chance, steps: Int(seed % 3), looks: 15...90)
+            scene.seen.bounds.sort { $0.time < $1.time }
+            guard let fit = OffsetFit(scene.seen.bounds) else { continue }
+            fits += 1
+            if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) { Issue.record("seed \(seed): \(falsehood)") }
+        }
+        #expect(fits > 200)
+    }
+
     // MARK: Wild marks
 
     /// Moves some bounds so far that they are false, wherever they are.
@@ -119,7 +132,8 @@ import Testing
                 Issue.record("seed \(seed), \(steps) steps, \(count) wild marks: no fit")
                 continue
             }
-            if fit.steps != steps || fit.wild != count {
+            // Beside a step a mark may be wild that a step a little earlier or later would explain: it narrows nothing, but is not counted.
+            if fit.steps != steps || fit.wild > count || fit.wild < count - steps {
                 Issue.record("seed \(seed), \(steps) steps, \(count) wild marks: found \(fit.steps) and \(fit.wild)")
             }
             if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) { Issue.record("seed \(seed): \(falsehood)") }
@@ -137,6 +151,19 @@ import Testing
                 Issue.record("seed \(seed): \(fit.steps) steps, \(fit.wild) wild of \(most) and more")
             }
         }
+    }
+
+    @Test(arguments: 0..<4 as Range<UInt64>)
+    func `in many bounds one of 500 may be wild`(seed: UInt64) throws {
+        var chance = Chance(seed: seed ^ 0x5c_0000)
+        var scene = Scene(&chance, steps: Int(seed % 2), looks: 3000...4000)
+        let most = OffsetFit.mostWild(of: scene.seen.bounds.count)
+        spoil(&scene, most, &chance)
+        let fit = try #require(OffsetFit(scene.seen.bounds))
+        #expect(fit.wild == most && fit.steps == Int(seed % 2))
+        #expect(scene.falsehood(scene.map(fit), scene.instants(&chance)) == nil)
+        spoil(&scene, most * 3, &chance)
+        #expect(OffsetFit(scene.seen.bounds) == nil)
     }
 
     // MARK: No clock
