@@ -35,6 +35,12 @@ package struct EntryWindows: Sendable {
         return first..<max(first, last)
     }
 
+    /// How far apart they usually begin; 0 where there are too few.
+    var medianDistance: Int64 {
+        let distances = zip(begins, begins.dropFirst()).map { Int64(clamping: $1 - $0) }.sorted()
+        return distances.isEmpty ? 0 : distances[distances.count / 2]
+    }
+
     package func contains(_ time: RawTime) -> Bool { !touching(time, time).isEmpty }
 
     /// Where something is known: outside of it the host was not recorded.

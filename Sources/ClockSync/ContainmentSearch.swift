@@ -39,21 +39,38 @@ extension ContainmentEvidence {
             }
         }
         candidates.sort { $0.score > $1.score }
-        var found: [(fit: ContainmentFit, offset: Int64)] = []
+        var found: [Match] = []
         var best = 0.0
-        for candidate in candidates.prefix(Self.mostCandidates) {
-            let near = found.contains { abs($0.offset &- candidate.offset) < Int64(bin) * 8 }
-            guard !near, let fit = grow(candidate, bin, ticks, drift) else { continue }
+        func look(_ candidate: Candidate) {
+            guard !found.contains(where: { abs($0.offset &- candidate.offset) < candidate.slack }),
+                let fit = grow(candidate, bin, ticks, drift)
+            else { return }
             best = max(best, fit.count.share)
-            guard fit.count.share >= Self.enough else { continue }
-            let offset = fit.fit.pieces[0].band.offset(at: activity[candidate.cpu].times[0])
-            if !found.contains(where: { abs($0.offset &- offset) < Int64(bin) * 8 }) { found.append((fit, offset)) }
+            let offset = fit.fit.pieces[0].band.offset(at: candidate.around.lowerBound)
+            guard fit.count.share >= Self.enough, !found.contains(where: { abs($0.offset &- offset) < candidate.slack }) else { return }
+            found.append(Match(candidate: candidate, fit: fit, offset: offset))
         }
+        for candidate in candidates.prefix(Self.mostCandidates) { look(candidate) }
         guard let first = found.max(by: { $0.fit.count.inside < $1.fit.count.inside }) else { throw .noMatch(best: best) }
+        // Something regular fits some periods earlier and later as well.
+        let period = windows[first.candidate.windows].medianDistance
+        for number in 1...Self.rivalPeriods where period > 0 {
+            for offset in [first.offset &- period &* number, first.offset &+ period &* number] {
+                var rival = first.candidate
+                (rival.offset, rival.slack) = (offset, min(rival.slack, period / 3))
+                look(rival)
+            }
+        }
         // Offsets that leave most of one recording outside the other hold few events easily.
         let rivals = found.filter { $0.fit.count.inside * 4 >= first.fit.count.inside }
         guard rivals.count == 1 else { throw .ambiguous(rivals.map(\.offset).sorted()) }
         return first.fit
+    }
+
+    private struct Match {
+        var candidate: Candidate
+        var fit: ContainmentFit
+        var offset: Int64
     }
 
     /// Fewer events show nothing.
@@ -61,7 +78,8 @@ extension ContainmentEvidence {
     private static let binMilliseconds = 0.2
     /// Share of events that must lie in windows.
     package static let enough = 0.99
-    private static let mostCandidates = 48
+    private static let mostCandidates = 96
+    private static let rivalPeriods: Int64 = 12
     /// Bins of a stretch: 4 s, over which clocks 200 ppm apart drift 4 bins.
     private static let stretchBins = 20_000
     private static let mostStretches = 8
@@ -72,8 +90,9 @@ extension ContainmentEvidence {
     private struct Candidate {
         var cpu: Int
         var windows: Int
-        /// Host minus guest, to a few bins.
+        /// Host minus guest, to within `slack`.
         var offset: Int64
+        var slack: Int64
         /// How unlikely it is by chance, in standard deviations.
         var score: Double
         /// Where in the guest's time it was seen.
@@ -92,7 +111,8 @@ extension ContainmentEvidence {
                     let place = Int64(bitPattern: field.begin) &+ Int64(peak.shift) &* Int64(bin)
                     let around = stretch.begin...stretch.begin + RawTime(stretch.pattern.count) * bin - 1
                     return Candidate(
-                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin), score: peak.score, around: around)
+                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin), slack: Int64(bin) * 6, score: peak.score,
+                        around: around)
                 }
             }
         }
@@ -180,7 +200,7 @@ extension ContainmentEvidence {
             // Neighbours of a peak are the same one.
             for candidate in shifts where !peaks.contains(where: { abs($0.shift - candidate.shift) <= 8 }) {
                 peaks.append(candidate)
-                if peaks.count == 6 { break }
+                if peaks.count == 16 { break }
             }
             return peaks
         }
@@ -199,14 +219,14 @@ extension ContainmentEvidence {
     /// From a coarse offset to a fit over everything; nil when it does not hold.
     private func grow(_ candidate: Candidate, _ bin: RawTime, _ ticks: Double, _ drift: ClosedRange<Double>) -> ContainmentFit? {
         let times = activity[candidate.cpu].times
-        let slack = Int64(bin) * 6
         // A seed: a tenth of a second with as many events as there are, within both recordings.
         let length = RawTime(ticks * 100)
-        for begin in seeds(candidate, times, length) {
+        let starts = seeds(candidate, times, length)
+        for begin in starts {
             let stretch = begin...begin + length
-            let near = candidate.offset - slack...candidate.offset + slack
-            guard let seed = densest([candidate.cpu: candidate.windows], stretch, near) else { continue }
-            if let fit = extend(seed, stretch, candidate, drift) { return fit }
+            let near = candidate.offset &- candidate.slack...candidate.offset &+ candidate.slack
+            guard let seed = densest(candidate, stretch, near, drift) else { continue }
+            if let fit = extend(seed, stretch, candidate, drift), fit.count.share >= Self.enough || begin == starts.last { return fit }
         }
         return nil
     }
@@ -225,21 +245,37 @@ extension ContainmentEvidence {
         return starts.sorted { $0.count > $1.count }.prefix(4).filter { $0.count >= 8 }.map(\.begin)
     }
 
-    /// The offsets within `near` that put most events of `stretch` into windows; nil when that is not nearly all of them.
-    private func densest(_ assignment: [Int: Int], _ stretch: ClosedRange<RawTime>, _ near: ClosedRange<Int64>) -> ClosedRange<Int64>? {
+    /// The offsets within `near`, at the middle of `stretch`, that put most events of it into windows; nil when that is not nearly all of them.
+    private func densest(
+        _ candidate: Candidate, _ stretch: ClosedRange<RawTime>, _ near: ClosedRange<Int64>, _ drift: ClosedRange<Double>
+    ) -> ClosedRange<Int64>? {
         var edges: [(offset: Int64, change: Int)] = []
         var events = 0
-        for (cpu, index) in assignment {
-            let times = activity[cpu].times
-            let windows = windows[index]
-            for time in times[times.partition(where: { $0 < stretch.lowerBound })...] {
-                guard time <= stretch.upperBound else { break }
-                events += 1
-                let place = (time &+ RawTime(bitPattern: near.lowerBound), time &+ RawTime(bitPattern: near.upperBound))
-                for window in windows.touching(place.0, place.1) {
-                    edges.append((max(near.lowerBound, Int64(bitPattern: windows.begins[window] &- time)), 1))
-                    edges.append((min(near.upperBound, Int64(bitPattern: windows.ends[window] &- time)), -1))
+        let times = activity[candidate.cpu].times
+        let windows = windows[candidate.windows]
+        let middle = stretch.lowerBound + (stretch.upperBound - stretch.lowerBound) / 2
+        let greatest = max(abs(drift.lowerBound), abs(drift.upperBound))
+        for time in times[times.partition(where: { $0 < stretch.lowerBound })...] {
+            guard time <= stretch.upperBound else { break }
+            events += 1
+            // What clocks may drift between the event and the middle.
+            let slack = Int64(clamping: (Double(max(time, middle) - min(time, middle)) * greatest).rounded(.up))
+            let place = (
+                time &+ RawTime(bitPattern: near.lowerBound &- slack), time &+ RawTime(bitPattern: near.upperBound &+ slack)
+            )
+            var last: Int64?
+            for window in windows.touching(place.0, place.1) {
+                let low = max(near.lowerBound, Int64(bitPattern: windows.begins[window] &- time) &- slack)
+                let high = min(near.upperBound, Int64(bitPattern: windows.ends[window] &- time) &+ slack)
+                guard low <= high else { continue }
+                // An event lies in one window: where two overlap by the slack they are one stretch of offsets.
+                if let end = last, low <= end {
+                    edges[edges.count - 1].offset = max(end, high)
+                } else {
+                    edges.append((low, 1))
+                    edges.append((high, -1))
                 }
+                last = max(last ?? high, high)
             }
         }
         // Closed intervals: what begins at an offset counts before what ends there.
