@@ -16,12 +16,16 @@ package struct AnalysisReport: Sendable {
     package var filter: JourneyFilter
     /// One for each guest, in the order of `machines`.
     package var clocks: [GuestClock]
+    /// Packets of each guest on whose way a servo swung, in the order of `clocks`.
+    package var inSwings: [Int]
 
     package init(
-        files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter, clocks: [GuestClock]
+        files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter, clocks: [GuestClock],
+        inSwings: [Int] = []
     ) {
         self.files = files
         self.clocks = clocks
+        self.inSwings = inSwings
         machines = analysis.machines.all
         path = analysis.path
         names = analysis.names

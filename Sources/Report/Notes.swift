@@ -9,6 +9,11 @@ extension AnalysisReport {
     /// One sentence each; none for a clean recording.
     package var notes: [String] {
         var notes = recordingNotes
+        for (machine, count) in zip(machines.dropFirst(), inSwings) where count > 0 {
+            notes.append(
+                "\(Decimal.counted(count, "packet")) of \(machine.name) lie where a servo swung, or was silent: their stages between host and guest may be "
+                    + "further off than the clock's error says")
+        }
         for (machine, clock) in zip(machines.dropFirst(), clocks) { notes += Self.notes(on: machine, clock) }
         for (machine, account) in zip(machines, account.machines) {
             notes += Self.notes(on: machine, account, isAlone: machines.count == 1)

@@ -73,14 +73,17 @@ package struct CrossTimestamp: Codable, Sendable, Equatable {
     package var realtime: Int64
     /// The guest's CLOCK_MONOTONIC_RAW.
     package var monotonicRaw: Int64
+    /// The guest's CLOCK_MONOTONIC, read right after, by which logs of its servos tell time; absent in older recordings.
+    package var monotonic: Int64?
     /// The guest's trace clock before and after, raw: the instant lies between.
     package var before: UInt64
     package var after: UInt64
 
-    package init(host: Int64, realtime: Int64, monotonicRaw: Int64, before: UInt64, after: UInt64) {
+    package init(host: Int64, realtime: Int64, monotonicRaw: Int64, monotonic: Int64? = nil, before: UInt64, after: UInt64) {
         self.host = host
         self.realtime = realtime
         self.monotonicRaw = monotonicRaw
+        self.monotonic = monotonic
         self.before = before
         self.after = after
     }
@@ -89,6 +92,7 @@ package struct CrossTimestamp: Codable, Sendable, Equatable {
         case host = "host_realtime_ns"
         case realtime = "guest_realtime_ns"
         case monotonicRaw = "guest_monotonic_raw_ns"
+        case monotonic = "guest_monotonic_ns"
         case before = "guest_before"
         case after = "guest_after"
     }
@@ -100,13 +104,16 @@ package struct ClockReading: Codable, Sendable, Equatable {
     package var realtime: Int64
     /// CLOCK_MONOTONIC_RAW.
     package var monotonicRaw: Int64
+    /// CLOCK_MONOTONIC, by which logs of servos tell time; absent in older recordings.
+    package var monotonic: Int64?
     /// The trace clock before and after, raw.
     package var before: UInt64
     package var after: UInt64
 
-    package init(realtime: Int64, monotonicRaw: Int64, before: UInt64, after: UInt64) {
+    package init(realtime: Int64, monotonicRaw: Int64, monotonic: Int64? = nil, before: UInt64, after: UInt64) {
         self.realtime = realtime
         self.monotonicRaw = monotonicRaw
+        self.monotonic = monotonic
         self.before = before
         self.after = after
     }
@@ -114,6 +121,7 @@ package struct ClockReading: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case realtime = "realtime_ns"
         case monotonicRaw = "monotonic_raw_ns"
+        case monotonic = "monotonic_ns"
         case before, after
     }
 }

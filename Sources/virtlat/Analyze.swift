@@ -63,11 +63,7 @@ struct Analyze: ParsableCommand {
     @Option(help: "Only packets before this time, counted from the start of the measurement.")
     var until: Duration?
 
-    @Option(
-        help: ArgumentHelp(
-            "How to put guests on the host's clock: auto (the smallest error of what the events don't contradict), file, kvm, ptp, exchanges, "
-                + "containment, none or offset=TIME (host minus guest).", valueName: "evidence"))
-    var clock = ClockOption.automatic
+    @OptionGroup var clockOptions: ClockOptions
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, csv }
 
@@ -91,16 +87,16 @@ struct Analyze: ParsableCommand {
             var machines = try Machines(
                 files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
             try checkNames(machines)
-            let resolution = ClockResolution(machines, manifest: files.manifest)
+            let resolution = ClockResolution(machines, manifest: files.manifest, servoLogs: try clockOptions.evidence(machines))
             var progress = ProgressLine("finding the clocks")
             // What is written row by row can't be taken back, so all is known before.
-            let mustBeRight = packets == "-" && clock.selection == .automatic && !machines.guests.isEmpty
+            let mustBeRight = packets == "-" && clockOptions.clock.selection == .automatic && !machines.guests.isEmpty
             let clocks =
                 mustBeRight
-                ? try resolution.thorough(.automatic) { progress.show($0) } : try resolution.resolve(clock.selection) { progress.show($0) }
+                ? try resolution.thorough(.automatic) { progress.show($0) } : try resolution.resolve(clockOptions.clock.selection) { progress.show($0) }
             progress.clear()
             machines.use(clocks)
-            if try analyze(files, machines, clocks, isFinal: mustBeRight || clock.selection != .automatic) { return }
+            if try analyze(files, machines, clocks, isFinal: mustBeRight || clockOptions.clock.selection != .automatic) { return }
             // What the file says is wrong: the events themselves know better.
             let others = try resolution.thorough(.automatic) { progress.show($0) }
             progress.clear()
@@ -119,14 +115,21 @@ struct Analyze: ParsableCommand {
             until: until.map { zero &+ $0.nanoseconds }, measured: measured)
         let breakdown = Breakdown(analysis, filter: filter)
         let table = try PacketFile(packets, PacketTable(analysis))
-        if table.isOpen { breakdown.onJourney = { table.take($0) } }
+        let swings = SwingCount(clocks)
+        if table.isOpen || !swings.isEmpty {
+            breakdown.onJourney = { journey in
+                if table.isOpen { table.take(journey) }
+                swings.count(journey)
+            }
+        }
         var progress = ProgressLine("analyzing")
         let account = try analysis.run(into: breakdown) { progress.show($0) }
         progress.clear()
         try table.check()
         if !isFinal, account.machines.contains(where: \.containment.contradictsMap) { return false }
         let report = AnalysisReport(
-            files: files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks)
+            files: files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
+            inSwings: swings.packets)
         try table.commit()
         if packets != "-" { try write(report) }
         if packets == "-" || format != .text { report.notes.forEach { Failure.warn($0) } }

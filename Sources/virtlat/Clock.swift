@@ -44,10 +44,7 @@ struct ClockVerb: ParsableCommand {
     @Option(help: "How to print: text or json.")
     var format = Format.text
 
-    @Option(
-        help: ArgumentHelp(
-            "Use this evidence: auto, file, kvm, ptp, exchanges, containment, none or offset=TIME (host minus guest).", valueName: "evidence"))
-    var clock = ClockOption.automatic
+    @OptionGroup var clockOptions: ClockOptions
 
     @Flag(
         help: ArgumentHelp(
@@ -63,7 +60,8 @@ struct ClockVerb: ParsableCommand {
                 files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
             guard !machines.guests.isEmpty else { throw Failure("\(files.name): holds no guest's recording, and the host's clock is the axis") }
             var progress = ProgressLine("finding the clocks")
-            let clocks = try ClockResolution(machines, manifest: files.manifest).thorough(clock.selection) { progress.show($0) }
+            let resolution = ClockResolution(machines, manifest: files.manifest, servoLogs: try clockOptions.evidence(machines))
+            let clocks = try resolution.thorough(clockOptions.clock.selection) { progress.show($0) }
             progress.clear()
             let report = ClockReport(session: files.name, machines, clocks)
             var output = OutputStream.standardOutput()

@@ -67,6 +67,9 @@ package struct GuestClock: Sendable {
     /// Raw guest times of the events that the host recorded too; nil when the events were not looked at.
     package var times: ClosedRange<RawTime>?
 
+    /// When servos were not what they usually are, in host time; told only of clocks they keep.
+    package var swings: [ClosedRange<Nanoseconds>] = []
+
     package var candidate: ClockCandidate { candidates[chosen] }
 }
 
@@ -93,12 +96,46 @@ extension ClockMap {
     }
 }
 
+/// A log of ptp4l or phc2sys.
+package struct ServoEvidence: Sendable {
+    /// Where it ran: the host's or a guest's name.
+    package var machine: String
+    package var log: ServoLog
+
+    package init(machine: String, log: ServoLog) {
+        self.machine = machine
+        self.log = log
+    }
+
+    /// What it says of a stretch of trace time, ns of a clock that counts ns.
+    /// - Parameter readings: CLOCK_MONOTONIC, in which the log is, between two readings of the trace clock. Without any nothing tells when its
+    ///   reports were made: then all of it is judged, and what swung is said to have done so all the time.
+    func judgement(
+        during time: ClosedRange<Nanoseconds>, _ readings: [(monotonic: Int64?, before: UInt64, after: UInt64)]
+    ) -> ServoLog.Judgement {
+        let placed = readings.compactMap { reading in
+            reading.monotonic.map { (offset: Nanoseconds(clamping: reading.before / 2 + reading.after / 2) &- $0, width: reading.after &- reading.before) }
+        }
+        if let best = placed.min(by: { $0.width < $1.width }) {
+            let (low, high) = (time.lowerBound &- best.offset, time.upperBound &- best.offset)
+            return low <= high ? log.judgement(during: low...high).shifted(by: best.offset) : ServoLog.Judgement(error: nil, reports: 0)
+        }
+        guard let span = log.span else { return ServoLog.Judgement(error: nil, reports: 0) }
+        var whole = log.judgement(during: span)
+        if !whole.swings.isEmpty { whole.swings = [time] }
+        if !whole.gaps.isEmpty { whole.gaps = [time] }
+        return whole
+    }
+}
+
 /// How a guest's clock is to be chosen.
 package enum ClockSelection: Sendable, Equatable {
     /// The smallest error among those that the events don't contradict.
     case automatic
     /// TIME_SHIFT of the guest's file, whatever the events say.
     case file
+    /// What keeps or reads PTP clocks: the servos' reports where there are some, else the KVM PTP clock.
+    case ptp
     /// One kind of evidence.
     case method(ClockMap.Method)
     /// The guest's clock is the host's.

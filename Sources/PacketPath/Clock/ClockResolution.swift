@@ -19,10 +19,12 @@ package enum ClockFault: Error, Sendable {
 package struct ClockResolution: Sendable {
     private let machines: Machines
     private let manifest: Manifest?
+    private let servoLogs: [ServoEvidence]
 
-    package init(_ machines: Machines, manifest: Manifest?) {
+    package init(_ machines: Machines, manifest: Manifest?, servoLogs: [ServoEvidence] = []) {
         self.machines = machines
         self.manifest = manifest
+        self.servoLogs = servoLogs
     }
 
     private var hostClock: CycleConversion? { machines.host.file.options.tscToNanoseconds }
@@ -41,7 +43,7 @@ package struct ClockResolution: Sendable {
         for guest in machines.guests {
             var clock = GuestClock()
             switch selection {
-            case .automatic:
+            case .automatic where servoLogs.isEmpty:
                 if case .success(let exact)? = kvm(guest, changes: nil) {
                     clock.candidates = [exact]
                 } else if case .success(let file)? = file(guest), file.error != nil {
@@ -54,7 +56,7 @@ package struct ClockResolution: Sendable {
                 case nil: throw .silent(guest: guest.file.path, .timeShift, reason: nil)
                 }
             case .none, .offset: clock.candidates = [given(selection)].compactMap { $0 }
-            case .method: break
+            case .automatic, .method, .ptp: break
             }
             clocks.append(clock.candidates.isEmpty ? nil : clock)
         }
@@ -66,7 +68,7 @@ package struct ClockResolution: Sendable {
         switch selection {
         case .none: .given(0, hostClock: hostClock, method: .none)
         case .offset(let offset): .given(offset, hostClock: hostClock, method: .given)
-        case .automatic, .file, .method: nil
+        case .automatic, .file, .method, .ptp: nil
         }
     }
 
@@ -126,6 +128,14 @@ package struct ClockResolution: Sendable {
                     recorded.crossTimestamps, recorded.hostReadings, pair(guest), over: all))
             add(.exchanges, ClockCandidate.exchanges(recorded.exchanges, pair(guest), over: all))
         }
+        if !servoLogs.isEmpty {
+            switch servo(guest, over: all) {
+            case .success(let (candidate, swings)):
+                clock.candidates.append(candidate)
+                clock.swings = swings
+            case .failure(let reason): clock.silent.append(SilentEvidence(method: .servo, reason: reason.text))
+            }
+        }
         if let given = given(selection) { clock.candidates.append(given) }
         clock.recorded = all
         guard let entries else {
@@ -153,6 +163,34 @@ package struct ClockResolution: Sendable {
         }
         if let containment { clock.candidates.append(containment) }
         return clock
+    }
+
+    /// Clocks that linuxptp keeps together: one time, to within what the servos reported.
+    /// - Returns: the map, and when it may be worse, in ns.
+    private func servo(_ guest: Machine, over times: ClosedRange<RawTime>) -> Result<(ClockCandidate, [ClosedRange<Nanoseconds>]), SilentReason> {
+        guard guest.file.traceClock == "tai", machines.host.file.traceClock == "tai" else {
+            return .failure("linuxptp keeps CLOCK_REALTIME and CLOCK_TAI, and the trace clock is \(guest.file.traceClock ?? "unknown"): record with --trace-clock tai")
+        }
+        let during = Nanoseconds(clamping: times.lowerBound)...Nanoseconds(clamping: times.upperBound)
+        var judgement: ServoLog.Judgement?
+        for evidence in servoLogs where evidence.machine == guest.name || evidence.machine == machines.host.name {
+            let readings =
+                evidence.machine == guest.name
+                ? recorded(guest)?.crossTimestamps.map { (monotonic: $0.monotonic, before: $0.before, after: $0.after) }
+                : recorded(guest)?.hostReadings.map { (monotonic: $0.monotonic, before: $0.before, after: $0.after) }
+            let one = evidence.judgement(during: during, readings ?? [])
+            judgement = judgement?.chained(with: one) ?? one
+        }
+        guard let judgement else { return .failure("no log of this guest or its host was given") }
+        guard let error = judgement.error else { return .failure("the logs hold no report of a locked servo while this was recorded") }
+        var candidate = ClockCandidate.given(0, hostClock: nil, method: .servo)
+        candidate.maps[0].segments[0].errorBound = max(1, error)
+        candidate.error = max(1, error)
+        let doubtful = judgement.swings + judgement.gaps
+        candidate.summary =
+            "\(judgement.reports) report\(judgement.reports == 1 ? "" : "s") of linuxptp"
+            + (doubtful.isEmpty ? "" : ", swings: \(judgement.swings.count), gaps: \(judgement.gaps.count)")
+        return .success((candidate, doubtful))
     }
 
     private func pair(_ guest: Machine) -> ClockPair {
@@ -201,6 +239,8 @@ package struct ClockResolution: Sendable {
     /// Index of the candidate that is used.
     private func choose(_ guest: Machine, _ clock: GuestClock, _ selection: ClockSelection) throws(ClockFault) -> Int {
         switch selection {
+        case .ptp:
+            return try choose(guest, clock, .method(clock.candidates.contains { $0.method == .servo } ? .servo : .crossTimestamps))
         case .method(let method):
             guard let index = clock.candidates.firstIndex(where: { $0.method == method }) else {
                 throw .silent(guest: guest.file.path, method, reason: clock.silent.first { $0.method == method }?.reason)

@@ -31,8 +31,10 @@ struct KVMPTPClock: ~Copyable, Sendable {
         var stamp = clinux_cross_timestamp()
         let before = clock.read()
         guard unsafe clinux_ptp_cross_timestamp(descriptor, &stamp) == 0 else { return nil }
+        let monotonic = TraceClock.nanoseconds(CLOCK_MONOTONIC)
         return CrossTimestamp(
-            host: stamp.device, realtime: stamp.realtime, monotonicRaw: stamp.monotonic_raw, before: before, after: clock.read())
+            host: stamp.device, realtime: stamp.realtime, monotonicRaw: stamp.monotonic_raw, monotonic: monotonic, before: before,
+            after: clock.read())
     }
 }
 
@@ -91,11 +93,12 @@ final class CrossTimestampSampler: Sendable {
 }
 
 extension ClockReading {
-    /// CLOCK_REALTIME and CLOCK_MONOTONIC_RAW between two readings of the trace clock.
+    /// CLOCK_REALTIME, CLOCK_MONOTONIC_RAW and CLOCK_MONOTONIC between two readings of the trace clock.
     static func take(_ clock: TraceClock) -> ClockReading {
         let before = clock.read()
         let realtime = TraceClock.nanoseconds(CLOCK_REALTIME)
         let raw = TraceClock.nanoseconds(CLOCK_MONOTONIC_RAW)
-        return ClockReading(realtime: realtime, monotonicRaw: raw, before: before, after: clock.read())
+        let monotonic = TraceClock.nanoseconds(CLOCK_MONOTONIC)
+        return ClockReading(realtime: realtime, monotonicRaw: raw, monotonic: monotonic, before: before, after: clock.read())
     }
 }

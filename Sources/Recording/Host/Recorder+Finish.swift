@@ -61,7 +61,8 @@ extension Recorder {
             guard let stopped else { continue }
             if !stopped.fault.isEmpty { add(fault: "\(session.guests[index].name): \(stopped.fault)") }
             session.guests[index].clock.crossTimestamps = stopped.crossTimestamps.map {
-                CrossTimestamp(host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, before: $0.before, after: $0.after)
+                CrossTimestamp(
+                    host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic, before: $0.before, after: $0.after)
             }
         }
     }

@@ -174,7 +174,7 @@ extension ByteBuffer {
         for thread in stopped.threads { writeInteger(thread) }
         writeInteger(UInt16(stopped.crossTimestamps.count))
         for stamp in stopped.crossTimestamps {
-            writeMultipleIntegers(stamp.host, stamp.realtime, stamp.monotonicRaw, stamp.before, stamp.after)
+            writeMultipleIntegers(stamp.host, stamp.realtime, stamp.monotonicRaw, stamp.monotonic, stamp.before, stamp.after)
         }
         write(text: stopped.fault)
     }
@@ -201,8 +201,8 @@ extension FieldReader {
         let threads = try list("threads") { (fields) throws(ProtocolFault) in try fields.number("thread") as Int32 }
         let stamps = try list("cross-timestamps") { (fields) throws(ProtocolFault) in
             Message.Stopped.Stamp(
-                host: try fields.number("host"), realtime: try fields.number("realtime"), monotonicRaw: try fields.number("monotonic"),
-                before: try fields.number("before"), after: try fields.number("after"))
+                host: try fields.number("host"), realtime: try fields.number("realtime"), monotonicRaw: try fields.number("monotonic raw"),
+                monotonic: try fields.number("monotonic"), before: try fields.number("before"), after: try fields.number("after"))
         }
         return Message.Stopped(
             processorTime: time, wakeUps: wakeUps, bytesDuring: bytes, threads: threads, crossTimestamps: stamps, fault: try text("fault"))

@@ -96,6 +96,7 @@ enum Message: Equatable, Sendable {
             var host: Int64
             var realtime: Int64
             var monotonicRaw: Int64
+            var monotonic: Int64
             var before: UInt64
             var after: UInt64
         }
