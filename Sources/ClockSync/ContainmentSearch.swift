@@ -111,7 +111,8 @@ extension ContainmentEvidence {
                     let place = Int64(bitPattern: field.begin) &+ Int64(peak.shift) &* Int64(bin)
                     let around = stretch.begin...stretch.begin + RawTime(stretch.pattern.count) * bin - 1
                     return Candidate(
-                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin), slack: Int64(bin) * 6, score: peak.score,
+                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin), slack: Int64(bin) * 6,
+                        score: peak.score,
                         around: around)
                 }
             }
@@ -329,8 +330,10 @@ extension ContainmentEvidence {
                 if narrowed > 12 || narrowed > 2 && width > before - max(1, before / 100) { break }
             } else {
                 let length = range.upperBound - range.lowerBound
-                range = max(whole.lowerBound, range.lowerBound > length ? range.lowerBound - length : 0)...min(
-                    whole.upperBound, range.upperBound &+ length)
+                range =
+                    max(
+                        whole.lowerBound, range.lowerBound > length ? range.lowerBound - length : 0)...min(
+                        whole.upperBound, range.upperBound &+ length)
             }
             band = Knots(next.pieces[0].band, over: range)
         }

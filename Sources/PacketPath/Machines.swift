@@ -97,7 +97,8 @@ package struct Machines: Sendable {
             try Self.checkPeer(of: entry.file, host: host)
             machines.append(
                 Machine(
-                    name: name, role: .guest, file: entry.file, threadOfCPU: option?.threadOfCPU ?? [:], agentPort: entry.recorded?.agentPort))
+                    name: name, role: .guest, file: entry.file, threadOfCPU: option?.threadOfCPU ?? [:],
+                    agentPort: entry.recorded?.agentPort))
         }
         all = machines
     }

@@ -20,7 +20,8 @@ package struct AnalysisReport: Sendable {
     package var inSwings: [Int]
 
     package init(
-        files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter, clocks: [GuestClock],
+        files: SessionFiles, analysis: Analysis, account: AnalysisAccount, breakdown: Breakdown, filter: JourneyFilter,
+        clocks: [GuestClock],
         inSwings: [Int] = []
     ) {
         self.files = files

@@ -51,7 +51,8 @@ package struct ClockReport: Sendable {
             lines.append("")
             lines.append("guest \(guest.machine.name), clock \(guest.machine.file.traceClock ?? "unknown")")
             lines.append(
-                "    " + Self.left("evidence", 20) + ["offset, s", "drift, ppm", "error, µs", "inside", "outside"].map { Self.right($0, 16) }.joined())
+                "    " + Self.left("evidence", 20)
+                    + ["offset, s", "drift, ppm", "error, µs", "inside", "outside"].map { Self.right($0, 16) }.joined())
             for row in rows(guest) { lines.append(line(row)) }
             for silent in guest.clock.silent { lines.append("    " + Self.left(silent.method.name, 20) + "  " + silent.reason) }
             lines.append("  used: \(verdict(guest.clock))")
@@ -68,20 +69,24 @@ package struct ClockReport: Sendable {
         let offset = row.offset.map { Decimal.exactSeconds($0) }
         let drift = row.driftPPB.map { Decimal.thousandths($0 / 1000) }
         let numbers: [String?] = [
-            offset, drift, Self.error(row.candidate.error), count.map { Decimal.grouped($0.inside) }, count.map { Decimal.grouped($0.outside) },
+            offset, drift, Self.error(row.candidate.error), count.map { Decimal.grouped($0.inside) },
+            count.map { Decimal.grouped($0.outside) },
         ]
         var text = (row.isChosen ? "  * " : "    ") + Self.left(row.candidate.method.name, 20)
         text += numbers.map { Self.right($0 ?? "-", 16) }.joined() + "   " + row.candidate.summary
         if row.candidate.isContradicted {
             text += "; WRONG"
-            if let wrong = row.candidate.disagreement, wrong > 0 { text += " by \(Decimal.microseconds(wrong)) µs at least, by containment" }
+            if let wrong = row.candidate.disagreement, wrong > 0 {
+                text += " by \(Decimal.microseconds(wrong)) µs at least, by containment"
+            }
         }
         return text
     }
 
     private func verdict(_ clock: GuestClock) -> String {
         let chosen = clock.candidate
-        let error = chosen.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
+        let error =
+            chosen.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
         let wrong = clock.candidates.filter(\.isContradicted).map(\.method.name)
         let others = clock.candidates.count - 1 - wrong.count
         var text = "\(chosen.method.name), \(error)"
@@ -150,7 +155,9 @@ package struct ClockReport: Sendable {
 
         init(_ row: Row) { self.row = row }
 
-        enum CodingKeys: CodingKey { case method, offset_ns, drift_ppb, error_ns, contained, outside, contradicted, disagreement_ns, summary }
+        enum CodingKeys: CodingKey {
+            case method, offset_ns, drift_ppb, error_ns, contained, outside, contradicted, disagreement_ns, summary
+        }
 
         func encode(to encoder: any Encoder) throws {
             var values = encoder.container(keyedBy: CodingKeys.self)

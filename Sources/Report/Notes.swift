@@ -57,7 +57,10 @@ extension AnalysisReport {
     private static func notes(on machine: Machine, _ clock: GuestClock) -> [String] {
         clock.candidates.indices.filter { $0 != clock.chosen && clock.candidates[$0].isContradicted }.map { index in
             let candidate = clock.candidates[index]
-            let count = candidate.count.map { ": \(Decimal.grouped($0.outside)) of \(Decimal.grouped($0.total)) events lie where its vCPU did not run" } ?? ""
+            let count =
+                candidate.count.map {
+                    ": \(Decimal.grouped($0.outside)) of \(Decimal.grouped($0.total)) events lie where its vCPU did not run"
+                } ?? ""
             let wrong = candidate.disagreement.map { $0 > 0 ? ", wrong by \(Decimal.microseconds($0)) µs at least" : "" } ?? ""
             return "\(candidate.method.name) of \(machine.name) is not used\(wrong)\(count)"
         }

@@ -58,7 +58,8 @@ package struct TextReport {
     private mutating func clock(_ index: Int) {
         let clock = report.clock(index)
         let method = report.machines[index].maps[0].method.name
-        let error = clock.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
+        let error =
+            clock.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
         let contained = clock.containment
         let check =
             contained.inside + contained.outside == 0

@@ -93,7 +93,8 @@ struct Analyze: ParsableCommand {
             let mustBeRight = packets == "-" && clockOptions.clock.selection == .automatic && !machines.guests.isEmpty
             let clocks =
                 mustBeRight
-                ? try resolution.thorough(.automatic) { progress.show($0) } : try resolution.resolve(clockOptions.clock.selection) { progress.show($0) }
+                ? try resolution.thorough(.automatic) { progress.show($0) }
+                : try resolution.resolve(clockOptions.clock.selection) { progress.show($0) }
             progress.clear()
             machines.use(clocks)
             if try analyze(files, machines, clocks, isFinal: mustBeRight || clockOptions.clock.selection != .automatic) { return }

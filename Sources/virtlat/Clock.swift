@@ -48,7 +48,8 @@ struct ClockVerb: ParsableCommand {
 
     @Flag(
         help: ArgumentHelp(
-            "Store the map that is used in each guest's file, as the option TIME_SHIFT, so that trace-cmd and KernelShark show the merged order."))
+            "Store the map that is used in each guest's file, as the option TIME_SHIFT, so that trace-cmd and KernelShark show the merged order."
+        ))
     var write = false
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
@@ -58,7 +59,9 @@ struct ClockVerb: ParsableCommand {
             let files = try SessionFiles(input)
             let machines = try Machines(
                 files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
-            guard !machines.guests.isEmpty else { throw Failure("\(files.name): holds no guest's recording, and the host's clock is the axis") }
+            guard !machines.guests.isEmpty else {
+                throw Failure("\(files.name): holds no guest's recording, and the host's clock is the axis")
+            }
             var progress = ProgressLine("finding the clocks")
             let resolution = ClockResolution(machines, manifest: files.manifest, servoLogs: try clockOptions.evidence(machines))
             let clocks = try resolution.thorough(clockOptions.clock.selection) { progress.show($0) }
@@ -77,7 +80,8 @@ struct ClockVerb: ParsableCommand {
     private func store(_ machines: Machines, _ clocks: [GuestClock]) throws {
         let host = machines.host.file
         guard let peer = host.options.traceID else {
-            throw Failure("\(host.path): has no trace id (option TRACEID), by which a guest's file could name it; trace-cmd 3.0 and newer write one")
+            throw Failure(
+                "\(host.path): has no trace id (option TRACEID), by which a guest's file could name it; trace-cmd 3.0 and newer write one")
         }
         for (guest, clock) in zip(machines.guests, clocks) {
             guard let times = clock.recorded else { throw Failure("\(guest.file.path): holds no events") }
@@ -90,7 +94,8 @@ struct ClockVerb: ParsableCommand {
             }
             try TimeShiftExport.write(shifts, peer: peer, hostClock: host.options.tscToNanoseconds, to: guest.file.path)
             Terminal.printError(
-                "virtlat: \(guest.file.path): TIME_SHIFT stored; trace-cmd report -i \(host.path) -i \(guest.file.path) shows the merged order\n")
+                "virtlat: \(guest.file.path): TIME_SHIFT stored; trace-cmd report -i \(host.path) -i \(guest.file.path) shows the merged order\n"
+            )
         }
     }
 }

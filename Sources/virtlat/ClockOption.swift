@@ -62,12 +62,18 @@ struct ClockOptions: ParsableArguments {
             if parts.count == 2, machines.all.contains(where: { $0.name == parts[0] }) {
                 (name, path) = (String(parts[0]), String(parts[1]))
             } else if machines.guests.count != 1 {
-                throw Failure("--servo-log \(argument): say whose log it is, NAME=FILE; there are \(machines.all.map(\.name).joined(separator: ", "))")
+                throw Failure(
+                    "--servo-log \(argument): say whose log it is, NAME=FILE; there are \(machines.all.map(\.name).joined(separator: ", "))"
+                )
             }
             let log: ServoLog
-            do throws(SystemError) { log = ServoLog(String(decoding: try TextFile.bytes(of: path, limit: 1 << 28), as: UTF8.self)) } catch { throw Failure("\(path): \(error.call): \(error.text)") }
+            do throws(SystemError) { log = ServoLog(String(decoding: try TextFile.bytes(of: path, limit: 1 << 28), as: UTF8.self)) } catch {
+                throw Failure("\(path): \(error.call): \(error.text)")
+            }
             guard !log.reports.isEmpty else {
-                throw Failure("\(path): holds no report of ptp4l or phc2sys (\(log.unknownLines) other lines); run them with -m, or give their journal")
+                throw Failure(
+                    "\(path): holds no report of ptp4l or phc2sys (\(log.unknownLines) other lines); run them with -m, or give their journal"
+                )
             }
             return ServoEvidence(machine: name, log: log)
         }

@@ -28,7 +28,8 @@ import NIOCore
             .stopped(
                 Message.Stopped(
                     processorTime: .max, wakeUps: 3, bytesDuring: 1 << 40, threads: [1, -1, .max],
-                    crossTimestamps: [.init(host: .min, realtime: .max, monotonicRaw: -1, before: 0, after: .max)], fault: "no room")),
+                    crossTimestamps: [.init(host: .min, realtime: .max, monotonicRaw: -1, monotonic: 4, before: 0, after: .max)],
+                    fault: "no room")),
             .section(TraceSection(kind: .statistics, name: "0", bytes: Array("entries: 0\n".utf8))),
             .data(Message.TraceBytes(cpu: 511, bytes: Array(repeating: 0xaa, count: 4096))),
             .collected(fault: "no room"), .ended, .refused(Message.Refusal(reason: "there is no tracefs")),

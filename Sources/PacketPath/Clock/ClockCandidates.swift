@@ -89,7 +89,9 @@ extension ClockMap {
             let segment = segment(at: time)
             let offset = Int64(bitPattern: segment.toHost.hostRaw(time) &- time)
             let range = piece.band.range(at: time)
-            let beyond = max(range.lowerBound.subtractingReportingOverflow(offset).partialValue, offset.subtractingReportingOverflow(range.upperBound).partialValue)
+            let beyond = max(
+                range.lowerBound.subtractingReportingOverflow(offset).partialValue,
+                offset.subtractingReportingOverflow(range.upperBound).partialValue)
             distance = max(distance, segment.toNanoseconds.duration(beyond) &- (segment.errorBound ?? 0))
         }
         return distance
@@ -114,7 +116,9 @@ package struct ServoEvidence: Sendable {
         during time: ClosedRange<Nanoseconds>, _ readings: [(monotonic: Int64?, before: UInt64, after: UInt64)]
     ) -> ServoLog.Judgement {
         let placed = readings.compactMap { reading in
-            reading.monotonic.map { (offset: Nanoseconds(clamping: reading.before / 2 + reading.after / 2) &- $0, width: reading.after &- reading.before) }
+            reading.monotonic.map {
+                (offset: Nanoseconds(clamping: reading.before / 2 + reading.after / 2) &- $0, width: reading.after &- reading.before)
+            }
         }
         if let best = placed.min(by: { $0.width < $1.width }) {
             let (low, high) = (time.lowerBound &- best.offset, time.upperBound &- best.offset)
@@ -149,7 +153,9 @@ extension ClockCandidate {
     ///
     /// Where an offset was changed while the recording ran, it holds until kvm_write_tsc_offset says so.
     /// - Parameter changes: what the host's recording says of changes, by vCPU thread.
-    static func kvm(_ readings: [KVMReading], _ changes: [TSCOffsetChange], hostClock: CycleConversion) -> Result<ClockCandidate, SilentReason> {
+    static func kvm(_ readings: [KVMReading], _ changes: [TSCOffsetChange], hostClock: CycleConversion) -> Result<
+        ClockCandidate, SilentReason
+    > {
         let begin = readings.filter { $0.moment == .begin }.sorted { $0.vcpu < $1.vcpu }
         guard !begin.isEmpty else { return .failure("KVM's debugfs did not tell the offset") }
         var maps: [ClockMap] = []
@@ -176,7 +182,9 @@ extension ClockCandidate {
                 offset = change.next
             }
             let last = readings.last { $0.moment == .end && $0.vcpu == reading.vcpu }
-            guard last == nil || last?.offset == offset else { return .failure("KVM's TSC offset changed while nothing was recorded of it") }
+            guard last == nil || last?.offset == offset else {
+                return .failure("KVM's TSC offset changed while nothing was recorded of it")
+            }
             maps.append(ClockMap(segments: segments, method: .kvmTSCOffset))
         }
         // A map by CPU is only needed where they differ.
@@ -212,7 +220,8 @@ extension ClockCandidate {
         return .success(
             ClockCandidate(
                 maps: maps, error: isExact ? rounding : nil,
-                summary: "TIME_SHIFT of the file, \(samples) sample\(samples == 1 ? "" : "s")" + (isExact ? ": KVM's TSC offset" : " of an exchange")))
+                summary: "TIME_SHIFT of the file, \(samples) sample\(samples == 1 ? "" : "s")"
+                    + (isExact ? ": KVM's TSC offset" : " of an exchange")))
     }
 
     /// Messages between recorder and agent: what was sent was not received before, and the answer not sent before it was received.
@@ -263,7 +272,8 @@ extension ClockCandidate {
         _ bounds: [OffsetBound], _ method: ClockMap.Method, _ pair: ClockPair, over times: ClosedRange<RawTime>, what: String
     ) -> Result<ClockCandidate, SilentReason> {
         let sorted = bounds.sorted { $0.time < $1.time }
-        guard let fit = pair.drifts.lazy.compactMap({ OffsetFit(sorted, drift: $0) }).first(where: { $0.steps == 0 }) ?? OffsetFit(sorted) else { return .failure("\(what) contradict each other") }
+        guard let fit = pair.drifts.lazy.compactMap({ OffsetFit(sorted, drift: $0) }).first(where: { $0.steps == 0 }) ?? OffsetFit(sorted)
+        else { return .failure("\(what) contradict each other") }
         let map = ClockMap.fitted(fit, over: times, hostClock: pair.hostClock, method: method)
         var summary = what
         if fit.wild > 0 { summary += ", \(fit.wild) set aside" }
@@ -283,7 +293,8 @@ extension ClockCandidate {
     static func given(_ offset: Nanoseconds, hostClock: CycleConversion?, method: ClockMap.Method) -> ClockCandidate {
         // In the host's raw units: what is given is a number of its ns.
         let axis = ClockMap.Segment(toNanoseconds: hostClock ?? .nanoseconds)
-        let raw: UInt64 = hostClock == nil ? UInt64(bitPattern: offset) : offset < 0 ? 0 &- axis.rawTime(of: -offset) : axis.rawTime(of: offset)
+        let raw: UInt64 =
+            hostClock == nil ? UInt64(bitPattern: offset) : offset < 0 ? 0 &- axis.rawTime(of: -offset) : axis.rawTime(of: offset)
         return ClockCandidate(
             maps: [ClockMap(segments: [ClockMap.Segment(toHost: .offset(raw), toNanoseconds: hostClock ?? .nanoseconds)], method: method)],
             error: nil, summary: method == .none ? "taken for the host's own clock" : "as given")

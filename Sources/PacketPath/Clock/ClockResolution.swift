@@ -167,9 +167,13 @@ package struct ClockResolution: Sendable {
 
     /// Clocks that linuxptp keeps together: one time, to within what the servos reported.
     /// - Returns: the map, and when it may be worse, in ns.
-    private func servo(_ guest: Machine, over times: ClosedRange<RawTime>) -> Result<(ClockCandidate, [ClosedRange<Nanoseconds>]), SilentReason> {
+    private func servo(_ guest: Machine, over times: ClosedRange<RawTime>) -> Result<
+        (ClockCandidate, [ClosedRange<Nanoseconds>]), SilentReason
+    > {
         guard guest.file.traceClock == "tai", machines.host.file.traceClock == "tai" else {
-            return .failure("linuxptp keeps CLOCK_REALTIME and CLOCK_TAI, and the trace clock is \(guest.file.traceClock ?? "unknown"): record with --trace-clock tai")
+            return .failure(
+                "linuxptp keeps CLOCK_REALTIME and CLOCK_TAI, and the trace clock is \(guest.file.traceClock ?? "unknown"): record with --trace-clock tai"
+            )
         }
         let during = Nanoseconds(clamping: times.lowerBound)...Nanoseconds(clamping: times.upperBound)
         var judgement: ServoLog.Judgement?

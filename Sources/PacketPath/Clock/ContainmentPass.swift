@@ -12,6 +12,13 @@ package struct TSCOffsetChange: Sendable, Equatable {
     package var thread: Int32
     package var previous: Int64
     package var next: Int64
+
+    package init(time: RawTime, thread: Int32, previous: Int64, next: Int64) {
+        self.time = time
+        self.thread = thread
+        self.previous = previous
+        self.next = next
+    }
 }
 
 /// What the host's recording says of its vCPU threads.
@@ -78,7 +85,9 @@ package enum ContainmentPass {
     package static func activity(_ guest: TraceFile, progress: (Int) -> Void = { _ in }) throws(SystemError) -> [GuestActivity] {
         var queries: [EventQuery] = []
         var names: Set<String> = []
-        for format in guest.formats where names.insert(format.name).inserted { queries.append(EventQuery(format.name, kind: Kind.event.rawValue)) }
+        for format in guest.formats where names.insert(format.name).inserted {
+            queries.append(EventQuery(format.name, kind: Kind.event.rawValue))
+        }
         var cpus: [Int: Thinned] = [:]
         try forEachMark(guest, queries, progress) { mark, lane in
             guard mark.kind == Kind.event.rawValue else { return }
@@ -178,7 +187,8 @@ package enum ContainmentPass {
                 if let since = threads[id]?.doubtfulSince { threads[id]?.windows.add(since, .max) }
             }
             return HostEntries(
-                recorded: first...max(first, last), windows: threads.values.map(\.windows).sorted { $0.thread < $1.thread }, changes: changes)
+                recorded: first...max(first, last), windows: threads.values.map(\.windows).sorted { $0.thread < $1.thread },
+                changes: changes)
         }
     }
 }

@@ -212,7 +212,8 @@ struct AgentSession {
                     threads: ProcessEntry.threads(of: processID()) + (recording.watch.map { [$0.process] } ?? []),
                     crossTimestamps: stamps.suffix(FieldReader.longestList).map {
                         Message.Stopped.Stamp(
-                            host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic ?? 0, before: $0.before, after: $0.after)
+                            host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic ?? 0,
+                            before: $0.before, after: $0.after)
                     },
                     fault: recording.fault.text.withLock { $0 })))
     }

@@ -62,7 +62,8 @@ extension Recorder {
             if !stopped.fault.isEmpty { add(fault: "\(session.guests[index].name): \(stopped.fault)") }
             session.guests[index].clock.crossTimestamps = stopped.crossTimestamps.map {
                 CrossTimestamp(
-                    host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic, before: $0.before, after: $0.after)
+                    host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic, before: $0.before,
+                    after: $0.after)
             }
         }
     }
@@ -125,14 +126,15 @@ extension Recorder {
         // Its own stamps are read from the file, and then go into it again as its time shift.
         try file.finish(description)
         let scan = try TraceScan(file.path, events: machine.events, threads: Set(guest.stopped?.threads ?? []))
-        let numbers = 0..<RecordingPlan.probes
         // A TSC that KVM does not scale runs at the host's rate, whatever the guest has calibrated.
         let isScaled = guest.clock.kvm.contains { $0.isScaled }
         let guestClock = isScaled ? guest.conversion : session.conversion
         // A guest that does not know its own rate can't tell ns from cycles that are not the host's.
         if session.clock != "x86-tsc" || guestClock != nil {
             session.guests[index].clock.take(
-                Exchange.pair(host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guestClock, numbers: numbers))
+                Exchange.pair(
+                    host: hostScan, hostClock: session.conversion, guest: scan, guestClock: guestClock,
+                    numbers: RecordingPlan.probes(ofGuest: index)))
         }
         description.peerTraceID = session.manifest.machines[0].traceID
         description.timeShifts = timeShifts(session, index)

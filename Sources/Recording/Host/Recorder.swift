@@ -193,7 +193,7 @@ package final class Recorder: Sendable {
 
     private func measure(_ session: inout RecordingSession, host: MachineTrace) async {
         session.readKVM(.begin)
-        await exchange(session, 0..<RecordingPlan.probesBefore, host: host)
+        await exchange(session, host: host) { $0.prefix(Int(RecordingPlan.probesBefore)) }
         session.takeHostReading()
         host.beginMeasurement()
         host.markers.write(Marker(.begin))
@@ -206,14 +206,14 @@ package final class Recorder: Sendable {
         session.manifest.commandStatus = status
         // Far enough from the end that the last packet's way is recorded whole.
         try? await Task.sleep(for: .milliseconds(20))
-        await exchange(session, RecordingPlan.probesBefore..<RecordingPlan.probes, host: host)
+        await exchange(session, host: host) { $0.dropFirst(Int(RecordingPlan.probesBefore)) }
         session.readKVM(.end)
     }
 
-    private func exchange(_ session: RecordingSession, _ numbers: Range<UInt32>, host: MachineTrace) async {
-        for guest in session.guests where guest.health.isWell {
+    private func exchange(_ session: RecordingSession, host: MachineTrace, _ part: (Range<UInt32>) -> Range<UInt32>) async {
+        for (index, guest) in session.guests.enumerated() where guest.health.isWell {
             // A guest that is lost has said so already.
-            try? await guest.connection.exchange(numbers, markers: host.markers)
+            try? await guest.connection.exchange(part(RecordingPlan.probes(ofGuest: index)), markers: host.markers)
         }
     }
 

@@ -31,6 +31,12 @@ package struct RecordingPlan: Sendable {
     /// Exchanges with each guest, and how many of them before the measurement: somebody waits for its begin.
     static let probes: UInt32 = 320
     static let probesBefore: UInt32 = 64
+
+    /// The numbers of a guest's probes. All guests' are in one host's trace, so that no two may have the same.
+    static func probes(ofGuest index: Int) -> Range<UInt32> {
+        let first = UInt32(index) * probes
+        return first..<first + probes
+    }
     /// Between cross-timestamps in the guests, and clock readings on the host.
     static let crossTimestampMilliseconds: UInt32 = 2000
 }

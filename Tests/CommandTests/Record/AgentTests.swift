@@ -95,6 +95,10 @@ extension RecordTests {
             let run = try await session.record(first.options + ["--vm", "h=tcp:127.0.0.2:\(first.port)", "--duration", "100ms"])
             #expect(run.status == 0, "\(run)")
             #expect(try session.manifest().clocks.map(\.exchanges.count).allSatisfy { $0 >= 300 })
+            // Each guest's probes are its own: on one machine all clocks are one, to within the way there or back.
+            for exchange in try session.manifest().clocks.flatMap(\.exchanges) {
+                #expect(abs(exchange.offset) <= exchange.roundTrip / 2 + 1)
+            }
             try await session.expectReadable("host.dat", "guest-g.dat", "guest-h.dat")
             other.send(SIGINT)
             #expect(try await other.end().status == 0)
