@@ -42,20 +42,22 @@ extension ContainmentEvidence {
         var found: [Match] = []
         var best = 0.0
         func look(_ candidate: Candidate) {
-            guard !found.contains(where: { abs($0.offset &- candidate.offset) < candidate.slack }),
-                let fit = grow(candidate, bin, ticks, drift)
-            else { return }
+            // Clocks drift: offsets are compared where they were seen.
+            let place = candidate.around.lowerBound
+            func isKnown(_ offset: Int64) -> Bool { found.contains { abs($0.line.offset(at: place) &- offset) < candidate.slack } }
+            guard !isKnown(candidate.offset), let fit = grow(candidate, bin, ticks, drift) else { return }
             best = max(best, fit.count.share)
-            let offset = fit.fit.pieces[0].band.offset(at: candidate.around.lowerBound)
-            guard fit.count.share >= Self.enough, !found.contains(where: { abs($0.offset &- offset) < candidate.slack }) else { return }
-            found.append(Match(candidate: candidate, fit: fit, offset: offset))
+            let match = Match(candidate: candidate, fit: fit)
+            guard fit.count.share >= Self.enough, !isKnown(match.line.offset(at: place)) else { return }
+            found.append(match)
         }
         for candidate in candidates.prefix(Self.mostCandidates) { look(candidate) }
         guard let first = found.max(by: { $0.fit.count.inside < $1.fit.count.inside }) else { throw .noMatch(best: best) }
         // Something regular fits some periods earlier and later as well.
         let period = windows[first.candidate.windows].medianDistance
         for number in 1...Self.rivalPeriods where period > 0 {
-            for offset in [first.offset &- period &* number, first.offset &+ period &* number] {
+            let offset = first.line.offset(at: first.candidate.around.lowerBound)
+            for offset in [offset &- period &* number, offset &+ period &* number] {
                 var rival = first.candidate
                 (rival.offset, rival.slack) = (offset, min(rival.slack, period / 3))
                 look(rival)
@@ -63,14 +65,14 @@ extension ContainmentEvidence {
         }
         // Offsets that leave most of one recording outside the other hold few events easily.
         let rivals = found.filter { $0.fit.count.inside * 4 >= first.fit.count.inside }
-        guard rivals.count == 1 else { throw .ambiguous(rivals.map(\.offset).sorted()) }
+        guard rivals.count == 1 else { throw .ambiguous(rivals.map { $0.line.offset(at: first.candidate.around.lowerBound) }.sorted()) }
         return first.fit
     }
 
     private struct Match {
         var candidate: Candidate
         var fit: ContainmentFit
-        var offset: Int64
+        var line: OffsetBand { fit.fit.pieces[0].band }
     }
 
     /// Fewer events show nothing.
