@@ -141,6 +141,48 @@ import Testing
         #expect(try await Command.virtlat("analyze", Recording.steady.folder, "--clock", "offset=2").status == 64)
     }
 
+    @Test func `what was found can be stored in the guest's file, for other tools too`() async throws {
+        let folder = try unsynchronised(.cross)
+        defer { folder.remove() }
+        let found = try #require(try await evidence(folder.path)["containment"]).integer("offset_ns")
+        let write = try await Command.virtlat("clock", folder.path, "--write")
+        #expect(write.status == 0)
+        #expect(write.errors.contains("\(folder.path("host-g3.dat")): TIME_SHIFT stored"))
+        let read = try await Command.virtlat("analyze", folder.path, "--clock", "file", "--format", "json")
+        let clock = try #require(try JSON(read.output)["clocks"].list.first)
+        #expect(clock["method"] == .text("time-shift"))
+        #expect(try abs(clock.integer("offset_ns") - found) <= 2)
+        #expect(try clock.integer("outside") == 0)
+        let merged = try await Command.run([
+            try Command.path(of: "trace-cmd", package: "trace-cmd"), "report", "-i", folder.path("host.dat"), "-i",
+            folder.path("host-g3.dat"),
+        ])
+        #expect(merged.status == 0)
+        // Around each packet both files' events alternate, so the merged order changes sides many hundred times.
+        let sides = merged.output.split(separator: "\n").map { $0.contains("host-g3.dat:") }
+        #expect(zip(sides, sides.dropFirst()).count { $0 != $1 } > 1000)
+    }
+
+    @Test func `clock has nothing to say of a host alone`() async throws {
+        try await Command.virtlat("clock", Recording.steady.host).expectRefusal(naming: "tap-steady", saying: "no guest's recording")
+    }
+
+    @Test func `a servo's log that is none, or nobody's, is refused`() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try folder.write(Array("nothing of the kind\n".utf8), to: "log")
+        try await Command.virtlat("analyze", Recording.steady.folder, "--servo-log", folder.path("log"))
+            .expectRefusal(naming: folder.path("log"), saying: "no report of ptp4l or phc2sys")
+        try await Command.virtlat("analyze", Recording.steady.folder, "--servo-log", folder.path("none"))
+            .expectRefusal(naming: folder.path("none"), saying: "open")
+        // The trace clock of this recording is nothing that linuxptp keeps; what it says is told, and not used.
+        try folder.write(Array("phc2sys[100.000]: CLOCK_REALTIME phc offset 5 s2 freq +100 delay 600\n".utf8), to: "phc2sys.log")
+        let run = try await Command.virtlat("clock", Recording.steady.folder, "--servo-log", "g3=\(folder.path("phc2sys.log"))")
+        #expect(run.status == 0)
+        #expect(run.output.contains("record with --trace-clock tai"))
+        #expect(run.output.contains("used: KVM TSC offset, exact"))
+    }
+
     @Test func `evidence that is not there is refused with the reason`() async throws {
         let folder = try unsynchronised(.steady)
         defer { folder.remove() }
