@@ -88,6 +88,7 @@ struct LabTests {
         for exchange in exchanges {
             #expect(try abs(exchange.integer("offset_ns") - truth) <= exchange.integer("round_trip_ns") / 2 + 2)
         }
+        try await holdEvidence(live)
         let merged = try await Command.run([
             try Command.path(of: "trace-cmd", package: "trace-cmd"), "report", "-i", live.host, "-i", live.guest,
         ])
@@ -95,6 +96,22 @@ struct LabTests {
         // Around each packet both files' events alternate, so the merged order changes sides thousands of times.
         let sides = merged.output.split(separator: "\n").map { $0.contains("guest-g3.dat:") }
         #expect(zip(sides, sides.dropFirst()).filter { $0 != $1 }.count > 1000)
+    }
+
+    /// Each kind of evidence about the clock says no more than the truth, which is KVM's own word.
+    private func holdEvidence(_ live: Recording) async throws {
+        let run = try await Command.virtlat("clock", live.folder, "--format", "json")
+        try #require(run.status == 0, "\(run.errors)")
+        let guest = try #require(try JSON(run.output)["guests"].list.first)
+        #expect(guest["used"] == .text("kvm-tsc-offset"))
+        let evidence = guest["evidence"].list
+        #expect(try Set(evidence.map { try $0.text("method") }) == ["kvm-tsc-offset", "ptp-kvm", "exchanges", "containment"])
+        let exact = try #require(evidence.first).integer("offset_ns")
+        for kind in evidence {
+            let name = try kind.text("method")
+            #expect(kind["contradicted"] == .bool(false), "\(name)")
+            #expect(try abs(kind.integer("offset_ns") - exact) <= kind.integer("error_ns") + 1, "\(name)")
+        }
     }
 
     @Test(.timeLimit(.minutes(15)))
