@@ -1,6 +1,7 @@
 // What is going on on one CPU: its interrupt, the NAPI polls it owes, the packets its drivers are being handed.
 
 import ClockSync
+import TraceData
 
 /// An interrupt that raised NET_RX and has not been answered by a poll.
 struct PendingInterrupt: BitwiseCopyable {
@@ -37,8 +38,16 @@ struct LaneState {
 
     /// The packet the stack is receiving, for wake-ups that happen on its behalf.
     var receiving = FlightID.none
-    /// That packet is the recorder's, and what is sent now is the answer to it.
-    var isAnsweringRecorder = false
+    /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
+    private var batch = InlineArray<16, FlightID>(repeating: .none)
+    private var batchCount = 0
+    /// TCP is at work on a packet of the recorder's: what is sent now answers it, and what is freed now is it. In softirq, or in this thread.
+    private var recordersContext = Context.none
+
+    private enum Context: Equatable {
+        case none, softIRQ
+        case thread(Int32)
+    }
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
     var isSettled = false
     /// The packet the driver gave to GRO last.
@@ -63,10 +72,44 @@ struct LaneState {
 
     mutating func receive(_ flight: FlightID) {
         receiving = flight
-        isAnsweringRecorder = false
+        // More than fit are as good as unknown.
+        if batchCount < 16 { batch[batchCount] = flight }
+        batchCount += 1
+        recordersContext = .none
     }
 
-    mutating func stopReceiving() { receive(.none) }
+    mutating func stopReceiving() {
+        receiving = .none
+        batchCount = 0
+        recordersContext = .none
+    }
+
+    /// The one packet of the batch that `fits`; none where none or several do.
+    func received(where fits: (FlightID) -> Bool) -> FlightID {
+        guard batchCount <= 16 else { return .none }
+        var found = FlightID.none
+        for index in 0..<batchCount where fits(batch[index]) {
+            guard found.isNone else { return .none }
+            found = batch[index]
+        }
+        return found
+    }
+
+    /// TCP begins with a packet, the recorder's or another one.
+    mutating func takeUpTCP(ofRecorder isRecorders: Bool, _ mark: Mark) {
+        recordersContext = !isRecorders ? .none : mark.inSoftIRQ ? .softIRQ : .thread(mark.thread)
+    }
+
+    /// The CPU does something else.
+    mutating func leaveRecorder() { recordersContext = .none }
+
+    func isOnRecorders(_ mark: Mark) -> Bool {
+        switch recordersContext {
+        case .none: false
+        case .softIRQ: mark.inSoftIRQ
+        case .thread(let thread): mark.inThread && mark.thread == thread
+        }
+    }
 
     // MARK: NAPI
 

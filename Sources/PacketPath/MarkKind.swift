@@ -82,6 +82,7 @@ extension MarkKind {
                         [
                             .number("skbaddr", to: .a, required: false), .number("sport", to: .b, width: 16),
                             .number("data_len", to: .b, shift: Layout.lengthShift, width: 32),
+                            .number("family", to: .b, shift: Layout.extraShift, width: 16),
                         ])
                 ]
         case .taskSwitch:
@@ -139,6 +140,11 @@ extension Mark {
     var length: Int32 { Int32(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.lengthShift)) }
     /// tcp_probe's port on this machine.
     var localPort: UInt16 { name }
+    /// What TCP's packet may be in length, with the Ethernet header, by tcp_probe's data and address family (AF_INET6 is 10).
+    var lengthsOfTCP: ClosedRange<Int32> {
+        let network: Int32 = UInt16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift)) == 10 ? 40 : 20
+        return length &+ 14 &+ network &+ 20...length &+ 14 &+ network &+ 60
+    }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }
     /// napi_poll's work and budget; a kernel before 4.8 does not tell the budget, which is 64 then as it is elsewhere.

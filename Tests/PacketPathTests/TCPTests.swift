@@ -9,7 +9,8 @@ import Testing
     /// tcp_probe; a kernel before Linux 6.10 does not tell the skb.
     private func probe(_ packet: Packet, data: Int, port: UInt16 = 80, tellsSKB: Bool, in scene: inout Scene) {
         scene.mark(
-            .tcpReceive, lane: scene.line.guestLane, .softIRQ, a: tellsSKB ? packet.guestSKB : 0, b: UInt64(port) | UInt64(data) << 16)
+            .tcpReceive, lane: scene.line.guestLane, .softIRQ, a: tellsSKB ? packet.guestSKB : 0,
+            b: UInt64(port) | UInt64(data) << 16 | 2 << 48)
     }
 
     /// A packet up to TCP in the guest, which runs.
@@ -86,6 +87,59 @@ import Testing
         #expect(found[probed] == nil && found[answer] == nil)
         #expect(found.journeys.count == 8)
         #expect(found.recorderPackets == [0, 2])
+    }
+
+    /// The stack takes a poll's packets at once, then hands them to UDP and TCP one by one.
+    @Test(arguments: [false, true])
+    func `of a batch the recorder's packet is told by what its length can be`(isLast: Bool) {
+        var scene = Scene(agentPorts: [Self.agentPort])
+        scene.receive(scene.packets(2))
+        let (probed, read) = (scene.packet(66), scene.packet(106))
+        let batch = isLast ? [read, probed] : [probed, read]
+        scene.wakeSender()
+        scene.bringIn(batch)
+        batch.stamp(.vhostRun, scene.vhostRuns())
+        for packet in batch { scene.vhostCopies(packet) }
+        scene.signal(batch, .inGuest)
+        scene.vhostSleeps()
+        scene.enter(batch, .inGuest)
+        batch.stamp(.guestIRQ, scene.guestInterrupt())
+        for packet in batch { scene.guestReceives(packet, waking: false) }
+        probe(probed, data: 0, port: Self.agentPort, tellsSKB: false, in: &scene)
+        scene.guestPollEnds(work: 2)
+        scene.reads(read)
+        scene.restSender()
+        let found = scene.run()
+        #expect(found[read]?.points == read.points)
+        #expect(found[probed] == nil)
+        #expect(found.recorderPackets == [0, 1])
+    }
+
+    @Test(arguments: [false, true])
+    func `a packet of the recorder's that can't be told by its length is told when it is dropped`(inThread: Bool) {
+        var scene = Scene(agentPorts: [Self.agentPort])
+        scene.receive(scene.packets(2))
+        let (probed, read) = (scene.packet(66), scene.packet(66))
+        scene.wakeSender()
+        for packet in [read, probed] { bringIn(packet, in: &scene) }
+        if inThread {
+            // Its socket was in use: the thread that used it takes the packet up.
+            scene.guestPollEnds(work: 2)
+            let thread: Int32 = 555
+            scene.mark(
+                .tcpReceive, lane: scene.line.guestLane, thread: thread, .thread, b: UInt64(Self.agentPort) | 2 << 48)
+            scene.mark(.drop, lane: scene.line.guestLane, thread: thread, .thread, a: probed.guestSKB, b: 3)
+        } else {
+            probe(probed, data: 0, port: Self.agentPort, tellsSKB: false, in: &scene)
+            scene.mark(.drop, lane: scene.line.guestLane, .softIRQ, a: probed.guestSKB, b: 3)
+            scene.guestPollEnds(work: 2)
+        }
+        scene.reads(read)
+        scene.restSender()
+        let found = scene.run()
+        #expect(found[read]?.points == read.points)
+        #expect(found[probed] == nil)
+        #expect(found.recorderPackets == [0, 1])
     }
 
     @Test func `another connection's packets count, also beside the recorder's`() {

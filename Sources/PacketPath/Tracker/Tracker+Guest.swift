@@ -8,7 +8,9 @@ extension Tracker {
         checkContainment(lane, machine)
         if followInterrupts(kind, mark, lane) { return }
         switch kind {
-        case .taskSwitch: switchTasks(mark, machine)
+        case .taskSwitch:
+            lanes[lane].leaveRecorder()
+            switchTasks(mark, machine)
         case .waking:
             // What is woken while the stack receives a packet is woken on that packet's behalf.
             let cause = mark.inSoftIRQ ? lanes[lane].receiving : .none
@@ -90,9 +92,17 @@ extension Tracker {
 
     /// TCP takes a packet of an established connection. One without data is for TCP itself, which frees it without an event.
     private mutating func guestReceivedTCP(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        let id = mark.a != 0 ? flight(mark.a, on: machine) : mark.inSoftIRQ ? lanes[lane].receiving : .none
         let isRecorders = mark.localPort == machines[machine].agentPort
-        if isRecorders, mark.inSoftIRQ { lanes[lane].isAnsweringRecorder = true }
+        lanes[lane].takeUpTCP(ofRecorder: isRecorders, mark)
+        var id = FlightID.none
+        if mark.a != 0 {
+            id = flight(mark.a, on: machine)
+        } else if mark.inSoftIRQ {
+            // Where the event does not say which packet it is about, only one of the batch may fit.
+            id = lanes[lane].received { id in
+                flights.contains(id) && !flights[id].flags.contains(.tcp) && mark.lengthsOfTCP.contains(flights[id].length)
+            }
+        }
         guard flights.contains(id), flights[id].direction == .receive else { return }
         flights[id].flags.formUnion(isRecorders ? [.tcp, .recorders] : .tcp)
         if mark.length == 0 || isRecorders {
@@ -122,6 +132,10 @@ extension Tracker {
         guard !id.isNone else { return }
         unname(id)
         flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
+        if lanes[lane].isOnRecorders(mark), flights[id].direction == .receive {
+            flights[id].flags.insert(.recorders)
+            lanes[lane].leaveRecorder()
+        }
         if flights[id].direction == .receive {
             end(id, .dropped)
         } else if flights[id].flags.contains(.queued) {
@@ -141,7 +155,7 @@ extension Tracker {
         let id = newFlight(.transmit, on: machine)
         name(id, mark.a, on: machine)
         flights[id].flags.insert(.queued)
-        if mark.inSoftIRQ, lanes[lane].isAnsweringRecorder { flights[id].flags.insert(.recorders) }
+        if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
         guard mark.inThread else { return }
         let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
         if since == ThreadState.sendingUnknown {
@@ -165,7 +179,7 @@ extension Tracker {
                 flights[id].flags.insert(doubt(on: machine))
             }
         }
-        if mark.inSoftIRQ, lanes[lane].isAnsweringRecorder { flights[id].flags.insert(.recorders) }
+        if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
         let port = portIndex(machine, mark.name)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)
