@@ -145,9 +145,12 @@ extension Tracker {
                 port = Int(queues[queue].port)
             }
             guard port >= 0, ports[port].queue >= 0 else { continue }
-            // Followed as a macvtap's, before its worker wrote to another sort of device.
-            if journey.path == .macvtap, queues[Int(ports[port].queue)].path != .macvtap { continue }
             var journey = journey
+            // Followed as a macvtap's, before its worker wrote to another sort of device, where more should have been seen;
+            // or where a tap would have looked the same, because what is put on one was not recorded.
+            let isOther = journey.path == .macvtap && queues[Int(ports[port].queue)].path != .macvtap
+            let isUnproven = journey.path == .macvtap && count(of: .startXmit, on: 0) == 0
+            if isOther || isUnproven, journey.outcome == .complete { journey.outcome = .notRecorded }
             identify(&journey, port)
             sink.take(journey)
         }

@@ -49,17 +49,17 @@ extension Tracker {
     }
 
     private mutating func hostStackReceive(_ mark: Mark, _ lane: Int) {
-        let known = flight(mark.a, on: 0)
+        var known = flight(mark.a, on: 0)
         if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) {
             // A packet written to a tap by the thread that serves it.
             let worker = machines[0].threads.index(mark.thread)
             // netif_receive_skb counts without the Ethernet header.
             takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
         } else if known.isNone {
-            let id = arrive(mark, lane, polled: false)
-            if !lanes[lane].isSettled { flights[id].flags.insert(doubt(on: 0)) }
+            known = arrive(mark, lane, polled: false)
+            if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
-        if mark.inSoftIRQ { lanes[lane].receive(flight(mark.a, on: 0)) }
+        if mark.inSoftIRQ { lanes[lane].receive(known) }
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {

@@ -57,29 +57,33 @@ extension Tracker {
     /// A vhost worker gives a guest's packet to a macvtap, whose driver gives it to the NIC's in the same call.
     /// - Returns: false when it is another sort of packet, or this one on its way through further devices.
     mutating func macvtapTransmits(_ mark: Mark, _ lane: Int) -> Bool {
-        guard mark.inThread, workers.contains(mark.thread), lanes[lane].handoverCount == 0 else { return false }
+        guard mark.inThread, workers.contains(mark.thread) else { return false }
         let worker = machines[0].threads.index(mark.thread)
         let known = Int(machines[0].threads[worker].queue)
-        guard let queue = known < 0 ? unknownWorkersQueue(worker, mark, lane) : macvtap(known, named: mark.name, worker) else { return false }
+        guard let queue = known < 0 ? unknownWorkersQueue(worker, mark, lane) : macvtap(known, named: mark.name, worker, lane)
+        else { return false }
         takeTransmitted(mark, queue: queue, length: mark.length)
         // What it hands over to the macvtap is not the NIC's yet.
         lanes[lane].beginHandover(mark.a, .none, port: -1)
         return true
     }
 
-    /// A worker that is nobody's sends a packet nothing is known of: had it come from a tap, that had been an event.
+    /// A worker that is nobody's sends a packet nothing is known of: had it come from a tap, that had been an event,
+    /// if such events are recorded at all.
     private mutating func unknownWorkersQueue(_ worker: Int32, _ mark: Mark, _ lane: Int) -> Int? {
-        guard flight(mark.a, on: 0).isNone, lanes[lane].isSettled, machines[0].openHoles == 0, !nics.contains(mark.name),
+        guard flight(mark.a, on: 0).isNone, lanes[lane].isSettled, lanes[lane].handoverCount == 0, machines[0].openHoles == 0,
+            count(of: .stackReceive, on: 0) > 0, !nics.contains(mark.name),
             knownQueue(mark.name).map({ queues[$0].path == .macvtap }) ?? true, let queue = macvtapQueue(worker)
         else { return nil }
-        return macvtap(queue, named: mark.name, worker)
+        return macvtap(queue, named: mark.name, worker, lane)
     }
 
     /// The worker's queue if it is the macvtap `device`, or may be it.
-    private mutating func macvtap(_ queue: Int, named device: UInt16, _ worker: Int32) -> Int? {
+    private mutating func macvtap(_ queue: Int, named device: UInt16, _ worker: Int32, _ lane: Int) -> Int? {
         guard queues[queue].path == .macvtap else { return nil }
         if queues[queue].device == device { return queue }
-        guard queues[queue].device == 0, !nics.contains(device) else { return nil }
+        // The outermost device is the worker's own; what lies below it may be a bond or VLAN that never receives by itself.
+        guard queues[queue].device == 0, lanes[lane].handoverCount == 0, !nics.contains(device) else { return nil }
         if let first = knownQueue(device) {
             guard queues[first].path == .macvtap else { return nil }
             // A second queue pair of the same device.
@@ -111,7 +115,7 @@ extension Tracker {
         guard queue >= 0, queues[queue].path == .macvtap, queues[queue].device == 0 else { return nil }
         queues[queue].path = .tap
         queues[queue].device = device
-        breakOrder(queue, .traceEdge)
+        breakOrder(queue, .traceEdge, of: [.receive])
         return queue
     }
 }
