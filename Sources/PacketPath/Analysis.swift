@@ -36,16 +36,14 @@ package struct AnalysisAccount: Sendable {
 /// One pass over a session.
 package final class Analysis {
     package let machines: Machines
-    package let path: PathDescription
     private let stream: MarkStream
 
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines, path: PathDescription) throws(SystemError) {
+    package init(_ machines: Machines) throws(SystemError) {
         self.machines = machines
-        self.path = path
         stream = try MarkStream(
             machines.all.map {
-                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: [path]), maps: $0.maps)
+                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: PathDescription.all), maps: $0.maps)
             })
         start = stream.firstTime(of: 0) ?? 0
     }
@@ -69,8 +67,8 @@ package final class Analysis {
     ) throws(SystemError) -> AnalysisAccount {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
-            threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort), lanes: stream.lanes,
-            path: path, sink: relay)
+            threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
+            workers: machines.host.file.vhostThreads, lanes: stream.lanes, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }
@@ -86,13 +84,14 @@ package final class Analysis {
         }
         let unclaimed = tracker.finish()
         relay.finish()
+        let expected = PathDescription.all.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
             accounts[index].recorderPackets = tracker.recorderPackets(of: index)
             accounts[index].containment = tracker.containment(of: index)
             accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
-                guard path.marks.contains(kind) || kind == .napiPoll, tracker.count(of: kind, on: index) == 0 else { return nil }
+                guard expected.contains(kind), tracker.count(of: kind, on: index) == 0 else { return nil }
                 return kind.queries(machine.role).first?.event
             }
             accounts[index].addStatistics(machine.file.options.statistics)

@@ -66,9 +66,10 @@ struct RingOrder {
     static let mostWaiting = 4096
 }
 
-/// A guest's queue as the host sees it: the tap device and the worker that serves it.
+/// A guest's queue as the host sees it: the tap or macvtap device and the worker that serves it.
 struct GuestQueue {
-    /// Host device, by name.
+    var path = PathKind.tap
+    /// Host device, by name; 0 for a macvtap that has sent nothing yet: receiving, it makes no event with its name.
     var device: UInt16
     /// Index of the host thread that serves it.
     var worker: Int32
@@ -90,6 +91,12 @@ struct GuestQueue {
     init(device: UInt16, worker: Int32) {
         self.device = device
         self.worker = worker
+    }
+
+    /// The queue of a macvtap, known by its worker alone.
+    init(macvtapOf worker: Int32) {
+        self.init(device: 0, worker: worker)
+        path = .macvtap
     }
 }
 

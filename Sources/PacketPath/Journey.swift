@@ -8,7 +8,9 @@ package struct Journey: Sendable {
     package var machine: Int
     /// Guest device, by name.
     package var device: UInt16
-    /// Host device (the tap), by name.
+    /// What the queue it went through turned out to be.
+    package var path: PathKind
+    /// Host device (the tap or macvtap), by name; 0 for a macvtap whose name no event has told.
     package var hostDevice: UInt16
     /// The host's NIC, by name; 0 when the packet did not come that far, or from the host itself.
     package var nic: UInt16

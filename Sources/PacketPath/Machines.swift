@@ -136,4 +136,8 @@ package struct Machines: Sendable {
 extension TraceFile {
     /// The clock its events are stamped with.
     package var traceClock: String? { buffers.first?.clock ?? options.clock }
+
+    /// Threads that carry packets between a host device and a virtqueue: drivers/vhost/vhost.c names them "vhost-PID",
+    /// kernel threads before Linux 6.4 and threads of the process itself since.
+    var vhostThreads: Set<Int32> { Set(commandLines.lazy.filter { $0.value.hasPrefix("vhost-") }.map(\.key)) }
 }

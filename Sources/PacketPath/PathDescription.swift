@@ -77,8 +77,26 @@ package struct Stage: Sendable, Equatable {
     }
 }
 
+/// Which of the paths a queue, and every packet through it, takes.
+package enum PathKind: UInt8, CaseIterable, BitwiseCopyable, Sendable {
+    case tap, macvtap
+
+    package var description: PathDescription {
+        switch self {
+        case .tap: .tap
+        case .macvtap: .macvtap
+        }
+    }
+
+    package var name: String { description.name }
+    package var index: Int { Int(rawValue) }
+}
+
 /// A kind of plumbing between NIC and guest.
 package struct PathDescription: Sendable {
+    /// All that are followed.
+    package static let all = PathKind.allCases.map(\.description)
+
     package var name: String
     package var summary: String
     package var receive: [PointRule]
@@ -93,4 +111,13 @@ package struct PathDescription: Sendable {
 
     /// All marks the path is made of.
     package var marks: Set<MarkKind> { Set((receive + transmit).flatMap(\.marks)) }
+}
+
+/// The waypoints of every path that is followed, made once.
+package struct PathTable: Sendable {
+    private let waypoints = PathDescription.all.map { path in Direction.allCases.map { path.waypoints($0) } }
+
+    package init() {}
+
+    package subscript(path: PathKind, direction: Direction) -> [Waypoint] { waypoints[path.index][direction.index] }
 }

@@ -11,7 +11,6 @@ package struct AnalysisReport: Sendable {
     package var machines: [Machine]
     package var account: AnalysisAccount
     package var flows: [Flow]
-    package var path: PathDescription
     package var names: NameTable
     package var filter: JourneyFilter
     /// One for each guest, in the order of `machines`.
@@ -28,7 +27,6 @@ package struct AnalysisReport: Sendable {
         self.clocks = clocks
         self.inSwings = inSwings
         machines = analysis.machines.all
-        path = analysis.path
         names = analysis.names
         self.account = account
         self.filter = filter

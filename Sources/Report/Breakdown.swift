@@ -31,7 +31,7 @@ package struct JourneyFilter: Sendable {
     }
 }
 
-/// The journeys of one guest device in one direction.
+/// The journeys of one guest device in one direction, by one path.
 package struct Flow: Sendable {
     package var machine: Int
     package var device: UInt16
@@ -39,6 +39,7 @@ package struct Flow: Sendable {
     /// NICs its packets came from or went to, by name.
     package var nics: [UInt16] = []
     package var direction: Direction
+    package var path: PathKind
     package var seen = 0
     private var outcomes = [Int](repeating: 0, count: Outcome.allCases.count)
     private var deliveries = [Int](repeating: 0, count: Delivery.allCases.count)
@@ -68,12 +69,13 @@ package struct Flow: Sendable {
 
 extension Flow {
     /// The flow a journey belongs to, still empty.
-    fileprivate init(_ journey: borrowing Journey, _ rules: [PointRule]) {
+    fileprivate init(_ journey: borrowing Journey) {
         machine = journey.machine
         device = journey.device
         hostDevice = journey.hostDevice
         direction = journey.direction
-        stages = rules.compactMap { rule in rule.stage.map { StageSamples(stage: $0) } }
+        path = journey.path
+        stages = journey.path.description.rules(journey.direction).compactMap { rule in rule.stage.map { StageSamples(stage: $0) } }
     }
 
     /// Counts a journey, and what its stages took if it is complete.
@@ -109,25 +111,21 @@ extension Flow {
 /// Sorts journeys into flows and adds up their stages, one journey at a time.
 package final class Breakdown: JourneySink {
     package private(set) var flows: [Flow] = []
-    package let path: PathDescription
     private let filter: JourneyFilter
     private let machineNames: [String]
     private let names: NameTable
-    /// Of each direction, by `Direction.index`.
-    private let waypoints: [[Waypoint]]
+    private let paths = PathTable()
     /// Called with every journey that passes the filter.
     package var onJourney: ((borrowing Journey) -> Void)?
 
     package init(_ analysis: Analysis, filter: JourneyFilter = JourneyFilter()) {
-        path = analysis.path
         names = analysis.names
         machineNames = analysis.machines.all.map(\.name)
-        waypoints = Direction.allCases.map { analysis.path.waypoints($0) }
         self.filter = filter
     }
 
     package func take(_ journey: borrowing Journey) {
-        let waypoints = waypoints[journey.direction.index]
+        let waypoints = paths[journey.path, journey.direction]
         guard passes(journey, waypoints) else { return }
         let index = flowIndex(journey)
         onJourney?(journey)
@@ -152,18 +150,21 @@ package final class Breakdown: JourneySink {
     private func flowIndex(_ journey: borrowing Journey) -> Int {
         for index in flows.indices {
             let flow = flows[index]
-            if flow.machine == journey.machine, flow.device == journey.device, flow.direction == journey.direction {
+            if flow.machine == journey.machine, flow.device == journey.device, flow.direction == journey.direction,
+                flow.path == journey.path
+            {
                 return index
             }
         }
-        flows.append(Flow(journey, path.rules(journey.direction)))
+        flows.append(Flow(journey))
         return flows.count - 1
     }
 
     /// Flows in the order of reports: by guest, by device, receive first.
     package var sortedFlows: [Flow] {
         flows.sorted {
-            ($0.machine, names.name($0.device), $0.direction.rawValue) < ($1.machine, names.name($1.device), $1.direction.rawValue)
+            ($0.machine, names.name($0.device), $0.direction.rawValue, $0.path.rawValue)
+                < ($1.machine, names.name($1.device), $1.direction.rawValue, $1.path.rawValue)
         }
     }
 }

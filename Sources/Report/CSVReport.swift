@@ -13,7 +13,7 @@ package enum CSVReport {
         for flow in report.flows {
             let prefix = [
                 CSV.field(report.machines[flow.machine].name), CSV.field(report.names.name(flow.device)), flow.direction.name,
-                report.path.name,
+                flow.path.name,
             ].joined(separator: ",")
             for stage in flow.stages {
                 text += "\(prefix),\(stage.stage.name),\(stage.stage.owner.name),\(flow.share(stage)),\(row(stage.samples.summary))\n"

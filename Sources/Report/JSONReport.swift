@@ -115,7 +115,7 @@ package enum JSONReport {
             machine = report.machines[flow.machine].name
             device = report.names.name(flow.device)
             direction = flow.direction.name
-            path = report.path.name
+            path = flow.path.name
             packets = Packets(flow)
             var classes: [String: Int] = [:]
             for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.label] = flow.count(kind) }

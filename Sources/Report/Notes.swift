@@ -24,7 +24,7 @@ extension AnalysisReport {
         for packets in account.unclaimed {
             notes.append(
                 "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) had no "
-                    + "\(path.name) queue on the host: another path was taken, which is not followed")
+                    + "\(Self.pathNames) queue on the host: another path was taken, which is not followed")
         }
         if flows.isEmpty { notes.append(emptyNote) }
         return notes
@@ -116,11 +116,13 @@ extension AnalysisReport {
         return means[event].map { "\(event) (\($0))" }
     }
 
+    private static let pathNames = PathDescription.all.map(\.name).joined(separator: " or ")
+
     private var emptyNote: String {
         if machines.count < 2 { return "no guest's recording was given, so no packet can be followed into one" }
         if filter.isNarrow { return "no packet passes the filters given" }
-        if filter.measured != nil { return "no packet of path \(path.name) began while the measurement ran" }
-        return "no packet of path \(path.name) was found"
+        if filter.measured != nil { return "no packet of path \(Self.pathNames) began while the measurement ran" }
+        return "no packet of path \(Self.pathNames) was found"
     }
 }
 

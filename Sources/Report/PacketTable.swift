@@ -7,12 +7,10 @@ import TraceData
 package struct PacketTable {
     private let machines: [String]
     private let names: NameTable
-    private let path: String
 
     package init(_ analysis: Analysis) {
         machines = analysis.machines.all.map(\.name)
         names = analysis.names
-        path = analysis.path.name
     }
 
     /// The first line.
@@ -24,7 +22,7 @@ package struct PacketTable {
         var row = CSV.field(machines[journey.machine])
         row += "," + CSV.field(names.name(journey.device))
         row += "," + journey.direction.name
-        row += "," + path
+        row += "," + journey.path.name
         row += ",\(journey.queue),\(journey.length),"
         row += journey.outcome == .complete ? "complete," : "incomplete," + journey.outcome.name
         row += "," + journey.delivery.name

@@ -83,7 +83,7 @@ package struct TextReport {
         let title = flow.direction == .receive ? "RECEIVE " : "TRANSMIT"
         line()
         line(
-            strong(title), "  ", stations.joined(separator: " → "), "   path \(report.path.name)   ",
+            strong(title), "  ", stations.joined(separator: " → "), "   path \(flow.path.name)   ",
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
         let classes = Delivery.allCases.filter { flow.count($0) > 0 }.sorted { flow.count($0) > flow.count($1) }
         if !classes.isEmpty {

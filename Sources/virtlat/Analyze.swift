@@ -108,7 +108,7 @@ struct Analyze: ParsableCommand {
 
     /// - Returns: whether it was written: not when the events contradict a clock and it is not final.
     private func analyze(_ files: SessionFiles, _ machines: Machines, _ clocks: [GuestClock], isFinal: Bool) throws -> Bool {
-        let analysis = try Analysis(machines, path: .tap)
+        let analysis = try Analysis(machines)
         let measured = files.manifest?.measured
         let zero = measured?.begin ?? analysis.start
         let filter = JourneyFilter(

@@ -32,7 +32,7 @@ import Testing
             ])),
         "flows": .list(
             .object([
-                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]), "path": .word(["tap"]),
+                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]), "path": .word(["tap", "macvtap"]),
                 "packets": .object(["seen": .integer, "complete": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer)]),
                 "delivery": .dictionary(PathGrammar.deliveries, .integer),
                 "end_to_end": .object(summary),

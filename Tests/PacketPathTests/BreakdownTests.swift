@@ -25,7 +25,7 @@ import TraceData
         var machines = try Machines(
             [("host", host), ("a", guests[0]), ("b", guests[1])].map { MachineFile(name: $0.0, file: try $0.1.open()) })
         machines.use(try ClockResolution(machines, manifest: nil).resolve(.automatic))
-        return try Analysis(machines, path: .tap)
+        return try Analysis(machines)
     }
 
     /// Complete journeys of one scene: one received, one sent.

@@ -159,7 +159,7 @@ import Testing
             scene.mark(.consume, lane: scene.line.guestLane, thread: scene.line.reader, a: packet.guestSKB)
         }
         let collector = Collector()
-        var tracker = Tracker(threadsOfGuests: scene.threads, lanes: scene.lanes, path: .tap, sink: collector)
+        var tracker = Tracker(threadsOfGuests: scene.threads, lanes: scene.lanes, sink: collector)
         let stream = scene.stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         #expect(collector.journeys.count > 900)

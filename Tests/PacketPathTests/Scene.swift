@@ -27,6 +27,8 @@ struct Scene {
     var threads: [[Int: Int32]]
     /// TCP ports of agents, by guest.
     let agentPorts: [UInt16?]
+    /// What the host's file calls vhost workers.
+    var workers: Set<Int32> = [Line().worker, Line.secondGuest.worker]
 
     /// Two CPUs in the host and one in each guest, unless their numbers are given.
     init(

@@ -59,35 +59,42 @@ extension Tracker {
             let isRecorded = count(of: .sendEnter, on: guest) + count(of: .sendExit, on: guest) > 0
             if isRecorded { outcome = machines[guest].validFrom == PointTimes.absent ? .traceEdge : .lostEvents }
         }
-        if outcome == .complete { outcome = verdict(flight) }
+        let path = queue >= 0 ? queues[queue].path : port >= 0 && ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : .tap
+        if outcome == .complete { outcome = verdict(flight, path) }
         if flight.flags.contains(.lost) {
             outcome = .lostEvents
         } else if flight.flags.contains(.ambiguous) {
             outcome = .ambiguous
         }
         var journey = Journey(
-            machine: -1, device: 0, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
+            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, times: flight.times)
-        if port >= 0, ports[port].queue >= 0 {
+        let isIdentified = port >= 0 && ports[port].queue >= 0
+        // A macvtap without a name may yet turn out to be something else.
+        let isDoubtful = queue >= 0 && queues[queue].path == .macvtap && queues[queue].device == 0
+        if !isIdentified || isDoubtful, orphans.count < 1 << 16 {
+            orphans.append((journey, Int16(port)))
+        } else if isIdentified {
             identify(&journey, port)
             sink.take(journey)
-        } else if orphans.count < 1 << 16 {
-            orphans.append((journey, Int16(port)))
         }
     }
 
     private func identify(_ journey: inout Journey, _ port: Int) {
         journey.machine = Int(ports[port].machine)
         journey.device = ports[port].device
-        if ports[port].queue >= 0 { journey.hostDevice = queues[Int(ports[port].queue)].device }
+        if ports[port].queue >= 0 {
+            journey.path = queues[Int(ports[port].queue)].path
+            journey.hostDevice = queues[Int(ports[port].queue)].device
+        }
     }
 
     /// A complete journey has all points its path demands, none before the one it follows.
-    private func verdict(_ flight: Flight) -> Outcome {
+    private func verdict(_ flight: Flight, _ path: PathKind) -> Outcome {
         var first = PointTimes.absent
         var last = PointTimes.absent
-        for rule in waypoints[flight.direction.index] {
+        for rule in paths[path, flight.direction] {
             let time = flight.times[rule.point]
             if time == PointTimes.absent {
                 if !rule.isOptional { return .notRecorded }
@@ -139,6 +146,11 @@ extension Tracker {
             }
             guard port >= 0, ports[port].queue >= 0 else { continue }
             var journey = journey
+            // Followed as a macvtap's, before its worker wrote to another sort of device, where more should have been seen;
+            // or where a tap would have looked the same, because what is put on one was not recorded.
+            let isOther = journey.path == .macvtap && queues[Int(ports[port].queue)].path != .macvtap
+            let isUnproven = journey.path == .macvtap && count(of: .startXmit, on: 0) == 0
+            if isOther || isUnproven, journey.outcome == .complete { journey.outcome = .notRecorded }
             identify(&journey, port)
             sink.take(journey)
         }

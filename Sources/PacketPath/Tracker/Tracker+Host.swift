@@ -49,14 +49,17 @@ extension Tracker {
     }
 
     private mutating func hostStackReceive(_ mark: Mark, _ lane: Int) {
-        let known = flight(mark.a, on: 0)
+        var known = flight(mark.a, on: 0)
         if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) {
             // A packet written to a tap by the thread that serves it.
-            takeTransmitted(mark)
+            let worker = machines[0].threads.index(mark.thread)
+            // netif_receive_skb counts without the Ethernet header.
+            takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
         } else if known.isNone {
-            let id = arrive(mark, lane, polled: false)
-            if !lanes[lane].isSettled { flights[id].flags.insert(doubt(on: 0)) }
+            known = arrive(mark, lane, polled: false)
+            if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
+        if mark.inSoftIRQ { lanes[lane].receive(known) }
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
@@ -65,6 +68,7 @@ extension Tracker {
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
+        if macvtapTransmits(mark, lane) { return }
         var id = flight(mark.a, on: 0)
         if id.isNone {
             // Sent by the host itself.
@@ -114,7 +118,7 @@ extension Tracker {
     /// A worker copies a packet that nothing is known of: it came in a hole. It has its place in the queue's order all the same.
     private mutating func stranger(_ mark: Mark) -> FlightID {
         let queue = Int(machines[0].threads[machines[0].threads.index(mark.thread)].queue)
-        guard queue >= 0, machines[0].validFrom != PointTimes.absent else { return .none }
+        guard queue >= 0, queues[queue].path == .tap, machines[0].validFrom != PointTimes.absent else { return .none }
         let id = newFlight(.receive, on: 0)
         flights[id].flags.formUnion([.seen, doubt(on: 0)])
         flights[id].device = queues[queue].device
@@ -124,6 +128,7 @@ extension Tracker {
 
     /// The worker takes a packet from the tap and copies it to the guest's buffers.
     private mutating func taken(_ mark: Mark) {
+        if macvtapReceives(mark) { return }
         var id = flight(mark.a, on: 0)
         if id.isNone { id = stranger(mark) }
         guard !id.isNone, flights[id].flags.contains(.seen) else { return }
@@ -131,8 +136,12 @@ extension Tracker {
             guard flights[id].times.has(.hostEgress) else { return }
             id = forkReceived(id)
         }
+        copied(id, mark, queue: queueIndex(flights[id].device, worker: machines[0].threads.index(mark.thread)))
+    }
+
+    /// A packet leaves the host for the ring of a queue.
+    mutating func copied(_ id: FlightID, _ mark: Mark, queue: Int) {
         let worker = machines[0].threads.index(mark.thread)
-        let queue = queueIndex(flights[id].device, worker: worker)
         machines[0].threads[worker].isReceiving = true
         unname(id)
         flights[id].times[.vhostCopy] = mark.time
@@ -140,7 +149,8 @@ extension Tracker {
         flights[id].worker = worker
         if flights[id].wokenThread != mark.thread { flights[id].times[.vhostWake] = PointTimes.absent }
         // A wake-up that is absent is earlier than any time.
-        let anchor = max(flights[id].times[.vhostWake], flights[id].times[.hostEgress])
+        let onQueue = flights[id].times[queues[queue].path == .tap ? .hostEgress : .hostIngress]
+        let anchor = max(flights[id].times[.vhostWake], onQueue)
         if let run = machines[0].threads[worker].switchIn(
             after: anchor, until: mark.time, validFrom: machines[0].validFrom)
         {
@@ -167,13 +177,11 @@ extension Tracker {
         }
     }
 
-    /// The worker writes a guest's packet to the tap.
-    private mutating func takeTransmitted(_ mark: Mark) {
+    /// The worker writes a guest's packet to the tap or macvtap.
+    mutating func takeTransmitted(_ mark: Mark, queue: Int, length: Int32) {
         let worker = machines[0].threads.index(mark.thread)
-        let queue = queueIndex(mark.name, worker: worker)
         machines[0].threads[worker].isReceiving = false
-        // netif_receive_skb counts without the Ethernet header.
-        let id = takeFromGuest(queue, length: mark.length + 14)
+        let id = takeFromGuest(queue, length: length)
         queues[queue].rings[Direction.transmit.index].lastTaken = mark.time
         name(id, mark.a, on: 0)
         if machines[0].openHoles > 0 { flights[id].flags.insert(.lost) }
@@ -207,12 +215,13 @@ extension Tracker {
         }
     }
 
-    /// The queue of a tap device, if the device is known for one.
-    func knownQueue(_ device: UInt16) -> Int? { queues.firstIndex { $0.device == device } }
+    /// The queue of a host device, if the device is known for a guest's.
+    func knownQueue(_ device: UInt16) -> Int? { device == 0 ? nil : queues.firstIndex { $0.device == device } }
 
     /// The queue of a tap device, made known with the worker that serves it.
     private mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
         var index = knownQueue(device) ?? -1
+        if index < 0 { index = unmaskedMacvtap(device, worker: worker) ?? -1 }
         if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
         if index < 0 {
             queues.append(GuestQueue(device: device, worker: worker))

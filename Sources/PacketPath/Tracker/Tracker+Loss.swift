@@ -67,12 +67,14 @@ extension Tracker {
                 && (Int(flights[id].machine) == machine || flights[id].port >= 0 && Int(ports[Int(flights[id].port)].machine) == machine)
     }
 
-    /// The order of both rings is lost; what waits on either side can't be joined any more.
-    /// - Parameter counted: the ring whose unmatched takens are packets of their own; nil for both.
+    /// The order of the rings is lost; what waits on either side can't be joined any more.
+    /// - Parameters:
+    ///   - counted: the ring whose unmatched takens are packets of their own; nil for both.
+    ///   - sides: the rings whose order it is.
     mutating func breakOrder(
-        _ queue: Int, _ outcome: Outcome, countsTakens counted: Direction? = nil
+        _ queue: Int, _ outcome: Outcome, countsTakens counted: Direction? = nil, of sides: [Direction] = Direction.allCases
     ) {
-        for side in Direction.allCases {
+        for side in sides {
             let puts = queues[queue].rings[side.index].puts
             let takens = queues[queue].rings[side.index].takens
             queues[queue].rings[side.index].puts.removeAll()

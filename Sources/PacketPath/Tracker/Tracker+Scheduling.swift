@@ -49,6 +49,8 @@ extension Tracker {
                 flights[id].times[.vhostWake] = mark.time
                 flights[id].wokenThread = mark.otherThread
             }
+        } else if mark.inSoftIRQ, flights.contains(lanes[lane].receiving), workers.contains(mark.otherThread) {
+            wokenForMacvtap(lanes[lane].receiving, mark)
         }
         guard mark.inThread, mark.thread != 0 else { return }
         let waker = machines[0].threads.index(mark.thread)

@@ -42,8 +42,9 @@ package struct Tracker: ~Copyable {
     /// So many devices are told apart at the most; more is no machine but a corrupt file.
     static let mostDevices = 8192
 
-    /// Of each direction, by `Direction.index`.
-    let waypoints: [[Waypoint]]
+    let paths = PathTable()
+    /// Threads that are vhost workers by their names, whether or not they have done anything yet.
+    let workers: Set<Int32>
     let sink: any JourneySink
     var flights = FlightDeck()
     // Machine 0 is the host.
@@ -66,11 +67,12 @@ package struct Tracker: ~Copyable {
     /// - Parameters:
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
+    ///   - workers: host threads that are vhost workers by their names.
     ///   - lanes: lanes of the stream the marks come from.
     package init(
-        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], lanes: [Lane], path: PathDescription, sink: any JourneySink
+        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], lanes: [Lane], sink: any JourneySink
     ) {
-        waypoints = Direction.allCases.map { path.waypoints($0) }
+        self.workers = workers
         self.sink = sink
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
