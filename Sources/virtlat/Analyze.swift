@@ -13,7 +13,7 @@ struct Analyze: ParsableCommand {
         usage: "virtlat analyze [options] FOLDER\nvirtlat analyze [options] HOST.dat GUEST.dat ...",
         discussion: """
             Reads the trace.dat files of a host and its guests, puts the guests on the host's clock, follows every packet \
-            through the tap, bridge and vhost-net path in both directions, and prints what each stage cost. Files are told \
+            through tap or macvtap and vhost-net in both directions, and prints what each stage cost. Files are told \
             apart by what they hold, not by their order; a folder's session.json, where there is one, says which files belong \
             to it and when the measurement ran, and only packets that began then are counted.
 

@@ -161,6 +161,7 @@ extension ClockCandidate {
         var maps: [ClockMap] = []
         for reading in begin {
             let isScaled = reading.isScaled
+            let rounding = reading.rounding(hostClock)
             func conversion(_ offset: Int64) -> ClockMap.RawConversion {
                 isScaled
                     ? .scaled(offset: UInt64(bitPattern: 0 &- offset), ratio: reading.ratio ?? 1, fractionBits: reading.fractionBits ?? 0)
@@ -191,7 +192,7 @@ extension ClockCandidate {
         if maps.allSatisfy({ $0 == maps[0] }) { maps.removeLast(maps.count - 1) }
         return .success(
             ClockCandidate(
-                maps: maps, error: rounding,
+                maps: maps, error: maps.compactMap(\.largestErrorBound).max(),
                 summary: "TSC offset of \(maps.count == 1 ? "all vCPUs" : "each vCPU") from KVM's debugfs"
                     + (begin[0].isScaled ? ", scaled" : "")))
     }
@@ -322,6 +323,12 @@ struct SilentReason: Error, ExpressibleByStringLiteral, ExpressibleByStringInter
 }
 
 extension KVMReading {
+    /// A guest's cycle in the host's ns, rounded up: what a scaled TSC does not tell apart.
+    fileprivate func rounding(_ hostClock: CycleConversion) -> Nanoseconds {
+        guard isScaled, let ratio, let fractionBits else { return ClockCandidate.rounding }
+        return max(ClockCandidate.rounding, hostClock.duration(Int64(clamping: (UInt128(1) << UInt128(fractionBits)) / UInt128(ratio) + 1)))
+    }
+
     /// A ratio of one is no scaling.
     package var isScaled: Bool {
         guard let ratio, let fractionBits, ratio != 0, fractionBits < 64 else { return false }
