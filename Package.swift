@@ -80,7 +80,8 @@ let package = Package(
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: common),
         .testTarget(
             name: "PacketPathTests",
-            dependencies: ["PacketPath", "TraceData", "Sessions", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common),
+            dependencies: ["PacketPath", "TraceData", "Sessions", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common
+        ),
         .testTarget(
             name: "RecordingTests",
             dependencies: [
