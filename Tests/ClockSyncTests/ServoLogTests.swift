@@ -91,7 +91,7 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
         #expect(ServoLog(huge) == ServoLog("\(huge.prefix(3000))"))
         let many = ServoLog((0..<1000).map { "phc2sys[\($0).000]: eth\($0) sys offset 1 s2 freq 1 delay 1" }.joined(separator: "\n"))
         #expect(many.sources.count == 64 && many.droppedReports == 936)
-        var generator = SplitMix(state: 7)
+        var generator = Chance(seed: 7)
         let pieces = [
             "ptp4l[", "1.234", "]", ":", " ", "offset", "9223372036854775807", "s2", "freq", "\n", "rms", "max", "+/-", "port 1", "to",
             "on",
@@ -268,17 +268,4 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
         ptp4l.4.2[679.216]: rms 3663284 max 5467795 freq +99750349 +/- 253042 delay 3091536 +/- 354883
         ptp4l.4.2[683.218]: rms 2811658 max 4118381 freq +99827618 +/- 115619 delay 2477547 +/- 469346
         """
-}
-
-/// The same bytes in each run.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
 }

@@ -6,13 +6,7 @@ import Testing
 @Suite struct ReaderTests {
     /// A packet up to the guest's driver, with the reader in whatever state it is.
     private func deliver(_ packet: Packet, in scene: inout Scene, waking: Bool) {
-        scene.bringIn([packet])
-        packet.points[.vhostRun] = scene.vhostRuns()
-        scene.vhostCopies(packet)
-        scene.signal([packet], .inGuest)
-        scene.vhostSleeps()
-        scene.enter([packet], .inGuest)
-        packet.points[.guestIRQ] = scene.guestInterrupt()
+        scene.interruptRunningGuest(with: [packet])
         scene.guestPolls([packet], waking: waking)
     }
 

@@ -52,6 +52,17 @@ extension Scene {
         vcpuHalts()
     }
 
+    /// From the NIC to the interrupt of a guest that runs.
+    mutating func interruptRunningGuest(with packets: [Packet]) {
+        bringIn(packets)
+        packets.stamp(.vhostRun, vhostRuns())
+        for packet in packets { vhostCopies(packet) }
+        signal(packets, .inGuest)
+        vhostSleeps()
+        enter(packets, .inGuest)
+        packets.stamp(.guestIRQ, guestInterrupt())
+    }
+
     /// Brings the vCPU from its sleep to `state`.
     mutating func prepare(_ vcpu: VCPUState) {
         if case .asleep = vcpu { return }

@@ -15,13 +15,7 @@ import Testing
 
     /// A packet up to TCP in the guest, which runs.
     private func bringIn(_ packet: Packet, in scene: inout Scene) {
-        scene.bringIn([packet])
-        packet.points[.vhostRun] = scene.vhostRuns()
-        scene.vhostCopies(packet)
-        scene.signal([packet], .inGuest)
-        scene.vhostSleeps()
-        scene.enter([packet], .inGuest)
-        packet.points[.guestIRQ] = scene.guestInterrupt()
+        scene.interruptRunningGuest(with: [packet])
         scene.guestReceives(packet, waking: false)
     }
 
@@ -97,13 +91,7 @@ import Testing
         let (probed, read) = (scene.packet(66), scene.packet(106))
         let batch = isLast ? [read, probed] : [probed, read]
         scene.wakeSender()
-        scene.bringIn(batch)
-        batch.stamp(.vhostRun, scene.vhostRuns())
-        for packet in batch { scene.vhostCopies(packet) }
-        scene.signal(batch, .inGuest)
-        scene.vhostSleeps()
-        scene.enter(batch, .inGuest)
-        batch.stamp(.guestIRQ, scene.guestInterrupt())
+        scene.interruptRunningGuest(with: batch)
         for packet in batch { scene.guestReceives(packet, waking: false) }
         probe(probed, data: 0, port: Self.agentPort, tellsSKB: false, in: &scene)
         scene.guestPollEnds(work: 2)
