@@ -30,8 +30,8 @@ package struct EntryWindows: Sendable {
 
     /// The windows that touch low...high.
     func touching(_ low: RawTime, _ high: RawTime) -> Range<Int> {
-        let first = ends.partition(where: { $0 < low })
-        let last = begins.partition(where: { $0 <= high })
+        let first = ends.partitioningIndex { $0 >= low }
+        let last = begins.partitioningIndex { $0 > high }
         return first..<max(first, last)
     }
 
@@ -42,12 +42,6 @@ package struct EntryWindows: Sendable {
     }
 
     package func contains(_ time: RawTime) -> Bool { !touching(time, time).isEmpty }
-
-    /// Where something is known: outside of it the host was not recorded.
-    package var known: ClosedRange<RawTime>? {
-        guard let first = begins.first, let last = ends.last else { return nil }
-        return first...last
-    }
 }
 
 /// Events of one guest CPU: raw guest times, sorted.
@@ -125,16 +119,15 @@ package struct ContainmentEvidence: Sendable {
 
     /// Bounds on the offset that follow if it lies in `range` at each time: that of the first and last window an event can lie in.
     /// - Parameter range: what is known of the offset at a raw guest time.
-    /// - Returns: the bounds in time order, and how many events can lie in no window at all.
+    /// - Returns: the bounds in time order; an event that can lie in no window gives none.
     func bounds(
         _ assignment: [Int: Int], during times: ClosedRange<RawTime>, range: (RawTime) -> ClosedRange<Int64>
-    ) -> (bounds: [OffsetBound], outside: Int) {
+    ) -> [OffsetBound] {
         var bounds: [OffsetBound] = []
-        var outside = 0
         for (cpu, index) in assignment {
             let windows = windows[index]
             let all = activity[cpu].times
-            let first = all.partition(where: { $0 < times.lowerBound })
+            let first = all.partitioningIndex { $0 >= times.lowerBound }
             for time in all[first...] {
                 guard time <= times.upperBound else { break }
                 let possible = range(time)
@@ -143,10 +136,7 @@ package struct ContainmentEvidence: Sendable {
                 // Nothing is known outside the host's recording.
                 guard host.contains(low), host.contains(high) else { continue }
                 let touching = windows.touching(low, high)
-                guard let firstWindow = touching.first, let lastWindow = touching.last else {
-                    outside += 1
-                    continue
-                }
+                guard let firstWindow = touching.first, let lastWindow = touching.last else { continue }
                 let begin = windows.begins[firstWindow]
                 let end = windows.ends[lastWindow]
                 bounds.append(
@@ -157,18 +147,6 @@ package struct ContainmentEvidence: Sendable {
         }
         bounds.removeAll { $0.low == nil && $0.high == nil }
         if assignment.count > 1 { bounds.sort { $0.time < $1.time } }
-        return (bounds, outside)
-    }
-}
-
-extension Array where Element == RawTime {
-    /// Index of the first element of this sorted array that does not satisfy `isBefore`.
-    func partition(where isBefore: (RawTime) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if isBefore(self[middle]) { low = middle + 1 } else { high = middle }
-        }
-        return low
+        return bounds
     }
 }

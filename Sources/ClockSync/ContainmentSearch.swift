@@ -132,7 +132,7 @@ extension ContainmentEvidence {
             let end = host.upperBound - begin < length ? host.upperBound : begin + (length - 1)
             fields.append(BinnedWindows(windows, begin...end, bin))
             // The next one begins where this one ends, less a stretch, which may lie across.
-            let next = windows.ends.partition(where: { $0 < end })
+            let next = windows.ends.partitioningIndex { $0 >= end }
             guard next > window else { break }
             window = next
         }
@@ -143,7 +143,6 @@ extension ContainmentEvidence {
         var begin: RawTime
         /// 1 for each bin with an event.
         var pattern: [Float]
-        var count: Int
     }
 
     /// Pieces of a CPU's time, those with most going on first.
@@ -152,7 +151,7 @@ extension ContainmentEvidence {
         var places: [Range<Int>] = []
         var first = 0
         while first < times.count {
-            let next = times.partition(where: { $0 - min($0, times[first]) < length })
+            let next = times.partitioningIndex { $0 - min($0, times[first]) >= length }
             places.append(first..<max(next, first + 1))
             first = max(next, first + 1)
         }
@@ -160,7 +159,7 @@ extension ContainmentEvidence {
             let begin = times[place.lowerBound]
             var pattern = [Float](repeating: 0, count: Int((times[place.upperBound - 1] - begin) / bin) + 1)
             for time in times[place] { pattern[Int((time - begin) / bin)] = 1 }
-            return Stretch(begin: begin, pattern: pattern, count: place.count)
+            return Stretch(begin: begin, pattern: pattern)
         }
     }
 
@@ -241,7 +240,7 @@ extension ContainmentEvidence {
         while begin <= candidate.around.upperBound, starts.count < 100 {
             let place = begin &+ RawTime(bitPattern: candidate.offset)
             if host.contains(place), host.contains(place &+ length) {
-                starts.append((times.partition(where: { $0 <= begin + length }) - times.partition(where: { $0 < begin }), begin))
+                starts.append((times.partitioningIndex { $0 > begin + length } - times.partitioningIndex { $0 >= begin }, begin))
             }
             begin += length
         }
@@ -258,7 +257,7 @@ extension ContainmentEvidence {
         let windows = windows[candidate.windows]
         let middle = stretch.lowerBound + (stretch.upperBound - stretch.lowerBound) / 2
         let greatest = max(abs(drift.lowerBound), abs(drift.upperBound))
-        for time in times[times.partition(where: { $0 < stretch.lowerBound })...] {
+        for time in times[times.partitioningIndex { $0 >= stretch.lowerBound }...] {
             guard time <= stretch.upperBound else { break }
             events += 1
             // What clocks may drift between the event and the middle.
@@ -315,8 +314,8 @@ extension ContainmentEvidence {
         var fit: OffsetFit?
         var narrowed = 0
         while true {
-            let evidence = bounds(assignment, during: range) { band.range(at: $0) }
-            guard let next = OffsetFit(evidence.bounds, drift: drift), next.steps == 0 else { break }
+            let bounds = bounds(assignment, during: range) { band.range(at: $0) }
+            guard let next = OffsetFit(bounds, drift: drift), next.steps == 0 else { break }
             let isWhole = range.lowerBound <= whole.lowerBound && range.upperBound >= whole.upperBound
             let width = next.pieces[0].band.width(over: range)
             let before = fit?.pieces[0].band.width(over: range) ?? .max
@@ -378,7 +377,7 @@ extension ContainmentEvidence {
         }
 
         func range(at time: RawTime) -> ClosedRange<Int64> {
-            let after = min(max(1, times.partition(where: { $0 <= time })), times.count - 1)
+            let after = min(max(1, times.partitioningIndex { $0 > time }), times.count - 1)
             let (left, right) = (times[after - 1], times[after])
             let share = right > left ? Double(Int64(bitPattern: time &- left)) / Double(right - left) : 0
             let low = lows[after - 1] + (lows[after] - lows[after - 1]) * share

@@ -151,15 +151,3 @@ private func distance(_ from: Nanoseconds, _ to: Nanoseconds) -> Nanoseconds {
     let (difference, overflows) = to.subtractingReportingOverflow(from)
     return overflows ? (to > from ? .max : .min) : difference
 }
-
-extension Array {
-    /// The first index whose element fulfils what all later ones fulfil as well.
-    fileprivate func partitioningIndex(_ fulfils: (Element) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = low + (high - low) / 2
-            if fulfils(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-}

@@ -57,6 +57,12 @@ package struct KVMReading: Codable, Sendable, Equatable {
         self.fractionBits = fractionBits
     }
 
+    /// A ratio of one is no scaling.
+    package var isScaled: Bool {
+        guard let ratio, let fractionBits, ratio != 0, fractionBits < 64 else { return false }
+        return ratio != 1 << UInt64(fractionBits)
+    }
+
     enum CodingKeys: String, CodingKey {
         case moment, vcpu, thread
         case offset = "tsc_offset"

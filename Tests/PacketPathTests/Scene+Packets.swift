@@ -43,13 +43,7 @@ extension Scene {
     mutating func deliver(_ packets: [Packet]) {
         packets.stamp(.vhostRun, vhostRuns())
         for packet in packets { vhostCopies(packet) }
-        signal(packets)
-        vhostSleeps()
-        enter(packets)
-        packets.stamp(.guestIRQ, guestInterrupt())
-        guestPolls(packets)
-        readAll(packets)
-        vcpuHalts()
+        deliverCopied(packets)
     }
 
     /// From the NIC to the interrupt of a guest that runs.

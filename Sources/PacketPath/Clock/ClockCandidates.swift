@@ -1,7 +1,7 @@
 // What each kind of evidence makes of a guest's clock, side by side, and which of them is used.
 
 package import ClockSync
-package import Sessions
+import Sessions
 import TraceData
 
 /// What one kind of evidence says of a guest's clock.
@@ -9,7 +9,10 @@ package struct ClockCandidate: Sendable {
     /// By guest CPU, at least one; the last one holds for all further CPUs.
     package var maps: [ClockMap]
     /// How far the map can be from the truth, in ns; nil when the evidence does not tell.
-    package var error: Nanoseconds?
+    package var error: Nanoseconds? {
+        let errors = maps.map(\.largestErrorBound)
+        return errors.contains(nil) ? nil : errors.compactMap(\.self).max()
+    }
     /// Guest events in and out of their vCPU's windows; nil when that was not looked at.
     package var count: ContainmentCount?
     /// How far outside of what containment leaves the map lies, with its own error taken off, in ns; nil where containment says nothing.
@@ -21,9 +24,8 @@ package struct ClockCandidate: Sendable {
 
     package var method: ClockMap.Method { maps[0].method }
 
-    package init(maps: [ClockMap], error: Nanoseconds?, summary: String) {
+    package init(maps: [ClockMap], summary: String) {
         self.maps = maps
-        self.error = error
         self.summary = summary
     }
 
@@ -192,7 +194,7 @@ extension ClockCandidate {
         if maps.allSatisfy({ $0 == maps[0] }) { maps.removeLast(maps.count - 1) }
         return .success(
             ClockCandidate(
-                maps: maps, error: maps.compactMap(\.largestErrorBound).max(),
+                maps: maps,
                 summary: "TSC offset of \(maps.count == 1 ? "all vCPUs" : "each vCPU") from KVM's debugfs"
                     + (begin[0].isScaled ? ", scaled" : "")))
     }
@@ -220,7 +222,7 @@ extension ClockCandidate {
         let samples = shifts.reduce(0) { $0 + $1.samples.count }
         return .success(
             ClockCandidate(
-                maps: maps, error: isExact ? rounding : nil,
+                maps: maps,
                 summary: "TIME_SHIFT of the file, \(samples) sample\(samples == 1 ? "" : "s")"
                     + (isExact ? ": KVM's TSC offset" : " of an exchange")))
     }
@@ -279,7 +281,7 @@ extension ClockCandidate {
         var summary = what
         if fit.wild > 0 { summary += ", \(fit.wild) set aside" }
         if fit.steps > 0 { summary += ", the clock was set \(fit.steps == 1 ? "once" : "\(fit.steps) times")" }
-        return .success(ClockCandidate(maps: [map], error: map.largestErrorBound, summary: summary))
+        return .success(ClockCandidate(maps: [map], summary: summary))
     }
 
     /// The trace itself.
@@ -287,7 +289,7 @@ extension ClockCandidate {
         let map = ClockMap.fitted(found.fit, over: times, hostClock: hostClock, method: .containment)
         var summary = "\(found.count.total) guest events between entries and exits"
         if found.fit.wild > 0 { summary += ", \(found.fit.wild) set aside" }
-        return ClockCandidate(maps: [map], error: map.largestErrorBound, summary: summary)
+        return ClockCandidate(maps: [map], summary: summary)
     }
 
     /// A fixed offset, ns.
@@ -298,7 +300,7 @@ extension ClockCandidate {
             hostClock == nil ? UInt64(bitPattern: offset) : offset < 0 ? 0 &- axis.rawTime(of: -offset) : axis.rawTime(of: offset)
         return ClockCandidate(
             maps: [ClockMap(segments: [ClockMap.Segment(toHost: .offset(raw), toNanoseconds: hostClock ?? .nanoseconds)], method: method)],
-            error: nil, summary: method == .none ? "taken for the host's own clock" : "as given")
+            summary: method == .none ? "taken for the host's own clock" : "as given")
     }
 }
 
@@ -327,11 +329,5 @@ extension KVMReading {
     fileprivate func rounding(_ hostClock: CycleConversion) -> Nanoseconds {
         guard isScaled, let ratio, let fractionBits else { return ClockCandidate.rounding }
         return max(ClockCandidate.rounding, hostClock.duration(Int64(clamping: (UInt128(1) << UInt128(fractionBits)) / UInt128(ratio) + 1)))
-    }
-
-    /// A ratio of one is no scaling.
-    package var isScaled: Bool {
-        guard let ratio, let fractionBits, ratio != 0, fractionBits < 64 else { return false }
-        return ratio != 1 << UInt64(fractionBits)
     }
 }

@@ -189,7 +189,6 @@ package struct ClockResolution: Sendable {
         guard let error = judgement.error else { return .failure("the logs hold no report of a locked servo while this was recorded") }
         var candidate = ClockCandidate.given(0, hostClock: nil, method: .servo)
         candidate.maps[0].segments[0].errorBound = max(1, error)
-        candidate.error = max(1, error)
         let doubtful = judgement.swings + judgement.gaps
         candidate.summary =
             "\(judgement.reports) report\(judgement.reports == 1 ? "" : "s") of linuxptp"

@@ -39,12 +39,6 @@ extension TimeShift {
 }
 
 extension KVMReading {
-    /// A ratio of one is no scaling.
-    var isScaled: Bool {
-        guard let ratio, let fractionBits, ratio != 0, fractionBits < 64 else { return false }
-        return ratio != 1 << UInt64(fractionBits)
-    }
-
     func sample(at time: UInt64) -> TimeShiftSample {
         TimeShiftSample(time: time, offset: UInt64(bitPattern: 0 &- offset), scaling: isScaled ? ratio! : 1)
     }
