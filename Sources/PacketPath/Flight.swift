@@ -5,7 +5,7 @@ package import ClockSync
 /// Times of a journey's points, host-time ns; absent points hold `PointTimes.absent`.
 package struct PointTimes: Sendable {
     package static let absent = Nanoseconds.min
-    private var times = InlineArray<19, Nanoseconds>(repeating: PointTimes.absent)
+    private var times = InlineArray<28, Nanoseconds>(repeating: PointTimes.absent)
 
     package init() {}
 
@@ -20,7 +20,7 @@ package struct PointTimes: Sendable {
 
     /// Takes over the points of `other` that are absent here.
     mutating func merge(_ other: PointTimes) {
-        for index in 0..<19 where times[index] == Self.absent { times[index] = other.times[index] }
+        for index in times.indices where times[index] == Self.absent { times[index] = other.times[index] }
     }
 }
 

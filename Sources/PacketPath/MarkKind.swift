@@ -13,6 +13,8 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case taskSwitch, waking
     case vmEntry, vmExit, injectVirq, msi, doorbell
     case sendEnter, sendExit
+    case stackReturn, redirect, redirectFailed, bulkXmit
+    case ovsUpcall, ovsAction
 }
 
 extension MarkKind {
@@ -116,11 +118,32 @@ extension MarkKind {
             return isHost ? [] : Self.sendingCalls.map { query("sys_enter_" + $0) }
         case .sendExit:
             return isHost ? [] : Self.sendingCalls.map { query("sys_exit_" + $0) }
+        case .stackReturn:
+            return isHost ? [query("netif_receive_skb_exit")] : []
+        case .redirect: return isHost ? [query("xdp_redirect", Self.interfaces)] : []
+        case .redirectFailed: return isHost ? [query("xdp_redirect_err", Self.interfaces)] : []
+        case .bulkXmit:
+            return isHost
+                ? [
+                    query(
+                        "xdp_devmap_xmit",
+                        [
+                            .number("from_ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32),
+                            .number("sent", to: .b, width: 32), .number("drops", to: .b, shift: 32, width: 32),
+                        ])
+                ] : []
+        case .ovsUpcall: return isHost ? [query("ovs_dp_upcall", [skb, .name("dev_name", to: .b), length])] : []
+        case .ovsAction: return isHost ? [query("ovs_do_execute_action", [skb, .name("dev_name", to: .b), length])] : []
         }
     }
 
     /// System calls that send.
     private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
+
+    /// Where an XDP program takes a frame from, and where it sends it.
+    private static let interfaces: [EventQuery.Operand] = [
+        .number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32),
+    ]
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
@@ -154,4 +177,10 @@ extension Mark {
         return budget == 0 ? 64 : budget
     }
     var otherThread: Int32 { Int32(truncatingIfNeeded: a) }
+    /// Where an XDP frame comes from and goes to, by interface index.
+    var interface: Int32 { Int32(truncatingIfNeeded: a) }
+    var targetInterface: Int32 { Int32(truncatingIfNeeded: a >> 32) }
+    /// xdp_devmap_xmit's frames that were sent, and that were not.
+    var sent: Int { Int(Int32(truncatingIfNeeded: b)) }
+    var dropped: Int { Int(Int32(truncatingIfNeeded: b >> 32)) }
 }

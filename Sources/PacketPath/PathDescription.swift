@@ -28,6 +28,12 @@ package enum Finding: Sendable {
     case systemCall
     /// The VM exit of the notification written while the driver sent the packet.
     case doorbell
+    /// The first event of the packet in the kernel it is read in, where no ring is crossed to get there.
+    case handedOver
+    /// The same skb in Open vSwitch; after a miss another one, told by its device and length.
+    case datapath
+    /// The frame's XDP program says where it goes; without an skb it is known by its order alone.
+    case redirected
 }
 
 /// One point of a path.
@@ -79,12 +85,17 @@ package struct Stage: Sendable, Equatable {
 
 /// Which of the paths a queue, and every packet through it, takes.
 package enum PathKind: UInt8, CaseIterable, BitwiseCopyable, Sendable {
-    case tap, macvtap
+    case tap, macvtap, ovs, xdp, qemu, vfio, host
 
     package var description: PathDescription {
         switch self {
         case .tap: .tap
         case .macvtap: .macvtap
+        case .ovs: .ovs
+        case .xdp: .xdp
+        case .qemu: .qemu
+        case .vfio: .vfio
+        case .host: .host
         }
     }
 

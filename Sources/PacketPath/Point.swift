@@ -2,15 +2,22 @@
 
 /// A named place on a packet's way, in the order of the columns of a packet table.
 package enum Point: UInt8, CaseIterable, BitwiseCopyable, Sendable {
-    case nicIRQ, hostIngress, hostEgress, vhostWake, vhostRun, vhostCopy
+    case nicIRQ, nicWake, nicRun, hostIngress, ovsUpcall, ovsReply, ovsAction, hostEgress
+    case vhostWake, vhostRun, vhostCopy
     case irqInject, vcpuWake, vcpuRun, vcpuEntry
     case guestIRQ, guestIngress, guestWake, guestRun, guestRead
     case guestSend, guestEgress, kick, nicXmit
+    case appSend, appWake, appRun, appRead
 
     package var name: String {
         switch self {
         case .nicIRQ: "nic.irq"
+        case .nicWake: "nic.wake"
+        case .nicRun: "nic.run"
         case .hostIngress: "host.ingress"
+        case .ovsUpcall: "ovs.upcall"
+        case .ovsReply: "ovs.reply"
+        case .ovsAction: "ovs.action"
         case .hostEgress: "host.egress"
         case .vhostWake: "vhost.wake"
         case .vhostRun: "vhost.run"
@@ -28,6 +35,10 @@ package enum Point: UInt8, CaseIterable, BitwiseCopyable, Sendable {
         case .guestEgress: "guest.egress"
         case .kick: "kick"
         case .nicXmit: "nic.xmit"
+        case .appSend: "app.send"
+        case .appWake: "app.wake"
+        case .appRun: "app.run"
+        case .appRead: "app.read"
         }
     }
 }

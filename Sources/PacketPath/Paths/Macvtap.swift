@@ -4,20 +4,13 @@ extension PathDescription {
     package static let macvtap = PathDescription(
         name: "macvtap",
         summary: "NIC - macvtap - vhost-net - virtio-net",
-        receive: [
-            PointRule(
-                .nicIRQ, .raisingInterrupt, [.irqEntry, .netRxRaised], optional: true,
-                "host irq_handler_entry whose handler raises NET_RX; absent when NAPI was already polling"),
-            PointRule(
-                .hostIngress, .arrival, [.napiReceive, .stackReceive],
-                ends: Stage("irq", .irq),
-                "napi_gro_receive_entry, else netif_receive_skb"),
+        receive: fromNIC() + [
             PointRule(
                 .vhostWake, .wakeInside, [.waking], optional: true,
                 ends: Stage("host-stack", .hostStack),
-                "sched_waking of the vhost worker while the stack receives the packet; absent when it was awake"),
-        ] + workerToReader,
-        transmit: senderToWorker + [
+                "sched_waking of the vhost worker while the stack receives the packet; absent when it was awake")
+        ] + workerToReader(),
+        transmit: senderToWorker() + [
             PointRule(
                 .hostIngress, .ringOrder, [.startXmit],
                 ends: Stage("vhost-copy", .vhost),
