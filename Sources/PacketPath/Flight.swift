@@ -79,6 +79,8 @@ struct Flight {
     var guestLane: UInt16 = 0
     /// The guest's queue on the host (its tap), by name.
     var device: UInt16 = 0
+    /// The queue of that device it was put on, counted from 0.
+    var pair: Int16 = 0
     /// The host's NIC, by name; 0 while unknown.
     var nic: UInt16 = 0
     /// Index of the guest queue it went through, -1 before that is known.

@@ -66,9 +66,13 @@ struct RingOrder {
     static let mostWaiting = 4096
 }
 
-/// A guest's queue as the host sees it: the tap or macvtap device and the worker that serves it.
+/// A queue pair of a guest as the host sees it: the tap or macvtap device and the worker that serves it.
 struct GuestQueue {
     var path = PathKind.tap
+    /// A packet has shown all of the way there is between NIC and device, so that the path will not turn out to be another.
+    var isPathCertain = false
+    /// Which of the device's queues it is, counted from 0; -1 while unknown.
+    var pair: Int16 = -1
     /// Host device, by name; 0 for a macvtap that has sent nothing yet: receiving, it makes no event with its name.
     var device: UInt16
     /// Index of the host thread that serves it.
@@ -85,8 +89,8 @@ struct GuestQueue {
     var vector: Int32 = 0
     /// Copied and not yet signalled.
     var unsignalled = FlightQueue()
-    /// Another thread serves the same device: a second queue pair, whose order is another one.
-    var hasSeveralWorkers = false
+    /// Packets of several queues pass through it, and events do not say which are whose: there is no one order.
+    var hasSeveralOrders = false
 
     init(device: UInt16, worker: Int32) {
         self.device = device
@@ -100,11 +104,13 @@ struct GuestQueue {
     }
 }
 
-/// A guest's network device as the guest sees it.
+/// A queue pair of a guest's network device as the guest sees it.
 struct GuestPort {
     var machine: UInt8
     /// Guest device, by name.
     var device: UInt16
+    /// Which of its queues, counted from 0.
+    var pair: Int16
     /// Index of the queue it is joined to, -1 while unknown.
     var queue: Int16 = -1
     /// Packets received before the queue was known.
@@ -117,9 +123,10 @@ struct GuestPort {
     /// Packets that were let go because no queue turned up for them.
     var unclaimed = 0
 
-    init(machine: UInt8, device: UInt16) {
+    init(machine: UInt8, device: UInt16, pair: Int16) {
         self.machine = machine
         self.device = device
+        self.pair = pair
     }
 }
 

@@ -28,7 +28,7 @@ extension Tracker {
         guard flights[id].direction == .receive, flights[id].flags.contains(.seen), !flights[id].times.has(.vhostCopy) else { return }
         if flights[id].flags.contains(.owed) {
             flights[id].flags.remove(.owed)
-        } else if flights[id].flags.contains(.lost), let queue = knownQueue(flights[id].device) {
+        } else if flights[id].flags.contains(.lost), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
             queues[queue].rings[Direction.receive.index].counted += 1
         }
     }

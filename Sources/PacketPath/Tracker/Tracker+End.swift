@@ -26,7 +26,7 @@ extension Tracker {
             if flight.times.has(.guestIngress) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 end(id, .kernelConsumed)
-            } else if flight.flags.contains(.seen), knownQueue(flight.device) != nil {
+            } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
@@ -67,7 +67,8 @@ extension Tracker {
             outcome = .ambiguous
         }
         var journey = Journey(
-            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
+            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
+            queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, times: flight.times)
         let isIdentified = port >= 0 && ports[port].queue >= 0
@@ -124,7 +125,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device) ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0

@@ -25,8 +25,8 @@ extension Tracker {
                 end(id, .ambiguous)
             }
         case .napiPoll:
-            pollEnded(mark, lane, machine)
-            if mark.work < mark.budget, let port = knownPort(machine, mark.name) {
+            let port = pollEnded(mark, lane, machine)
+            if port >= 0, mark.work < mark.budget {
                 ports[port].lastEmptied = mark.time
                 proveReceiveRingEmpty(port)
             }
@@ -49,11 +49,12 @@ extension Tracker {
     // MARK: Receive
 
     private mutating func guestArrive(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        let port = portIndex(machine, mark.name)
+        let port = portIndex(machine, mark.name, pair: mark.receiveQueue)
         ports[port].lastIngress = mark.time
-        let index = lanes[lane].pendingIndex(receiving: mark.name, machines[machine].napi)
+        lanes[lane].polledPort = Int16(port)
+        let index = lanes[lane].pendingIndex(receiving: mark.name, port: Int16(port), machines[machine].napi)
         if let index, ports[port].queue < 0 { joinByInterrupt(port, lane, lanes[lane].pending[index].time) }
-        let id = takeFromHost(port, length: mark.length + 14)
+        let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
         flights[id].times[.guestIngress] = mark.time
@@ -151,7 +152,15 @@ extension Tracker {
 
     /// A packet is queued on a device, perhaps by a thread that is in a sending system call.
     private mutating func guestQueued(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        guard !isTransmitting(flight(mark.a, on: machine)) else { return }
+        let known = flight(mark.a, on: machine)
+        guard !isTransmitting(known) else { return }
+        if let handover = lanes[lane].handover, handover.skb == mark.a, handover.flight == known, flights.contains(known) {
+            // A device on top of another (VLAN, bond) hands it down: it is on the ring of the lowest one only.
+            takeBack(known)
+            flights[known].flags.insert(.queued)
+            flights[known].flags.remove(.seen)
+            return
+        }
         let id = newFlight(.transmit, on: machine)
         name(id, mark.a, on: machine)
         flights[id].flags.insert(.queued)
@@ -180,11 +189,11 @@ extension Tracker {
             }
         }
         if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
-        let port = portIndex(machine, mark.name)
+        let port = portIndex(machine, mark.name, pair: mark.transmitQueue)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)
         flights[id].times[.guestEgress] = mark.time
-        flights[id].length = mark.length
+        flights[id].length = mark.frameLength
         flights[id].port = Int16(port)
         lanes[lane].beginHandover(mark.a, id, port: Int16(port))
         putTransmitted(id, port)
@@ -204,19 +213,5 @@ extension Tracker {
         } else {
             unname(id)
         }
-    }
-
-    // MARK: Devices
-
-    func knownPort(_ machine: Int, _ device: UInt16) -> Int? {
-        ports.firstIndex { $0.device == device && Int($0.machine) == machine }
-    }
-
-    private mutating func portIndex(_ machine: Int, _ device: UInt16) -> Int {
-        if let known = knownPort(machine, device) { return known }
-        // More devices than any guest has: what comes now shares the last one, and finds no queue.
-        if ports.count == Self.mostDevices { return ports.count - 1 }
-        ports.append(GuestPort(machine: UInt8(machine), device: device))
-        return ports.count - 1
     }
 }

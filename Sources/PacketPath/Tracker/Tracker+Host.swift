@@ -63,8 +63,7 @@ extension Tracker {
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
-        guard let queue = knownQueue(device) else { return false }
-        return machines[0].threads[queues[queue].worker].id == thread
+        queues.indices.contains { queues[$0].device == device && machines[0].threads[queues[$0].worker].id == thread }
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
@@ -86,7 +85,8 @@ extension Tracker {
             flights[id].times[.hostEgress] = mark.time
             flights[id].times[.vhostWake] = PointTimes.absent
             flights[id].device = mark.name
-            flights[id].length = mark.length
+            flights[id].pair = mark.transmitQueue
+            flights[id].length = mark.frameLength
             flights[id].flags.insert(.seen)
         }
         lanes[lane].beginHandover(mark.a, id, port: -1)
@@ -118,7 +118,7 @@ extension Tracker {
     /// A worker copies a packet that nothing is known of: it came in a hole. It has its place in the queue's order all the same.
     private mutating func stranger(_ mark: Mark) -> FlightID {
         let queue = Int(machines[0].threads[machines[0].threads.index(mark.thread)].queue)
-        guard queue >= 0, queues[queue].path == .tap, machines[0].validFrom != PointTimes.absent else { return .none }
+        guard queue >= 0, queues[queue].path != .macvtap, machines[0].validFrom != PointTimes.absent else { return .none }
         let id = newFlight(.receive, on: 0)
         flights[id].flags.formUnion([.seen, doubt(on: 0)])
         flights[id].device = queues[queue].device
@@ -149,13 +149,15 @@ extension Tracker {
         flights[id].worker = worker
         if flights[id].wokenThread != mark.thread { flights[id].times[.vhostWake] = PointTimes.absent }
         // A wake-up that is absent is earlier than any time.
-        let onQueue = flights[id].times[queues[queue].path == .tap ? .hostEgress : .hostIngress]
+        let times = flights[id].times
+        let onQueue = times.has(.hostEgress) ? times[.hostEgress] : times[.hostIngress]
         let anchor = max(flights[id].times[.vhostWake], onQueue)
         if let run = machines[0].threads[worker].switchIn(
             after: anchor, until: mark.time, validFrom: machines[0].validFrom)
         {
             flights[id].times[.vhostRun] = run
         }
+        learnPair(queue, of: id)
         queues[queue].lastCopy = mark.time
         queues[queue].unsignalled.append(id)
         if queues[queue].unsignalled.count > RingOrder.mostWaiting { _ = queues[queue].unsignalled.popFirst() }
@@ -205,7 +207,7 @@ extension Tracker {
             // A driver may free the skb before it reports the transmission.
             if reason == nil, flights[id].times.has(.hostEgress) { return }
             end(id, reason == nil ? .kernelConsumed : .dropped)
-        } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device) {
+        } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)
         } else if flights[id].flags.contains(.seen), reason != nil {
@@ -213,26 +215,5 @@ extension Tracker {
         } else {
             discard(id)
         }
-    }
-
-    /// The queue of a host device, if the device is known for a guest's.
-    func knownQueue(_ device: UInt16) -> Int? { device == 0 ? nil : queues.firstIndex { $0.device == device } }
-
-    /// The queue of a tap device, made known with the worker that serves it.
-    private mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
-        var index = knownQueue(device) ?? -1
-        if index < 0 { index = unmaskedMacvtap(device, worker: worker) ?? -1 }
-        if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
-        if index < 0 {
-            queues.append(GuestQueue(device: device, worker: worker))
-            index = queues.count - 1
-        }
-        if queues[index].worker != worker { severalWorkers(index) }
-        if machines[0].threads[worker].queue != Int16(index) {
-            machines[0].threads[worker].queue = Int16(index)
-            let port = machines[0].threads[worker].port
-            if port >= 0 { join(queue: index, port: Int(port)) }
-        }
-        return index
     }
 }

@@ -88,7 +88,7 @@ extension Tracker {
             guard queues[first].path == .macvtap else { return nil }
             // A second queue pair of the same device.
             machines[0].threads[worker].queue = Int16(first)
-            severalWorkers(first)
+            severalOrders(first)
             return first
         }
         queues[queue].device = device

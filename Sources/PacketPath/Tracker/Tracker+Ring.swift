@@ -35,7 +35,7 @@ extension Tracker {
     /// That proves the order if all the host had copied was on the ring by then, which a signal or sleep of the worker shows.
     mutating func proveReceiveRingEmpty(_ port: Int) {
         let queue = Int(ports[port].queue)
-        guard queue >= 0, !queues[queue].hasSeveralWorkers else { return }
+        guard queue >= 0, !queues[queue].hasSeveralOrders else { return }
         let copied = queues[queue].lastCopy
         // In a hole it may have copied unseen: then only what it did after the hole shows anything.
         if copied != PointTimes.absent || machines[0].validFrom != PointTimes.absent {
@@ -83,7 +83,7 @@ extension Tracker {
     /// The worker goes to sleep: it has taken everything that was on the ring.
     mutating func proveTransmitRingEmpty(_ queue: Int) {
         let port = Int(queues[queue].port)
-        guard port >= 0, !queues[queue].hasSeveralWorkers else { return }
+        guard port >= 0, !queues[queue].hasSeveralOrders else { return }
         // A packet that is being put on the ring right now may or may not have been seen.
         for lane in lanes.indices where lanes[lane].machine == ports[port].machine {
             if let handover = lanes[lane].handover, Int(handover.port) == port { return }

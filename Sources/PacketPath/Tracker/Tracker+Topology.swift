@@ -137,11 +137,4 @@ extension Tracker {
             if flights.contains(id) { flights[id].queue = Int16(queue) }
         }
     }
-
-    /// Two workers serve one device: each has an order of its own, and events do not say whose packet is whose.
-    mutating func severalWorkers(_ queue: Int) {
-        guard !queues[queue].hasSeveralWorkers else { return }
-        queues[queue].hasSeveralWorkers = true
-        breakOrder(queue, .ambiguous)
-    }
 }
