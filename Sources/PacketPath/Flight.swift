@@ -62,6 +62,8 @@ struct Flight {
         static let tcp = Flags(rawValue: 2048)
         /// A packet between the recorder and its agent: it would not be there if nobody measured.
         static let recorders = Flags(rawValue: 4096)
+        /// It has no skb on the host (native XDP): its order alone tells it from others.
+        static let bare = Flags(rawValue: 8192)
     }
 
     var times = PointTimes()
@@ -81,6 +83,8 @@ struct Flight {
     var device: UInt16 = 0
     /// The queue of that device it was put on, counted from 0.
     var pair: Int16 = 0
+    /// Index of the interface an XDP program sent it to, 0 for none.
+    var interface: Int32 = 0
     /// The host's NIC, by name; 0 while unknown.
     var nic: UInt16 = 0
     /// Index of the guest queue it went through, -1 before that is known.

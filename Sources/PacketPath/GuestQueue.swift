@@ -75,7 +75,9 @@ struct GuestQueue {
     var pair: Int16 = -1
     /// Host device, by name; 0 for a macvtap that has sent nothing yet: receiving, it makes no event with its name.
     var device: UInt16
-    /// Index of the host thread that serves it.
+    /// Index of the interface, where XDP has told it; 0 while unknown.
+    var interface: Int32 = 0
+    /// Index of the host thread that serves it, -1 while unknown.
     var worker: Int32
     /// Index of the guest's device, -1 while unknown.
     var port: Int16 = -1
@@ -87,6 +89,8 @@ struct GuestQueue {
     var lastSettled = PointTimes.absent
     /// Vector of the last signal, 0 when unknown.
     var vector: Int32 = 0
+    /// The worker's last signals, oldest first; only kept where no event tells what it has copied.
+    var signals: [WorkerSignal] = []
     /// Copied and not yet signalled.
     var unsignalled = FlightQueue()
     /// Packets of several queues pass through it, and events do not say which are whose: there is no one order.
@@ -97,11 +101,22 @@ struct GuestQueue {
         self.worker = worker
     }
 
+    mutating func note(_ signal: WorkerSignal) {
+        if signals.count == 16 { signals.removeFirst() }
+        signals.append(signal)
+    }
+
     /// The queue of a macvtap, known by its worker alone.
     init(macvtapOf worker: Int32) {
         self.init(device: 0, worker: worker)
         path = .macvtap
     }
+}
+
+/// A vhost worker tells KVM to interrupt its guest.
+struct WorkerSignal: BitwiseCopyable {
+    var time: Nanoseconds
+    var vector: UInt8
 }
 
 /// A queue pair of a guest's network device as the guest sees it.

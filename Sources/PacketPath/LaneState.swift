@@ -50,6 +50,14 @@ struct LaneState {
     }
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
     var isSettled = false
+    /// The packet the stack was given last, as long as nothing else has happened here.
+    var fresh = FlightID.none
+    /// The packet that a thread is writing to a tap.
+    var written = FlightID.none
+    /// Frames that native XDP has redirected and not yet sent out, oldest first.
+    var bulk: [FlightID] = []
+    /// Interface that frames were redirected from in this poll, 0 for none.
+    var redirectedFrom: Int32 = 0
     /// The packet the driver gave to GRO last.
     var polled = FlightID.none
     /// The guest's queue pair it came from, -1 outside a poll and on the host.
@@ -67,6 +75,10 @@ struct LaneState {
         pendingCount = 0
         handoverCount = 0
         stopReceiving()
+        fresh = .none
+        written = .none
+        bulk.removeAll()
+        redirectedFrom = 0
         polled = .none
         polledPort = -1
     }

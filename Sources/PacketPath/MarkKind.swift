@@ -13,7 +13,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case taskSwitch, waking
     case vmEntry, vmExit, injectVirq, msi, doorbell
     case sendEnter, sendExit
-    case stackReturn, redirect, redirectFailed, bulkXmit
+    case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
 }
 
@@ -122,8 +122,10 @@ extension MarkKind {
             return isHost ? [] : Self.sendingCalls.map { query("sys_exit_" + $0) }
         case .stackReturn:
             return isHost ? [query("netif_receive_skb_exit")] : []
-        case .redirect: return isHost ? [query("xdp_redirect", Self.interfaces)] : []
-        case .redirectFailed: return isHost ? [query("xdp_redirect_err", Self.interfaces)] : []
+        case .redirect:
+            return isHost
+                ? [query("xdp_redirect", [.number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32)])]
+                : []
         case .bulkXmit:
             return isHost
                 ? [
@@ -141,11 +143,6 @@ extension MarkKind {
 
     /// System calls that send.
     private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
-
-    /// Where an XDP program takes a frame from, and where it sends it.
-    private static let interfaces: [EventQuery.Operand] = [
-        .number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32),
-    ]
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [

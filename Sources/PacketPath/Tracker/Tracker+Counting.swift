@@ -6,7 +6,7 @@ extension Tracker {
         flights.forEachLive { id in
             let flight = flights[id]
             guard flight.direction == .receive, flight.device == queues[queue].device, flight.flags.contains(.seen),
-                flight.flags.isDisjoint(with: [.half, .owed, .ended]), !flight.times.has(.vhostCopy)
+                flight.flags.isDisjoint(with: [.half, .owed, .ended, .bare]), !flight.times.has(.vhostCopy)
             else { return }
             flights[id].flags.insert(.owed)
             flights[id].queue = Int16(queue)

@@ -70,10 +70,11 @@ extension Tracker {
             machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
             queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: flight.delivery, times: flight.times)
+            delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), times: flight.times)
         let isIdentified = port >= 0 && ports[port].queue >= 0
-        // A macvtap without a name may yet turn out to be something else.
-        let isDoubtful = queue >= 0 && queues[queue].path == .macvtap && queues[queue].device == 0
+        // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
+        let isDoubtful =
+            queue >= 0 && (queues[queue].path == .macvtap ? queues[queue].device == 0 : !queues[queue].isPathCertain)
         if !isIdentified || isDoubtful, orphans.count < 1 << 16 {
             orphans.append((journey, Int16(port)))
         } else if isIdentified {

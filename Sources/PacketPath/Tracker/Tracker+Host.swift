@@ -6,6 +6,7 @@ import TraceData
 extension Tracker {
     mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
         if followInterrupts(kind, mark, lane) { return }
+        if kind != .redirect, !mark.inHardIRQ { lanes[lane].fresh = .none }
         switch kind {
         case .taskSwitch:
             lanes[lane].isSettled = true
@@ -21,13 +22,21 @@ extension Tracker {
             // The frame goes on inside another one; what is put on a queue is that one.
             let id = lanes[lane].polled
             if flights.contains(id) { discard(id) }
-        case .napiPoll: pollEnded(mark, lane, 0)
+        case .napiPoll:
+            if lanes[lane].redirectedFrom != 0 { interfaceNames[lanes[lane].redirectedFrom] = mark.name }
+            lanes[lane].redirectedFrom = 0
+            pollEnded(mark, lane, 0)
         case .stackReceive: hostStackReceive(mark, lane)
         case .startXmit: hostStartXmit(mark, lane)
         case .xmitDone: hostXmitDone(mark, lane)
         case .copy: if mark.inThread { taken(mark) }
         case .consume: hostFree(mark, reason: nil)
         case .drop: hostFree(mark, reason: UInt32(truncatingIfNeeded: mark.b))
+        case .ovsUpcall: ovsUpcall(mark)
+        case .ovsAction: ovsAction(mark)
+        case .redirect: redirected(mark, lane)
+        case .bulkXmit: bulkSent(mark, lane)
+        case .stackReturn: stackReturned(lane, mark)
         default: break
         }
     }
@@ -55,15 +64,17 @@ extension Tracker {
             let worker = machines[0].threads.index(mark.thread)
             // netif_receive_skb counts without the Ethernet header.
             takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
+            lanes[lane].written = flight(mark.a, on: 0)
         } else if known.isNone {
             known = arrive(mark, lane, polled: false)
             if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
         if mark.inSoftIRQ { lanes[lane].receive(known) }
+        lanes[lane].fresh = flight(mark.a, on: 0)
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
-        queues.indices.contains { queues[$0].device == device && machines[0].threads[queues[$0].worker].id == thread }
+        queues.indices.contains { queues[$0].device == device && workerThread(of: $0) == thread }
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
@@ -80,6 +91,7 @@ extension Tracker {
             if !flights[id].times.has(.nicXmit) {
                 flights[id].times[.hostEgress] = mark.time
                 flights[id].nic = mark.name
+                if flights[id].queue >= 0 { learnPath(Int(flights[id].queue), of: id) }
             }
         } else {
             flights[id].times[.hostEgress] = mark.time
@@ -136,7 +148,11 @@ extension Tracker {
             guard flights[id].times.has(.hostEgress) else { return }
             id = forkReceived(id)
         }
-        copied(id, mark, queue: queueIndex(flights[id].device, worker: machines[0].threads.index(mark.thread)))
+        let worker = machines[0].threads.index(mark.thread)
+        let isRedirected = flights[id].interface != 0
+        // It came without the Ethernet header and is copied with it.
+        if isRedirected { flights[id].length = Int32(truncatingIfNeeded: mark.b) }
+        copied(id, mark, queue: isRedirected ? xdpQueue(of: id, worker: worker) : queueIndex(flights[id].device, worker: worker))
     }
 
     /// A packet leaves the host for the ring of a queue.
@@ -158,6 +174,7 @@ extension Tracker {
             flights[id].times[.vhostRun] = run
         }
         learnPair(queue, of: id)
+        learnPath(queue, of: id)
         queues[queue].lastCopy = mark.time
         queues[queue].unsignalled.append(id)
         if queues[queue].unsignalled.count > RingOrder.mostWaiting { _ = queues[queue].unsignalled.popFirst() }
@@ -169,7 +186,9 @@ extension Tracker {
         guard mark.inThread else { return }
         let worker = machines[0].threads.index(mark.thread)
         let queue = Int(machines[0].threads[worker].queue)
-        guard queue >= 0, machines[0].threads[worker].isReceiving else { return }
+        guard queue >= 0 else { return }
+        if queues[queue].path == .xdp { queues[queue].note(WorkerSignal(time: mark.time, vector: UInt8(truncatingIfNeeded: mark.a))) }
+        guard machines[0].threads[worker].isReceiving else { return }
         queues[queue].lastSettled = mark.time
         queues[queue].vector = Int32(mark.a & 0xff)
         while let id = queues[queue].unsignalled.popFirst() {
@@ -198,6 +217,7 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
+        if isWithVswitchd(id) { return }
         if let reason {
             flights[id].dropReason = reason
         } else {
@@ -205,8 +225,8 @@ extension Tracker {
         }
         if flights[id].direction == .transmit {
             // A driver may free the skb before it reports the transmission.
-            if reason == nil, flights[id].times.has(.hostEgress) { return }
-            end(id, reason == nil ? .kernelConsumed : .dropped)
+            if reason == nil, flights[id].times.has(.hostEgress), flights[id].interface == 0 { return }
+            end(id, reason != nil ? .dropped : flights[id].interface != 0 ? .notRecorded : .kernelConsumed)
         } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)

@@ -18,7 +18,7 @@ extension Tracker {
         let isVhost = workers.contains(machines[0].threads[worker].id)
         var index = queues.firstIndex { $0.device == device && $0.worker == worker } ?? -1
         if index < 0, !isVhost { index = knownQueue(device) ?? -1 }
-        if index < 0 { index = unmaskedMacvtap(device, worker: worker) ?? -1 }
+        if index < 0 { index = unnamedRedirect(device, worker: worker) ?? unmaskedMacvtap(device, worker: worker) ?? -1 }
         if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
         if index < 0 {
             queues.append(GuestQueue(device: device, worker: worker))
@@ -32,6 +32,20 @@ extension Tracker {
             if port >= 0 { join(queue: index, port: Int(port)) }
         }
         return index
+    }
+
+    /// The queue that XDP's redirects were put on, if its worker turns out to serve this tap.
+    private mutating func unnamedRedirect(_ device: UInt16, worker: Int32) -> Int? {
+        let queue = Int(machines[0].threads[worker].queue)
+        guard queue >= 0, queues[queue].path == .xdp, queues[queue].device == 0 else { return nil }
+        queues[queue].device = device
+        return queue
+    }
+
+    /// The thread that serves a queue; -1 while unknown.
+    func workerThread(of queue: Int) -> Int32 {
+        let worker = queues[queue].worker
+        return worker < 0 ? -1 : machines[0].threads[worker].id
     }
 
     /// A thread that has a name, and not that of a vhost worker: QEMU's, or another VMM's, without vhost-net.

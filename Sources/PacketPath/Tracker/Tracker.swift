@@ -63,6 +63,12 @@ package struct Tracker: ~Copyable {
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
     var hostEnded = false
+    /// Interfaces whose programs run in the driver.
+    var nativeInterfaces: Set<Int32> = []
+    /// Names of interfaces, where events have told them.
+    var interfaceNames: [Int32: UInt16] = [:]
+    /// Packets that ovs-vswitchd has, oldest first.
+    var upcalls: [Upcall] = []
     /// Journeys that ended before it was known whose they are.
     var orphans: [(journey: Journey, port: Int16)] = []
 
