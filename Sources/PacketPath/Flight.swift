@@ -64,6 +64,8 @@ struct Flight {
         static let recorders = Flags(rawValue: 4096)
         /// It has no skb on the host (native XDP): its order alone tells it from others.
         static let bare = Flags(rawValue: 8192)
+        /// Perhaps read as part of another packet, which could not be told.
+        static let unsettled = Flags(rawValue: 16384)
     }
 
     var times = PointTimes()

@@ -9,7 +9,10 @@ struct FlightQueue {
 
     var count: Int { items.count - head }
     var isEmpty: Bool { head == items.count }
+    var first: FlightID? { isEmpty ? nil : items[head] }
     subscript(index: Int) -> FlightID { items[head + index] }
+
+    func contains(_ id: FlightID) -> Bool { items[head...].contains(id) }
 
     mutating func append(_ id: FlightID) { items.append(id) }
 

@@ -25,7 +25,7 @@ extension Tracker {
         if flight.direction == .receive {
             if flight.times.has(.guestIngress) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
-                end(id, .kernelConsumed)
+                if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
             } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
@@ -114,6 +114,7 @@ extension Tracker {
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
         joinRemaining()
+        settleStreams()
         for queue in queues.indices { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
         for port in ports.indices where ports[port].queue < 0 {
@@ -137,7 +138,12 @@ extension Tracker {
             }
             flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
             flights[id].flags.subtract([.half, .unconfirmed])
-            if !flight.flags.contains(.ended) { flights[id].outcome = .traceEdge }
+            if !flight.flags.contains(.ended) {
+                // Read with another one perhaps, or with ovs-vswitchd to the end: that is not known, and no edge's fault.
+                let isInDoubt = flight.flags.contains(.unsettled)
+                let isUnanswered = flight.times.has(.ovsUpcall) && !flight.times.has(.ovsReply)
+                flights[id].outcome = isInDoubt ? .ambiguous : isUnanswered ? .notRecorded : .traceEdge
+            }
             emit(id)
         }
         for (journey, port) in orphans {

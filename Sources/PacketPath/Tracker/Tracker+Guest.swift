@@ -18,11 +18,12 @@ extension Tracker {
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
         case .napiReceive: guestArrive(mark, lane, machine)
         case .groMerged:
-            // No event tells which frame this one was merged into.
+            // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
             let id = lanes[lane].polled
             if flights.contains(id) {
                 unname(id)
-                end(id, .ambiguous)
+                flights[id].flags.insert(.unsettled)
+                awaitReader(id, machine)
             }
         case .napiPoll:
             let port = pollEnded(mark, lane, machine)
@@ -30,7 +31,10 @@ extension Tracker {
                 ports[port].lastEmptied = mark.time
                 proveReceiveRingEmpty(port)
             }
-        case .stackReceive: lanes[lane].receive(flight(mark.a, on: machine))
+        case .stackReceive:
+            let id = flight(mark.a, on: machine)
+            lanes[lane].receive(id)
+            awaitReader(id, machine)
         case .tcpReceive: guestReceivedTCP(mark, lane, machine)
         case .netQueue: guestQueued(mark, lane, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)
@@ -70,10 +74,19 @@ extension Tracker {
 
     /// The packet's data is copied to a thread: that thread is its reader.
     private mutating func guestRead(_ mark: Mark, _ machine: Int) {
+        let bytes = mark.kind == MarkKind.copy.rawValue ? Int32(truncatingIfNeeded: mark.b) : 0
         let id = flight(mark.a, on: machine)
-        guard !id.isNone, flights[id].direction == .receive else { return }
-        let reader = machines[machine].threads.index(mark.thread)
-        flights[id].times[.guestRead] = mark.time
+        guard !id.isNone, flights[id].direction == .receive else {
+            continueStream(mark.a, mark.time, bytes: bytes, thread: mark.thread, machine)
+            return
+        }
+        if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine)
+    }
+
+    /// The packet has reached its reader: when that was woken for it, and when it ran.
+    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int) {
+        flights[id].times[.guestRead] = time
         let ingress = flights[id].times[.guestIngress]
         var wake = PointTimes.absent
         _ = machines[machine].threads[reader].newestFirst { event in
@@ -83,7 +96,7 @@ extension Tracker {
         }
         flights[id].times[.guestWake] = wake
         if let run = machines[machine].threads[reader].switchIn(
-            after: max(wake, ingress), until: mark.time, validFrom: machines[machine].validFrom)
+            after: max(wake, ingress), until: time, validFrom: machines[machine].validFrom)
         {
             flights[id].times[.guestRun] = run
         }

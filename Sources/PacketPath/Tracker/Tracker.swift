@@ -33,6 +33,10 @@ package struct Tracker: ~Copyable {
         var containment = Containment()
         /// The port its agent listens on, where the recorder reached it over TCP.
         var agentPort: UInt16?
+        /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
+        var unread = FlightQueue()
+        /// What threads are reading.
+        var reads: [StreamRead] = []
         /// Packets between recorder and agent, which no journey tells of.
         var recorderPackets = 0
         /// Marks of each kind seen: what was recorded at all.
