@@ -38,9 +38,13 @@ package final class Analysis {
     package let machines: Machines
     private let stream: MarkStream
 
+    private let path: PathKind?
+
+    /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say.
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines) throws(SystemError) {
+    package init(_ machines: Machines, path: PathKind? = nil) throws(SystemError) {
         self.machines = machines
+        self.path = path
         stream = try MarkStream(
             machines.all.map {
                 StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: PathDescription.all), maps: $0.maps)
@@ -69,7 +73,7 @@ package final class Analysis {
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
             workers: machines.host.file.vhostThreads,
-            otherThreads: machines.host.file.otherThreads, lanes: stream.lanes, sink: relay)
+            otherThreads: machines.host.file.otherThreads, path: path, lanes: stream.lanes, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }

@@ -23,8 +23,8 @@ extension AnalysisReport {
         }
         for packets in account.unclaimed {
             notes.append(
-                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) had no "
-                    + "\(Self.pathNames) queue on the host: another path was taken, which is not followed")
+                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) could be joined to no "
+                    + "queue on the host: it is no virtio-net device, or events are missing (virtlat paths lists what is followed)")
         }
         if flows.isEmpty { notes.append(emptyNote) }
         return notes
@@ -116,13 +116,11 @@ extension AnalysisReport {
         return means[event].map { "\(event) (\($0))" }
     }
 
-    private static let pathNames = PathDescription.all.map(\.name).joined(separator: " or ")
-
     private var emptyNote: String {
         if machines.count < 2 { return "no guest's recording was given, so no packet can be followed into one" }
         if filter.isNarrow { return "no packet passes the filters given" }
-        if filter.measured != nil { return "no packet of path \(Self.pathNames) began while the measurement ran" }
-        return "no packet of path \(Self.pathNames) was found"
+        if filter.measured != nil { return "no packet of a path that is followed began while the measurement ran" }
+        return "no packet of a path that is followed was found (virtlat paths lists them)"
     }
 }
 

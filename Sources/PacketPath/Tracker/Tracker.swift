@@ -51,6 +51,8 @@ package struct Tracker: ~Copyable {
     let workers: Set<Int32>
     /// Threads that have other names.
     let otherThreads: Set<Int32>
+    /// The path every queue has, whatever the events say; nil for what they say.
+    let forcedPath: PathKind?
     let sink: any JourneySink
     var flights = FlightDeck()
     // Machine 0 is the host.
@@ -81,13 +83,15 @@ package struct Tracker: ~Copyable {
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
     ///   - otherThreads: host threads whose names say that they are not.
+    ///   - path: the path every queue has, whatever the events say; nil for what they say.
     ///   - lanes: lanes of the stream the marks come from.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        lanes: [Lane], sink: any JourneySink
+        path: PathKind? = nil, lanes: [Lane], sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
+        forcedPath = path
         self.sink = sink
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
