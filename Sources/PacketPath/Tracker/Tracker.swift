@@ -61,6 +61,8 @@ package struct Tracker: ~Copyable {
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
     var hostEnded = false
+    /// Devices that are a guest's own.
+    var passThrough: PassThrough
     /// Journeys that ended before it was known whose they are.
     var orphans: [(journey: Journey, port: Int16)] = []
 
@@ -69,12 +71,15 @@ package struct Tracker: ~Copyable {
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
     ///   - lanes: lanes of the stream the marks come from.
+    ///   - names: what the names in marks stand for.
     package init(
-        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], lanes: [Lane], sink: any JourneySink
+        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], lanes: [Lane],
+        names: NameTable = NameTable(), sink: any JourneySink
     ) {
         self.workers = workers
         self.sink = sink
         machineCount = threads.count + 1
+        passThrough = PassThrough(names: names, machines: threads.count + 1)
         for _ in 0..<machineCount { machines.append(MachineState()) }
         for (guest, port) in agentPorts.enumerated() { machines[guest + 1].agentPort = port }
         for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
@@ -115,9 +120,15 @@ package struct Tracker: ~Copyable {
     @inline(__always)
     mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
         switch kind {
-        case .irqEntry: lanes[lane].enterIRQ(mark.otherThread, mark.time)
+        case .irqEntry:
+            noteInterrupt(mark, lane)
+            lanes[lane].enterIRQ(mark.otherThread, mark.time)
         case .irqExit: lanes[lane].irq = -1
-        case .netRxRaised: if mark.inHardIRQ { lanes[lane].raise() }
+        case .netRxRaised:
+            if mark.inHardIRQ {
+                lanes[lane].raise()
+                learnPassThrough(lane)
+            }
         default: return false
         }
         return true
