@@ -99,6 +99,8 @@ struct Flight {
     var worker: Int32 = -1
     /// Vector of the interrupt that was injected for it, 0 when unknown.
     var vector: UInt8 = 0
+    /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
+    var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
     var generation: UInt32 = 0
     var nextFree: Int32 = -1

@@ -26,6 +26,11 @@ extension AnalysisReport {
                 "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) could be joined to no "
                     + "queue on the host: it is no virtio-net device, or events are missing (virtlat paths lists what is followed)")
         }
+        for flow in flows where flow.path == .vfio && flow.count(.posted) > 0 {
+            notes.append(
+                "the host has no part in the interrupts of \(machines[flow.machine].name) \(names.name(flow.device)) (posted interrupts): when its "
+                    + "packets came to the NIC is not known, their journeys begin in the guest")
+        }
         if flows.isEmpty { notes.append(emptyNote) }
         return notes
     }

@@ -50,7 +50,8 @@ extension Scene {
     /// Follows the scene from its first to its last mark.
     func run() -> Found {
         let collector = Collector()
-        var tracker = Tracker(threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, lanes: lanes, sink: collector)
+        var tracker = Tracker(
+            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, lanes: lanes, names: names, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()

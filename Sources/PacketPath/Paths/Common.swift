@@ -59,7 +59,7 @@ extension PathDescription {
             "the kvm_entry that carries the interrupt in"),
         PointRule(
             .guestIRQ, .raisingInterrupt, [.irqEntry, .netRxRaised], optional: true,
-            "guest irq_handler_entry of the virtio input queue; absent when the guest was polling"),
+            "guest irq_handler_entry of the receive queue; absent when the guest was polling"),
         PointRule(
             .guestIngress, .ringOrder, [.napiReceive],
             ends: Stage("guest-irq", .guest, crosses: true),

@@ -59,7 +59,7 @@ extension Tracker {
             let isRecorded = count(of: .sendEnter, on: guest) + count(of: .sendExit, on: guest) > 0
             if isRecorded { outcome = machines[guest].validFrom == PointTimes.absent ? .traceEdge : .lostEvents }
         }
-        let path = queue >= 0 ? queues[queue].path : port >= 0 && ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : .tap
+        let path = queue >= 0 ? queues[queue].path : port >= 0 ? pathKind(of: port) ?? .tap : .tap
         if outcome == .complete { outcome = verdict(flight, path) }
         if flight.flags.contains(.lost) {
             outcome = .lostEvents
@@ -71,7 +71,7 @@ extension Tracker {
             queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), times: flight.times)
-        let isIdentified = port >= 0 && ports[port].queue >= 0
+        let isIdentified = port >= 0 && pathKind(of: port) != nil
         // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
         let isDoubtful =
             queue >= 0 && (queues[queue].path == .macvtap ? queues[queue].device == 0 : !queues[queue].isPathCertain)
@@ -83,13 +83,16 @@ extension Tracker {
         }
     }
 
+    /// The path a guest's device is on; nil while that is not known.
+    private func pathKind(of port: Int) -> PathKind? {
+        ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : ports[port].passage != .none ? .vfio : nil
+    }
+
     private func identify(_ journey: inout Journey, _ port: Int) {
         journey.machine = Int(ports[port].machine)
         journey.device = ports[port].device
-        if ports[port].queue >= 0 {
-            journey.path = queues[Int(ports[port].queue)].path
-            journey.hostDevice = queues[Int(ports[port].queue)].device
-        }
+        if let path = pathKind(of: port) { journey.path = path }
+        if ports[port].queue >= 0 { journey.hostDevice = queues[Int(ports[port].queue)].device }
     }
 
     /// A complete journey has all points its path demands, none before the one it follows.
@@ -113,11 +116,12 @@ extension Tracker {
     /// The recording is over: ends all that is still on its way.
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
+        for port in ports.indices { becomeByElimination(port) }
         joinRemaining()
         settleStreams()
         for queue in queues.indices { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
-        for port in ports.indices where ports[port].queue < 0 {
+        for port in ports.indices where pathKind(of: port) == nil {
             let count = ports[port].unclaimed + ports[port].takens.count + ports[port].puts.count
             if count > 0 {
                 unclaimed.append(UnclaimedPackets(machine: Int(ports[port].machine), device: ports[port].device, count: count))
@@ -130,8 +134,8 @@ extension Tracker {
             let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
             let isGuests =
                 flight.direction == .receive
-                ? queue >= 0 && queues[queue].port >= 0
-                : flight.port >= 0 && ports[Int(flight.port)].queue >= 0 || queue >= 0 && queues[queue].port >= 0
+                ? queue >= 0 && queues[queue].port >= 0 || flight.port >= 0 && ports[Int(flight.port)].passage != .none
+                : flight.port >= 0 && pathKind(of: Int(flight.port)) != nil || queue >= 0 && queues[queue].port >= 0
             guard isGuests, flight.flags.contains(.seen) else {
                 discard(id)
                 continue
@@ -152,11 +156,11 @@ extension Tracker {
                 guard let queue = knownQueue(journey.hostDevice) else { continue }
                 port = Int(queues[queue].port)
             }
-            guard port >= 0, ports[port].queue >= 0 else { continue }
+            guard port >= 0, pathKind(of: port) != nil else { continue }
             var journey = journey
             // Followed as a macvtap's, before its worker wrote to another sort of device, where more should have been seen;
             // or where a tap would have looked the same, because what is put on one was not recorded.
-            let isOther = journey.path == .macvtap && queues[Int(ports[port].queue)].path != .macvtap
+            let isOther = journey.path == .macvtap && pathKind(of: port) != .macvtap
             let isUnproven = journey.path == .macvtap && count(of: .startXmit, on: 0) == 0
             if isOther || isUnproven, journey.outcome == .complete { journey.outcome = .notRecorded }
             identify(&journey, port)

@@ -57,7 +57,9 @@ extension Tracker {
         ports[port].lastIngress = mark.time
         lanes[lane].polledPort = Int16(port)
         let index = lanes[lane].pendingIndex(receiving: mark.name, port: Int16(port), machines[machine].napi)
-        if let index, ports[port].queue < 0 { joinByInterrupt(port, lane, lanes[lane].pending[index].time) }
+        if let index, ports[port].queue < 0, ports[port].passage == .none, canHaveQueue(port) {
+            joinByInterrupt(port, lane, lanes[lane].pending[index].time)
+        }
         let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
@@ -69,7 +71,11 @@ extension Tracker {
             lanes[lane].pending[index].isClaimed = true
         }
         lanes[lane].polled = id
-        if flights[id].flags.isDisjoint(with: [.half, .cut]) { traceDelivery(id) }
+        if ports[port].queue < 0 {
+            tracePassThrough(id, port, lane, index.map { lanes[lane].pending[$0] })
+        } else if flights[id].flags.isDisjoint(with: [.half, .cut]) {
+            traceDelivery(id)
+        }
     }
 
     /// The packet's data is copied to a thread: that thread is its reader.
@@ -225,6 +231,7 @@ extension Tracker {
             flights[id].times[.guestEgress] = PointTimes.absent
         } else {
             unname(id)
+            sentDirectly(id, at: mark.time)
         }
     }
 }

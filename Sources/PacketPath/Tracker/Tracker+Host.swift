@@ -16,7 +16,7 @@ extension Tracker {
         case .vmExit: vmExit(mark)
         case .injectVirq: injected(mark)
         case .doorbell: doorbell(mark)
-        case .msi: signal(mark)
+        case .msi: if mark.inHardIRQ { deviceInjects(mark, lane) } else { signal(mark) }
         case .napiReceive: arrive(mark, lane, polled: true)
         case .groMerged:
             // The frame goes on inside another one; what is put on a queue is that one.

@@ -37,7 +37,9 @@ extension Tracker {
             vcpus[index].isKnown = false
             vcpus[index].doorbell = .none
         }
-        if machine != 0 { machines[machine].threads.forgetCalls() }
+        if machine != 0 { machines[machine].threads.forgetCalls() } else { passThrough.forgetWaiting() }
+        // Packets that have ended before it are not in anybody's hands; only their device's path was not known.
+        for port in ports.indices { becomeByElimination(port) }
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }
@@ -61,6 +63,7 @@ extension Tracker {
             let isInGuest = times.has(.guestIngress) && !flights[id].flags.contains(.half)
             return machine == 0 ? !isInGuest : times.has(.guestIngress) && Int(flights[id].machine) == machine
         }
+        if flights[id].port >= 0, ports[Int(flights[id].port)].passage != .none { return Int(flights[id].machine) == machine }
         let isInHost = times.has(.hostIngress) && !flights[id].flags.contains(.half)
         return machine == 0
             || !isInHost

@@ -75,6 +75,8 @@ package struct Tracker: ~Copyable {
     var interfaceNames: [Int32: UInt16] = [:]
     /// Packets that ovs-vswitchd has, oldest first.
     var upcalls: [Upcall] = []
+    /// Devices that are a guest's own.
+    var passThrough: PassThrough
     /// Journeys that ended before it was known whose they are.
     var orphans: [(journey: Journey, port: Int16)] = []
 
@@ -85,15 +87,17 @@ package struct Tracker: ~Copyable {
     ///   - otherThreads: host threads whose names say that they are not.
     ///   - path: the path every queue has, whatever the events say; nil for what they say.
     ///   - lanes: lanes of the stream the marks come from.
+    ///   - names: what the names in marks stand for.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        path: PathKind? = nil, lanes: [Lane], sink: any JourneySink
+        path: PathKind? = nil, lanes: [Lane], names: NameTable = NameTable(), sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
         forcedPath = path
         self.sink = sink
         machineCount = threads.count + 1
+        passThrough = PassThrough(names: names, machines: threads.count + 1)
         for _ in 0..<machineCount { machines.append(MachineState()) }
         for (guest, port) in agentPorts.enumerated() { machines[guest + 1].agentPort = port }
         for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
@@ -134,9 +138,15 @@ package struct Tracker: ~Copyable {
     @inline(__always)
     mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
         switch kind {
-        case .irqEntry: lanes[lane].enterIRQ(mark.otherThread, mark.time)
+        case .irqEntry:
+            noteInterrupt(mark, lane)
+            lanes[lane].enterIRQ(mark.otherThread, mark.time)
         case .irqExit: lanes[lane].irq = -1
-        case .netRxRaised: if mark.inHardIRQ { lanes[lane].raise() }
+        case .netRxRaised:
+            if mark.inHardIRQ {
+                lanes[lane].raise()
+                learnPassThrough(lane)
+            }
         default: return false
         }
         return true
