@@ -36,14 +36,23 @@ package struct AnalysisAccount: Sendable {
 /// One pass over a session.
 package final class Analysis {
     package let machines: Machines
+    /// The host's own packets are followed, and not its guests'.
+    package let followsHost: Bool
     private let stream: MarkStream
 
+    private let paths: [PathDescription]
+
+    /// - Parameter followsHost: follow the host's own packets instead of its guests'; where there are no guests unless it is given.
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines) throws(SystemError) {
+    package init(_ machines: Machines, followsHost: Bool? = nil) throws(SystemError) {
         self.machines = machines
+        let followsHost = followsHost ?? machines.guests.isEmpty
+        self.followsHost = followsHost
+        let paths = followsHost ? [.host] : PathDescription.all
+        self.paths = paths
         stream = try MarkStream(
             machines.all.map {
-                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: PathDescription.all), maps: $0.maps)
+                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: paths, ofHost: followsHost), maps: $0.maps)
             })
         start = stream.firstTime(of: 0) ?? 0
     }
@@ -68,8 +77,8 @@ package final class Analysis {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
-            workers: machines.host.file.vhostThreads,
-            otherThreads: machines.host.file.otherThreads, lanes: stream.lanes, sink: relay)
+            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, followsHost: followsHost,
+            loopback: names.id(of: "lo"), lanes: stream.lanes, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }
@@ -85,7 +94,7 @@ package final class Analysis {
         }
         let unclaimed = tracker.finish()
         relay.finish()
-        let expected = PathDescription.all.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
+        let expected = paths.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
@@ -93,7 +102,7 @@ package final class Analysis {
             accounts[index].containment = tracker.containment(of: index)
             accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
                 guard expected.contains(kind), tracker.count(of: kind, on: index) == 0 else { return nil }
-                return kind.queries(machine.role).first?.event
+                return kind.queries(machine.role, ofHost: followsHost).first?.event
             }
             accounts[index].addStatistics(machine.file.options.statistics)
         }

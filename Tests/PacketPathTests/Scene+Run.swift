@@ -47,10 +47,14 @@ struct Found: CustomStringConvertible {
 }
 
 extension Scene {
+    /// Name of "lo".
+    static let loopback: UInt16 = 99
+
     /// Follows the scene from its first to its last mark.
     func run() -> Found {
         let collector = Collector()
-        var tracker = Tracker(threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, lanes: lanes, sink: collector)
+        var tracker = Tracker(
+            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, loopback: Self.loopback, lanes: lanes, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()

@@ -37,7 +37,7 @@ extension Tracker {
             vcpus[index].isKnown = false
             vcpus[index].doorbell = .none
         }
-        if machine != 0 { machines[machine].threads.forgetCalls() }
+        if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }

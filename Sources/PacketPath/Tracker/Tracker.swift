@@ -48,6 +48,10 @@ package struct Tracker: ~Copyable {
     /// Threads that have other names.
     let otherThreads: Set<Int32>
     let sink: any JourneySink
+    /// The host's own packets are followed, and not its guests'.
+    package let followsHost: Bool
+    /// Name of the loopback device, 0 where it has none.
+    let loopback: UInt16
     var flights = FlightDeck()
     // Machine 0 is the host.
     let machineCount: Int
@@ -77,13 +81,17 @@ package struct Tracker: ~Copyable {
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
     ///   - otherThreads: host threads whose names say that they are not.
+    ///   - followsHost: follow the host's own packets instead of its guests'; where there are no guests unless it is given.
+    ///   - loopback: name of the loopback device, whose packets are nobody's; 0 where it has none.
     ///   - lanes: lanes of the stream the marks come from.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        lanes: [Lane], sink: any JourneySink
+        followsHost: Bool? = nil, loopback: UInt16 = 0, lanes: [Lane], sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
+        self.followsHost = followsHost ?? threads.isEmpty
+        self.loopback = loopback
         self.sink = sink
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
@@ -113,7 +121,9 @@ package struct Tracker: ~Copyable {
             }
             guard let kind = MarkKind(rawValue: mark.kind) else { continue }
             machines[machine].kindCounts[Int(mark.kind)] &+= 1
-            if machine == 0 {
+            if followsHost {
+                if machine == 0 { followHostPath(kind, mark, lane) }
+            } else if machine == 0 {
                 followHost(kind, mark, lane)
             } else {
                 followGuest(kind, mark, lane, machine)
