@@ -36,18 +36,26 @@ package struct AnalysisAccount: Sendable {
 /// One pass over a session.
 package final class Analysis {
     package let machines: Machines
+    /// The host's own packets are followed, and not its guests'.
+    package let followsHost: Bool
     private let stream: MarkStream
 
     private let path: PathKind?
+    private let paths: [PathDescription]
 
-    /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say.
+    /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where
+    ///   there is no guest.
     /// - Throws: `SystemError` when the system gives no threads.
     package init(_ machines: Machines, path: PathKind? = nil) throws(SystemError) {
         self.machines = machines
-        self.path = path
+        self.path = path ?? (machines.guests.isEmpty ? .host : nil)
+        let followsHost = self.path == .host
+        self.followsHost = followsHost
+        let paths = followsHost ? [.host] : PathDescription.all
+        self.paths = paths
         stream = try MarkStream(
             machines.all.map {
-                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: PathDescription.all), maps: $0.maps)
+                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: paths, ofHost: followsHost), maps: $0.maps)
             })
         start = stream.firstTime(of: 0) ?? 0
     }
@@ -72,8 +80,8 @@ package final class Analysis {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
-            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, path: path, lanes: stream.lanes,
-            names: stream.names, sink: relay)
+            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, path: path,
+            loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }
@@ -89,7 +97,7 @@ package final class Analysis {
         }
         let unclaimed = tracker.finish()
         relay.finish()
-        let expected = PathDescription.all.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
+        let expected = paths.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
@@ -97,7 +105,7 @@ package final class Analysis {
             accounts[index].containment = tracker.containment(of: index)
             accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
                 guard expected.contains(kind), tracker.count(of: kind, on: index) == 0 else { return nil }
-                return kind.queries(machine.role).first?.event
+                return kind.queries(machine.role, ofHost: followsHost).first?.event
             }
             accounts[index].addStatistics(machine.file.options.statistics)
         }

@@ -28,7 +28,8 @@ extension MarkKind {
     }
 
     /// Events that make this mark on a machine of `role`; none when that machine is not asked for it.
-    package func queries(_ role: MachineRole) -> [EventQuery] {
+    /// - Parameter ofHost: the host's own packets are followed: its applications are asked for, and no guest.
+    package func queries(_ role: MachineRole, ofHost: Bool = false) -> [EventQuery] {
         func query(_ event: String, _ operands: [EventQuery.Operand] = [], where condition: EventQuery.Condition? = nil) -> EventQuery {
             EventQuery(event, kind: rawValue, operands, where: condition)
         }
@@ -40,6 +41,7 @@ extension MarkKind {
             .number("vlan_tagged", to: .b, shift: Layout.extraShift + Layout.queueBits, width: 1, required: false),
         ]
         let isHost = role == .host
+        let hasReaders = !isHost || ofHost
         switch self {
         case .irqEntry:
             return [query("irq_handler_entry", [.number("irq", to: .a), .name("name", to: .b)])]
@@ -65,7 +67,7 @@ extension MarkKind {
         case .stackReceive:
             return [query("netif_receive_skb", [skb, device, length])]
         case .netQueue:
-            return isHost ? [] : [query("net_dev_queue", [skb, device, length])]
+            return hasReaders ? [query("net_dev_queue", [skb, device, length])] : []
         case .startXmit:
             return [query("net_dev_start_xmit", [skb, device, length] + queue)]
         case .xmitDone:
@@ -78,9 +80,8 @@ extension MarkKind {
             return [query("kfree_skb", [skb, .number("reason", to: .b, width: 32, required: false)])]
         case .tcpReceive:
             // Before Linux 6.10 it does not tell which skb it is about.
-            return isHost
-                ? []
-                : [
+            return hasReaders
+                ? [
                     query(
                         "tcp_probe",
                         [
@@ -88,7 +89,7 @@ extension MarkKind {
                             .number("data_len", to: .b, shift: Layout.lengthShift, width: 32),
                             .number("family", to: .b, shift: Layout.extraShift, width: 16),
                         ])
-                ]
+                ] : []
         case .taskSwitch:
             return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
         case .waking:
@@ -117,9 +118,9 @@ extension MarkKind {
                 ? [query("kvm_mmio", where: .equals("type", 2)), query("kvm_fast_mmio"), query("kvm_pio", where: .equals("rw", 1))]
                 : []
         case .sendEnter:
-            return isHost ? [] : Self.sendingCalls.map { query("sys_enter_" + $0) }
+            return hasReaders ? Self.sendingCalls.map { query("sys_enter_" + $0) } : []
         case .sendExit:
-            return isHost ? [] : Self.sendingCalls.map { query("sys_exit_" + $0) }
+            return hasReaders ? Self.sendingCalls.map { query("sys_exit_" + $0) } : []
         case .stackReturn:
             return isHost ? [query("netif_receive_skb_exit")] : []
         case .redirect:
@@ -150,9 +151,13 @@ extension MarkKind {
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
-    package static func selection(_ role: MachineRole, for paths: [PathDescription]) -> Selection {
-        let kinds = paths.reduce(into: bookkeeping) { $0.formUnion($1.marks) }
-        return Selection(MarkKind.allCases.filter(kinds.contains).flatMap { $0.queries(role) })
+    /// - Parameter ofHost: the host's own packets are followed.
+    package static func selection(_ role: MachineRole, for paths: [PathDescription], ofHost: Bool = false) -> Selection {
+        // A guest has no part in what the host does for itself.
+        if ofHost, role == .guest { return Selection([]) }
+        var kinds = paths.reduce(into: bookkeeping) { $0.formUnion($1.marks) }
+        if ofHost { kinds.subtract([.vmEntry, .vmExit]) }
+        return Selection(MarkKind.allCases.filter(kinds.contains).flatMap { $0.queries(role, ofHost: ofHost) })
     }
 }
 

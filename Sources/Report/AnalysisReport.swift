@@ -9,6 +9,8 @@ package import TraceData
 package struct AnalysisReport: Sendable {
     package var files: SessionFiles
     package var machines: [Machine]
+    /// The host's own packets were followed, and not its guests'.
+    package var followsHost: Bool
     package var account: AnalysisAccount
     package var flows: [Flow]
     package var names: NameTable
@@ -27,6 +29,7 @@ package struct AnalysisReport: Sendable {
         self.clocks = clocks
         self.inSwings = inSwings
         machines = analysis.machines.all
+        followsHost = analysis.followsHost
         names = analysis.names
         self.account = account
         self.filter = filter

@@ -85,7 +85,7 @@ extension Flow {
         if journey.nic != 0, !nics.contains(journey.nic) { nics.append(journey.nic) }
         if journey.outcome == .dropped { dropReasons[journey.dropReason, default: 0] += 1 }
         guard journey.outcome == .complete else { return }
-        if direction == .receive { deliveries[Int(journey.delivery.rawValue)] += 1 }
+        if direction == .receive, path != .host { deliveries[Int(journey.delivery.rawValue)] += 1 }
         var first = PointTimes.absent
         var last = PointTimes.absent
         var previous = PointTimes.absent

@@ -76,7 +76,7 @@ package struct TextReport {
     // MARK: Flows
 
     private mutating func flow(_ flow: Flow) {
-        let guest = "\(report.machines[flow.machine].name) \(report.names.name(flow.device))"
+        let guest = "\(report.machines[flow.machine].name) \(flow.path == .host ? "app" : report.names.name(flow.device))"
         let nic = flow.nics.isEmpty ? "" : flow.nics.map { report.names.name($0) }.sorted().joined(separator: ",")
         let tap = report.names.name(flow.hostDevice)
         let stations = (flow.direction == .receive ? [nic, tap, guest] : [guest, tap, nic]).filter { !$0.isEmpty }

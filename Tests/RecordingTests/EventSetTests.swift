@@ -22,6 +22,16 @@ struct EventSetTests {
         }
     }
 
+    @Test func `a host without guests is recorded with its applications, and with guests without`() {
+        let alone = EventSet.host(Self.host, vms: [])
+        for query in MarkKind.selection(.host, for: [.host], ofHost: true).queries {
+            #expect(alone.contains { $0.event.name == query.event }, "\(query.event)")
+        }
+        for event in ["sched_switch", "sched_waking"] { #expect(alone.first { $0.event.name == event }?.filter == nil) }
+        let vm = VirtualMachine(name: "g", process: 7, cid: nil, vcpus: [], vhostWorkers: [], devices: [])
+        #expect(!EventSet.host(Self.host, vms: [vm]).contains { $0.event.system == "syscalls" })
+    }
+
     /// A filter that the analysis has as well may only leave out what that leaves out.
     @Test func `filters leave out what nobody asks for`() {
         let filters = Dictionary(uniqueKeysWithValues: EventSet.host(Self.host, vms: []).map { ($0.event.name, $0.filter) })

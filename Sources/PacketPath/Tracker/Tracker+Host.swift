@@ -43,7 +43,7 @@ extension Tracker {
 
     /// A packet comes in on a NIC.
     @discardableResult
-    private mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) -> FlightID {
+    mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) -> FlightID {
         if !nics.contains(mark.name) { nics.append(mark.name) }
         let id = newFlight(.receive, on: 0)
         name(id, mark.a, on: 0)

@@ -34,14 +34,14 @@ struct StreamRead {
 }
 
 extension Tracker {
-    /// Packets of a guest that may still be merged into others, at the most.
+    /// Packets of a machine that may still be merged into others, at the most.
     private static let mostUnread = 4096
     /// Readers whose last skb is remembered, by guest.
     private static let mostReaders = 64
     /// Ethernet, IPv4 or IPv6, and TCP with time stamps or without.
     private static let headers = [14 + 20 + 32, 14 + 20 + 20, 14 + 40 + 32, 14 + 40 + 20]
 
-    /// A packet has been given to the guest's stack, or to GRO's head.
+    /// A packet has been given to the stack, or to GRO's head.
     mutating func awaitReader(_ id: FlightID, _ machine: Int) {
         guard flights.contains(id), flights[id].direction == .receive else { return }
         while let oldest = machines[machine].unread.first, !flights.contains(oldest) || flights[oldest].flags.contains(.ended) {
@@ -63,7 +63,7 @@ extension Tracker {
 
     /// A thread copies from a packet for the first time: what it read before is over.
     mutating func beginStream(_ id: FlightID, _ time: Nanoseconds, bytes: Int32, thread: Int32, _ machine: Int) {
-        let ingress = flights[id].times[.guestIngress]
+        let ingress = flights[id].times[StackPoints.of(machine: machine).ingress]
         if let index = machines[machine].reads.firstIndex(where: { $0.thread == thread }) {
             settleStream(machines[machine].reads.remove(at: index), before: ingress, machine)
         }
@@ -83,7 +83,7 @@ extension Tracker {
 
     /// The recording is over, and with it everything that was being read.
     mutating func settleStreams() {
-        for machine in 1..<max(machineCount, 1) {
+        for machine in 0..<machineCount where !machines[machine].reads.isEmpty {
             for read in machines[machine].reads { settleStream(read, before: .max, machine) }
             machines[machine].reads = []
         }
@@ -97,7 +97,7 @@ extension Tracker {
         for index in 0..<machines[machine].unread.count {
             let id = machines[machine].unread[index]
             guard flights.contains(id), !flights[id].flags.contains(.ended), flights[id].flags.isDisjoint(with: .half) else { continue }
-            let ingress = flights[id].times[.guestIngress]
+            let ingress = flights[id].times[StackPoints.of(machine: machine).ingress]
             if ingress > read.ingress, ingress < end { later.append(id) }
         }
         guard !later.isEmpty else { return }

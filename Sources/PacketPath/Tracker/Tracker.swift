@@ -54,6 +54,10 @@ package struct Tracker: ~Copyable {
     /// The path every queue has, whatever the events say; nil for what they say.
     let forcedPath: PathKind?
     let sink: any JourneySink
+    /// The host's own packets are followed, and not its guests'.
+    package let followsHost: Bool
+    /// Name of the loopback device, 0 where it has none.
+    let loopback: UInt16
     var flights = FlightDeck()
     // Machine 0 is the host.
     let machineCount: Int
@@ -85,16 +89,20 @@ package struct Tracker: ~Copyable {
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
     ///   - otherThreads: host threads whose names say that they are not.
-    ///   - path: the path every queue has, whatever the events say; nil for what they say.
+    ///   - path: the path every packet takes, whatever the events say; nil for what they say. `host`: the host's own packets are followed, and
+    ///     not its guests'.
+    ///   - loopback: name of the loopback device, whose packets are nobody's; 0 where it has none.
     ///   - lanes: lanes of the stream the marks come from.
     ///   - names: what the names in marks stand for.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        path: PathKind? = nil, lanes: [Lane], names: NameTable = NameTable(), sink: any JourneySink
+        path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(), sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
         forcedPath = path
+        followsHost = path == .host
+        self.loopback = loopback
         self.sink = sink
         machineCount = threads.count + 1
         passThrough = PassThrough(names: names, machines: threads.count + 1)
@@ -125,7 +133,9 @@ package struct Tracker: ~Copyable {
             }
             guard let kind = MarkKind(rawValue: mark.kind) else { continue }
             machines[machine].kindCounts[Int(mark.kind)] &+= 1
-            if machine == 0 {
+            if followsHost {
+                if machine == 0 { followHostPath(kind, mark, lane) }
+            } else if machine == 0 {
                 followHost(kind, mark, lane)
             } else {
                 followGuest(kind, mark, lane, machine)

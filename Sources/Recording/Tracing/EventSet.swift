@@ -5,7 +5,8 @@ package import Sessions
 package enum EventSet {
     /// On a host, for all the paths that are described.
     ///
-    /// - Parameter vms: the machines that are recorded; threads and devices of others are left out by the kernel.
+    /// - Parameter vms: the machines that are recorded; threads and devices of others are left out by the kernel. Without any, the host
+    ///   itself has the applications, and all its threads are recorded.
     package static func host(_ topology: Topology, vms: [VirtualMachine]) -> [EventRequest] {
         let threads = vms.flatMap { vm in [vm.process] + vm.vcpus.map(\.thread) + vm.vhostWorkers.map(\.thread) }
         let vcpus = vms.flatMap { $0.vcpus.map(\.thread) }
@@ -22,22 +23,24 @@ package enum EventSet {
             ("kvm:kvm_write_tsc_offset", nil),
             ("xdp:xdp_redirect", nil), ("xdp:xdp_devmap_xmit", nil),
             ("openvswitch:ovs_do_execute_action", nil), ("openvswitch:ovs_dp_upcall", nil),
-        ]) + requests(network)
+        ]) + requests(network) + (vms.isEmpty ? requests(applications) : [])
     }
 
     /// In a guest. Who will read the packets is not known before, so all threads are recorded.
     package static var guest: [EventRequest] {
-        let calls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
-        return requests(
+        requests(
             [
                 ("irq:irq_handler_entry", nil), ("irq:irq_handler_exit", nil), ("sched:sched_switch", nil), ("sched:sched_waking", nil),
-                ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
-            ] + network
-                // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
-                + calls.flatMap { call in
-                    [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
-                })
+            ] + network + applications)
     }
+
+    /// What applications do with packets, and TCP for them.
+    private static let applications: [(String, String?)] =
+        [("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil)]
+        // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
+        + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { call in
+            [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
+        }
 
     /// What packets do in any kernel.
     private static let network: [(String, String?)] = [
