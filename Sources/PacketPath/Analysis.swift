@@ -68,7 +68,8 @@ package final class Analysis {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
-            workers: machines.host.file.vhostThreads, lanes: stream.lanes, sink: relay)
+            workers: machines.host.file.vhostThreads,
+            otherThreads: machines.host.file.otherThreads, lanes: stream.lanes, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }

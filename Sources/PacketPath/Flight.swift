@@ -62,6 +62,10 @@ struct Flight {
         static let tcp = Flags(rawValue: 2048)
         /// A packet between the recorder and its agent: it would not be there if nobody measured.
         static let recorders = Flags(rawValue: 4096)
+        /// It has no skb on the host (native XDP): its order alone tells it from others.
+        static let bare = Flags(rawValue: 8192)
+        /// Perhaps read as part of another packet, which could not be told.
+        static let unsettled = Flags(rawValue: 16384)
     }
 
     var times = PointTimes()
@@ -79,6 +83,10 @@ struct Flight {
     var guestLane: UInt16 = 0
     /// The guest's queue on the host (its tap), by name.
     var device: UInt16 = 0
+    /// The queue of that device it was put on, counted from 0.
+    var pair: Int16 = 0
+    /// Index of the interface an XDP program sent it to, 0 for none.
+    var interface: Int32 = 0
     /// The host's NIC, by name; 0 while unknown.
     var nic: UInt16 = 0
     /// Index of the guest queue it went through, -1 before that is known.

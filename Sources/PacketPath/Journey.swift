@@ -22,6 +22,8 @@ package struct Journey: Sendable {
     /// The kernel's reason, for dropped packets.
     package var dropReason: UInt32
     package var delivery: Delivery
+    /// No length confirms its place in the ring's order: native XDP tells none.
+    package var isKnownByOrderAlone = false
     package var times: PointTimes
 
     /// First point passed, nil when there is none.

@@ -50,8 +50,18 @@ struct LaneState {
     }
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
     var isSettled = false
+    /// The packet the stack was given last, as long as nothing else has happened here.
+    var fresh = FlightID.none
+    /// The packet that a thread is writing to a tap.
+    var written = FlightID.none
+    /// Frames that native XDP has redirected and not yet sent out, oldest first.
+    var bulk: [FlightID] = []
+    /// Interface that frames were redirected from in this poll, 0 for none.
+    var redirectedFrom: Int32 = 0
     /// The packet the driver gave to GRO last.
     var polled = FlightID.none
+    /// The guest's queue pair it came from, -1 outside a poll and on the host.
+    var polledPort: Int16 = -1
 
     init(machine: UInt8, cpu: Int) {
         self.machine = machine
@@ -65,7 +75,12 @@ struct LaneState {
         pendingCount = 0
         handoverCount = 0
         stopReceiving()
+        fresh = .none
+        written = .none
+        bulk.removeAll()
+        redirectedFrom = 0
         polled = .none
+        polledPort = -1
     }
 
     // MARK: The stack
@@ -131,11 +146,12 @@ struct LaneState {
     }
 
     /// The pending interrupt whose poll brings packets of `device` in; nil when that can't be told.
-    func pendingIndex(receiving device: UInt16, _ instances: borrowing NapiInstances) -> Int? {
+    /// - Parameter port: the guest's queue pair they come from, -1 on the host.
+    func pendingIndex(receiving device: UInt16, port: Int16 = -1, _ instances: borrowing NapiInstances) -> Int? {
         var unknown: Int?
         var unknowns = 0
         for index in 0..<pendingCount {
-            switch instances.role(of: pending[index].irq, device) {
+            switch instances.role(of: pending[index].irq, device, port) {
             case .receives: return index
             case .other: continue
             case .unknown:
@@ -143,7 +159,7 @@ struct LaneState {
                 unknown = index
             }
         }
-        return unknowns == 1 && !instances.hasReceiver(device) ? unknown : nil
+        return unknowns == 1 && !instances.hasReceiver(device, port) ? unknown : nil
     }
 
     /// A poll ended: the interrupt that asked for it is answered.
@@ -197,7 +213,13 @@ struct NapiInstances: ~Copyable {
     private struct Instance {
         var address: UInt64
         var device: UInt16
+        /// The guest's queue pair whose packets it brings in, -1 while unknown and on the host.
+        var port: Int16
         var receives: Bool
+
+        func brings(_ device: UInt16, _ port: Int16) -> Bool {
+            receives && self.device == device && (port < 0 || self.port < 0 || self.port == port)
+        }
     }
 
     enum Role { case receives, other, unknown }
@@ -214,10 +236,10 @@ struct NapiInstances: ~Copyable {
     /// Address of the instance an interrupt schedules, 0 while unknown.
     func instance(of irq: Int32) -> UInt64 { Int(irq) < interrupts.count ? interrupts[Int(irq)].instance : 0 }
 
-    func role(of irq: Int32, _ device: UInt16) -> Role {
+    func role(of irq: Int32, _ device: UInt16, _ port: Int16) -> Role {
         let address = instance(of: irq)
         guard address != 0, let known = instances.first(where: { $0.address == address }) else { return .unknown }
-        return known.device == device && known.receives ? .receives : .other
+        return known.brings(device, port) ? .receives : .other
     }
 
     /// A poll of `address` came while only `irq` was waiting for one. Polls without an interrupt happen too (a driver
@@ -241,20 +263,25 @@ struct NapiInstances: ~Copyable {
     }
 
     /// Whether it is known which interrupt brings packets of `device` in; then it is no other one.
-    func hasReceiver(_ device: UInt16) -> Bool {
+    func hasReceiver(_ device: UInt16, _ port: Int16) -> Bool {
         interrupts.contains { interrupt in
-            interrupt.votes > 0 && instances.contains { $0.address == interrupt.instance && $0.device == device && $0.receives }
+            interrupt.votes > 0 && instances.contains { $0.address == interrupt.instance && $0.brings(device, port) }
         }
     }
 
     private func owner(of address: UInt64) -> Int? { interrupts.firstIndex { $0.instance == address } }
 
-    /// Takes note of a poll's result.
-    mutating func note(_ address: UInt64, device: UInt16, work: Int32) {
-        if let index = instances.firstIndex(where: { $0.address == address }) {
-            if work > 0 { instances[index].receives = true }
-        } else if instances.count < 4096 {
-            instances.append(Instance(address: address, device: device, receives: work > 0))
+    /// Takes note of a poll's result, and of the queue pair whose packets came in it.
+    /// - Returns: the queue pair that is the instance's, -1 while unknown.
+    mutating func note(_ address: UInt64, device: UInt16, work: Int32, port: Int16) -> Int16 {
+        var index = instances.firstIndex { $0.address == address } ?? -1
+        if index < 0 {
+            guard instances.count < 4096 else { return port }
+            instances.append(Instance(address: address, device: device, port: port, receives: false))
+            index = instances.count - 1
         }
+        if work > 0 { instances[index].receives = true }
+        if port >= 0 { instances[index].port = port }
+        return instances[index].port
     }
 }

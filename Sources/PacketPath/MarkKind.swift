@@ -13,7 +13,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case taskSwitch, waking
     case vmEntry, vmExit, injectVirq, msi, doorbell
     case sendEnter, sendExit
-    case stackReturn, redirect, redirectFailed, bulkXmit
+    case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
 }
 
@@ -23,6 +23,8 @@ extension MarkKind {
         static let nameBits = 16
         static let lengthShift = 16
         static let extraShift = 48
+        /// Where the further number is a device's queue: that many bits of it, and one for a VLAN tag beside the frame.
+        static let queueBits = 12
     }
 
     /// Events that make this mark on a machine of `role`; none when that machine is not asked for it.
@@ -33,6 +35,10 @@ extension MarkKind {
         let skb = EventQuery.Operand.number("skbaddr", to: .a)
         let device = EventQuery.Operand.name("name", "dev_name", to: .b)
         let length = EventQuery.Operand.number("len", to: .b, shift: Layout.lengthShift, width: 32)
+        let queue = [
+            EventQuery.Operand.number("queue_mapping", to: .b, shift: Layout.extraShift, width: Layout.queueBits, required: false),
+            .number("vlan_tagged", to: .b, shift: Layout.extraShift + Layout.queueBits, width: 1, required: false),
+        ]
         let isHost = role == .host
         switch self {
         case .irqEntry:
@@ -43,7 +49,7 @@ extension MarkKind {
             // NET_RX_SOFTIRQ is 3 in every kernel, include/linux/interrupt.h.
             return [query("softirq_raise", where: .equals("vec", 3))]
         case .napiReceive:
-            return [query("napi_gro_receive_entry", [skb, device, length]), query("napi_gro_frags_entry", [skb, device, length])]
+            return ["napi_gro_receive_entry", "napi_gro_frags_entry"].map { query($0, [skb, device, length] + queue) }
         case .groMerged:
             // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
             return [query("napi_gro_receive_exit", where: .below("ret", 2)), query("napi_gro_frags_exit", where: .below("ret", 2))]
@@ -61,11 +67,7 @@ extension MarkKind {
         case .netQueue:
             return isHost ? [] : [query("net_dev_queue", [skb, device, length])]
         case .startXmit:
-            return [
-                query(
-                    "net_dev_start_xmit",
-                    [skb, device, length, .number("queue_mapping", to: .b, shift: Layout.extraShift, width: 16, required: false)])
-            ]
+            return [query("net_dev_start_xmit", [skb, device, length] + queue)]
         case .xmitDone:
             return [query("net_dev_xmit", [skb, device, .number("rc", to: .b, shift: Layout.lengthShift, width: 32)])]
         case .copy:
@@ -120,8 +122,10 @@ extension MarkKind {
             return isHost ? [] : Self.sendingCalls.map { query("sys_exit_" + $0) }
         case .stackReturn:
             return isHost ? [query("netif_receive_skb_exit")] : []
-        case .redirect: return isHost ? [query("xdp_redirect", Self.interfaces)] : []
-        case .redirectFailed: return isHost ? [query("xdp_redirect_err", Self.interfaces)] : []
+        case .redirect:
+            return isHost
+                ? [query("xdp_redirect", [.number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32)])]
+                : []
         case .bulkXmit:
             return isHost
                 ? [
@@ -140,11 +144,6 @@ extension MarkKind {
     /// System calls that send.
     private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
 
-    /// Where an XDP program takes a frame from, and where it sends it.
-    private static let interfaces: [EventQuery.Operand] = [
-        .number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32),
-    ]
-
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
         .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
@@ -161,6 +160,14 @@ extension Mark {
     /// Device or interrupt name in operand b.
     var name: UInt16 { UInt16(truncatingIfNeeded: b) }
     var length: Int32 { Int32(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.lengthShift)) }
+    /// Bytes of the frame as it is without VLAN offloading: a tag that stands beside it counts.
+    var frameLength: Int32 { length + (b >> UInt64(MarkKind.Layout.extraShift + MarkKind.Layout.queueBits) & 1 == 1 ? 4 : 0) }
+    /// The device's queue it is sent on.
+    var transmitQueue: Int16 {
+        Int16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift) & (1 << UInt64(MarkKind.Layout.queueBits) - 1))
+    }
+    /// The device's queue it was received on: the kernel counts those from 1, 0 when the driver does not say (skb_record_rx_queue).
+    var receiveQueue: Int16 { max(transmitQueue - 1, 0) }
     /// tcp_probe's port on this machine.
     var localPort: UInt16 { name }
     /// What TCP's packet may be in length, with the Ethernet header, by tcp_probe's data and address family (AF_INET6 is 10).

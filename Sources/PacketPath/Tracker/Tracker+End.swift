@@ -25,8 +25,8 @@ extension Tracker {
         if flight.direction == .receive {
             if flight.times.has(.guestIngress) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
-                end(id, .kernelConsumed)
-            } else if flight.flags.contains(.seen), knownQueue(flight.device) != nil {
+                if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
+            } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
@@ -67,12 +67,14 @@ extension Tracker {
             outcome = .ambiguous
         }
         var journey = Journey(
-            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
+            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
+            queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: flight.delivery, times: flight.times)
+            delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), times: flight.times)
         let isIdentified = port >= 0 && ports[port].queue >= 0
-        // A macvtap without a name may yet turn out to be something else.
-        let isDoubtful = queue >= 0 && queues[queue].path == .macvtap && queues[queue].device == 0
+        // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
+        let isDoubtful =
+            queue >= 0 && (queues[queue].path == .macvtap ? queues[queue].device == 0 : !queues[queue].isPathCertain)
         if !isIdentified || isDoubtful, orphans.count < 1 << 16 {
             orphans.append((journey, Int16(port)))
         } else if isIdentified {
@@ -112,6 +114,7 @@ extension Tracker {
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
         joinRemaining()
+        settleStreams()
         for queue in queues.indices { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
         for port in ports.indices where ports[port].queue < 0 {
@@ -124,7 +127,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device) ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0
@@ -135,7 +138,12 @@ extension Tracker {
             }
             flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
             flights[id].flags.subtract([.half, .unconfirmed])
-            if !flight.flags.contains(.ended) { flights[id].outcome = .traceEdge }
+            if !flight.flags.contains(.ended) {
+                // Read with another one perhaps, or with ovs-vswitchd to the end: that is not known, and no edge's fault.
+                let isInDoubt = flight.flags.contains(.unsettled)
+                let isUnanswered = flight.times.has(.ovsUpcall) && !flight.times.has(.ovsReply)
+                flights[id].outcome = isInDoubt ? .ambiguous : isUnanswered ? .notRecorded : .traceEdge
+            }
             emit(id)
         }
         for (journey, port) in orphans {

@@ -18,19 +18,23 @@ extension Tracker {
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
         case .napiReceive: guestArrive(mark, lane, machine)
         case .groMerged:
-            // No event tells which frame this one was merged into.
+            // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
             let id = lanes[lane].polled
             if flights.contains(id) {
                 unname(id)
-                end(id, .ambiguous)
+                flights[id].flags.insert(.unsettled)
+                awaitReader(id, machine)
             }
         case .napiPoll:
-            pollEnded(mark, lane, machine)
-            if mark.work < mark.budget, let port = knownPort(machine, mark.name) {
+            let port = pollEnded(mark, lane, machine)
+            if port >= 0, mark.work < mark.budget {
                 ports[port].lastEmptied = mark.time
                 proveReceiveRingEmpty(port)
             }
-        case .stackReceive: lanes[lane].receive(flight(mark.a, on: machine))
+        case .stackReceive:
+            let id = flight(mark.a, on: machine)
+            lanes[lane].receive(id)
+            awaitReader(id, machine)
         case .tcpReceive: guestReceivedTCP(mark, lane, machine)
         case .netQueue: guestQueued(mark, lane, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)
@@ -49,11 +53,12 @@ extension Tracker {
     // MARK: Receive
 
     private mutating func guestArrive(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        let port = portIndex(machine, mark.name)
+        let port = portIndex(machine, mark.name, pair: mark.receiveQueue)
         ports[port].lastIngress = mark.time
-        let index = lanes[lane].pendingIndex(receiving: mark.name, machines[machine].napi)
+        lanes[lane].polledPort = Int16(port)
+        let index = lanes[lane].pendingIndex(receiving: mark.name, port: Int16(port), machines[machine].napi)
         if let index, ports[port].queue < 0 { joinByInterrupt(port, lane, lanes[lane].pending[index].time) }
-        let id = takeFromHost(port, length: mark.length + 14)
+        let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
         flights[id].times[.guestIngress] = mark.time
@@ -69,10 +74,19 @@ extension Tracker {
 
     /// The packet's data is copied to a thread: that thread is its reader.
     private mutating func guestRead(_ mark: Mark, _ machine: Int) {
+        let bytes = mark.kind == MarkKind.copy.rawValue ? Int32(truncatingIfNeeded: mark.b) : 0
         let id = flight(mark.a, on: machine)
-        guard !id.isNone, flights[id].direction == .receive else { return }
-        let reader = machines[machine].threads.index(mark.thread)
-        flights[id].times[.guestRead] = mark.time
+        guard !id.isNone, flights[id].direction == .receive else {
+            continueStream(mark.a, mark.time, bytes: bytes, thread: mark.thread, machine)
+            return
+        }
+        if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine)
+    }
+
+    /// The packet has reached its reader: when that was woken for it, and when it ran.
+    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int) {
+        flights[id].times[.guestRead] = time
         let ingress = flights[id].times[.guestIngress]
         var wake = PointTimes.absent
         _ = machines[machine].threads[reader].newestFirst { event in
@@ -82,7 +96,7 @@ extension Tracker {
         }
         flights[id].times[.guestWake] = wake
         if let run = machines[machine].threads[reader].switchIn(
-            after: max(wake, ingress), until: mark.time, validFrom: machines[machine].validFrom)
+            after: max(wake, ingress), until: time, validFrom: machines[machine].validFrom)
         {
             flights[id].times[.guestRun] = run
         }
@@ -151,7 +165,15 @@ extension Tracker {
 
     /// A packet is queued on a device, perhaps by a thread that is in a sending system call.
     private mutating func guestQueued(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        guard !isTransmitting(flight(mark.a, on: machine)) else { return }
+        let known = flight(mark.a, on: machine)
+        guard !isTransmitting(known) else { return }
+        if let handover = lanes[lane].handover, handover.skb == mark.a, handover.flight == known, flights.contains(known) {
+            // A device on top of another (VLAN, bond) hands it down: it is on the ring of the lowest one only.
+            takeBack(known)
+            flights[known].flags.insert(.queued)
+            flights[known].flags.remove(.seen)
+            return
+        }
         let id = newFlight(.transmit, on: machine)
         name(id, mark.a, on: machine)
         flights[id].flags.insert(.queued)
@@ -180,11 +202,11 @@ extension Tracker {
             }
         }
         if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
-        let port = portIndex(machine, mark.name)
+        let port = portIndex(machine, mark.name, pair: mark.transmitQueue)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)
         flights[id].times[.guestEgress] = mark.time
-        flights[id].length = mark.length
+        flights[id].length = mark.frameLength
         flights[id].port = Int16(port)
         lanes[lane].beginHandover(mark.a, id, port: Int16(port))
         putTransmitted(id, port)
@@ -204,19 +226,5 @@ extension Tracker {
         } else {
             unname(id)
         }
-    }
-
-    // MARK: Devices
-
-    func knownPort(_ machine: Int, _ device: UInt16) -> Int? {
-        ports.firstIndex { $0.device == device && Int($0.machine) == machine }
-    }
-
-    private mutating func portIndex(_ machine: Int, _ device: UInt16) -> Int {
-        if let known = knownPort(machine, device) { return known }
-        // More devices than any guest has: what comes now shares the last one, and finds no queue.
-        if ports.count == Self.mostDevices { return ports.count - 1 }
-        ports.append(GuestPort(machine: UInt8(machine), device: device))
-        return ports.count - 1
     }
 }

@@ -6,11 +6,12 @@ import TraceData
 extension Tracker {
     // MARK: Receive
 
-    /// A vhost worker was woken while the stack received a packet: macvlan's rx handler has put it on the worker's queue.
+    /// A vhost worker was woken while the stack received a packet: macvlan's rx handler, or generic XDP, has put it on the worker's queue.
     ///
     /// Whether that is so, the worker says when it copies the packet.
-    mutating func wokenForMacvtap(_ id: FlightID, _ mark: Mark) {
-        guard flights[id].direction == .receive, !flights[id].flags.contains(.seen), !flights[id].times.has(.vhostWake) else { return }
+    mutating func wokenInReceipt(_ id: FlightID, _ mark: Mark) {
+        let isPut = flights[id].flags.contains(.seen) && flights[id].interface == 0
+        guard flights[id].direction == .receive, !isPut, !flights[id].times.has(.vhostWake) else { return }
         flights[id].times[.vhostWake] = mark.time
         flights[id].wokenThread = mark.otherThread
     }
@@ -88,7 +89,7 @@ extension Tracker {
             guard queues[first].path == .macvtap else { return nil }
             // A second queue pair of the same device.
             machines[0].threads[worker].queue = Int16(first)
-            severalWorkers(first)
+            severalOrders(first)
             return first
         }
         queues[queue].device = device

@@ -49,8 +49,12 @@ extension Tracker {
                 flights[id].times[.vhostWake] = mark.time
                 flights[id].wokenThread = mark.otherThread
             }
-        } else if mark.inSoftIRQ, flights.contains(lanes[lane].receiving), workers.contains(mark.otherThread) {
-            wokenForMacvtap(lanes[lane].receiving, mark)
+        } else if mark.inSoftIRQ, workers.contains(mark.otherThread) {
+            if !lanes[lane].bulk.isEmpty {
+                wokenForBulk(mark, lane)
+            } else if flights.contains(lanes[lane].receiving) {
+                wokenInReceipt(lanes[lane].receiving, mark)
+            }
         }
         guard mark.inThread, mark.thread != 0 else { return }
         let waker = machines[0].threads.index(mark.thread)
@@ -149,7 +153,9 @@ extension Tracker {
     ///
     /// All of it lies in the past when this is called; it is read out of the vCPU thread's history.
     mutating func traceDelivery(_ id: FlightID) {
-        let copied = flights[id].times[.vhostCopy]
+        if flights[id].flags.contains(.bare) { traceBareDelivery(id) }
+        // Without a copy to be seen, the packet was put where it was redirected to.
+        let copied = flights[id].times.has(.vhostCopy) ? flights[id].times[.vhostCopy] : flights[id].times[.hostIngress]
         let irq = flights[id].times[.guestIRQ]
         guard irq != PointTimes.absent, irq >= copied else {
             flights[id].times[.guestIRQ] = PointTimes.absent

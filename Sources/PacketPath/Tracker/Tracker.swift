@@ -33,6 +33,10 @@ package struct Tracker: ~Copyable {
         var containment = Containment()
         /// The port its agent listens on, where the recorder reached it over TCP.
         var agentPort: UInt16?
+        /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
+        var unread = FlightQueue()
+        /// What threads are reading.
+        var reads: [StreamRead] = []
         /// Packets between recorder and agent, which no journey tells of.
         var recorderPackets = 0
         /// Marks of each kind seen: what was recorded at all.
@@ -45,6 +49,8 @@ package struct Tracker: ~Copyable {
     let paths = PathTable()
     /// Threads that are vhost workers by their names, whether or not they have done anything yet.
     let workers: Set<Int32>
+    /// Threads that have other names.
+    let otherThreads: Set<Int32>
     let sink: any JourneySink
     var flights = FlightDeck()
     // Machine 0 is the host.
@@ -61,6 +67,12 @@ package struct Tracker: ~Copyable {
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
     var hostEnded = false
+    /// Interfaces whose programs run in the driver.
+    var nativeInterfaces: Set<Int32> = []
+    /// Names of interfaces, where events have told them.
+    var interfaceNames: [Int32: UInt16] = [:]
+    /// Packets that ovs-vswitchd has, oldest first.
+    var upcalls: [Upcall] = []
     /// Journeys that ended before it was known whose they are.
     var orphans: [(journey: Journey, port: Int16)] = []
 
@@ -68,11 +80,14 @@ package struct Tracker: ~Copyable {
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
+    ///   - otherThreads: host threads whose names say that they are not.
     ///   - lanes: lanes of the stream the marks come from.
     package init(
-        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], lanes: [Lane], sink: any JourneySink
+        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
+        lanes: [Lane], sink: any JourneySink
     ) {
         self.workers = workers
+        self.otherThreads = otherThreads
         self.sink = sink
         machineCount = threads.count + 1
         for _ in 0..<machineCount { machines.append(MachineState()) }
@@ -123,12 +138,16 @@ package struct Tracker: ~Copyable {
         return true
     }
 
-    mutating func pollEnded(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        machines[machine].napi.note(mark.a, device: mark.name, work: mark.work)
+    /// - Returns: index of the guest's queue pair that the instance polls, -1 while unknown and on the host.
+    @discardableResult
+    mutating func pollEnded(_ mark: Mark, _ lane: Int, _ machine: Int) -> Int {
+        let port = machines[machine].napi.note(mark.a, device: mark.name, work: mark.work, port: lanes[lane].polledPort)
+        lanes[lane].polledPort = -1
         lanes[lane].polled(mark.a, &machines[machine].napi)
         lanes[lane].stopReceiving()
         lanes[lane].polled = .none
         lanes[lane].isSettled = true
+        return Int(port)
     }
 
     /// A new flight, marked as lost when there is a hole on its machine right now.
