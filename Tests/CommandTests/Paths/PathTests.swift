@@ -25,7 +25,7 @@ import Testing
         return [
             "tap": tap, "ovs": tap, "qemu": tap,
             "macvtap": ["rx": ["host.ingress", "vhost.copy", "guest.ingress", "guest.read"], "tx": tap["tx"] ?? []],
-            "xdp": ["rx": ["host.egress", "guest.ingress", "guest.read"], "tx": ["guest.egress", "host.egress", "nic.xmit"]],
+            "xdp": ["rx": ["host.ingress", "guest.ingress", "guest.read"], "tx": ["guest.egress", "host.ingress", "nic.xmit"]],
             "vfio": ["rx": ["guest.ingress", "guest.read"], "tx": ["guest.egress", "nic.xmit"]],
             "host": ["rx": ["host.ingress", "app.read"], "tx": ["host.egress", "nic.xmit"]],
         ]
@@ -66,7 +66,7 @@ import Testing
             let read = try complete.map { row in
                 try #require(row.times["guest.read"] ?? row.times["app.read"], "complete and never read: \(row.text)")
             }
-            try hold(end, read, in: end.packets.map(\.receiving), of: journeys, "rx")
+            try hold(end, read.map { $0...$0 }, in: end.packets.map(\.receiving), of: journeys, "rx")
         }
     }
 
@@ -75,27 +75,40 @@ import Testing
         let journeys = try await recording.analyzed().journeys
         for end in try recording.facts().ends {
             let complete = end.rows(journeys, "tx").filter(\.isComplete)
-            let sent = try complete.map { row in
-                // The call where it is known; else the driver, which has the packet before the call returns but where a queue was full.
-                try #require(
-                    row.times["guest.send"] ?? row.times["app.send"] ?? row.times["guest.egress"] ?? row.times["host.egress"],
-                    "complete and never sent: \(row.text)")
+            let handedOver = try complete.map { row in
+                try #require(row.times["guest.egress"] ?? row.times["host.egress"], "complete and never sent: \(row.text)")
             }
-            try hold(end, sent, in: end.packets.map(\.sending), of: journeys, "tx")
+            // The driver has the packet before the call returns, but where a queue was full or the neighbour was not known yet: then there is
+            // no call, and the packet is handed over later.
+            let calls = complete.map { $0.times["guest.send"] ?? $0.times["app.send"] }
+            let isCallSeen = calls.contains { $0 != nil }
+            if isCallSeen { #expect(calls.count { $0 == nil } <= 5) }
+            let ranges = zip(calls, handedOver).map { call, time in
+                isCallSeen ? call.map { $0...$0 } ?? .min...time : time...time
+            }
+            try hold(end, ranges, in: end.packets.map(\.sending), of: journeys, "tx")
         }
     }
 
-    /// Each time of the journeys lies in a packet's own interval: 99 of 100 packets have one journey, none has two, and no journey has none.
+    /// Each journey has a packet of its own whose interval it meets, and 99 of 100 packets have a journey. Both are in the application's order,
+    /// so that the first packet that will do is the right one.
     private func hold(
-        _ end: FlowEnd, _ times: [Int64], in packets: [ClosedRange<Int64>], of journeys: [JourneyRow], _ direction: String
+        _ end: FlowEnd, _ times: [ClosedRange<Int64>], in packets: [ClosedRange<Int64>], of journeys: [JourneyRow], _ direction: String
     ) throws {
-        let journeysOf = packets.map { packet in times.count { packet.contains($0) } }
+        var isTaken = packets.map { _ in false }
+        var strangers = 0
+        for time in times.sorted(by: { ($0.lowerBound == .min ? 1 : 0, $0.upperBound) < ($1.lowerBound == .min ? 1 : 0, $1.upperBound) }) {
+            if let packet = packets.indices.first(where: { !isTaken[$0] && packets[$0].overlaps(time) }) {
+                isTaken[packet] = true
+            } else {
+                strangers += 1
+            }
+        }
+        let matched = isTaken.count { $0 }
         let reasons = Dictionary(end.rows(journeys, direction).map { ("\($0.status) \($0.reason)", 1) }, uniquingKeysWith: +)
-        let matched = journeysOf.count { $0 == 1 }
         #expect(
             Double(matched) >= 0.99 * Double(packets.count), "\(end.machine) \(direction): \(matched) of \(packets.count): \(reasons)")
-        #expect(journeysOf.allSatisfy { $0 <= 1 }, "\(end.machine) \(direction): two journeys for one packet")
-        #expect(journeysOf.reduce(0, +) == times.count, "\(end.machine) \(direction): a journey of no packet")
+        #expect(strangers == 0, "\(end.machine) \(direction): journeys of no packet, or two of one")
     }
 
     /// Both ways are queues, so the packets of a flow that are first on the host are first in the application.
@@ -105,7 +118,7 @@ import Testing
         // What a packet passes one by one, in the order of its way; the first that all complete journeys of a flow have is its place in line.
         let places = [
             "rx": ["host.egress", "ovs.action", "host.ingress", "vhost.copy", "guest.ingress"],
-            "tx": ["host.egress", "nic.xmit"],
+            "tx": ["host.egress", "host.ingress", "nic.xmit"],
         ]
         for end in try recording.facts().ends {
             for (direction, points) in places {

@@ -132,8 +132,11 @@ connect() {
     attended "${outside[@]}" ssh -F ssh.config -f -N -M "$1" < /dev/null > /dev/null 2>> ssh.log || fail "no way into $1: see $state/ssh.log"
 }
 
-# Also makes the neighbours known, so that the first packet of a measurement is like the others.
-reach() { inside "$1" busybox ping -q -c 3 -w 60 10.55.0.1 > ping.log || { cat ping.log >&2; fail "$1 does not reach the client"; }; }
+# Also makes the neighbours known, so that the first packet of a measurement is like the others. A link may take seconds to come up.
+reach() {
+    inside "$1" sh -c 'for try in 1 2 3 4 5 6; do busybox ping -q -c 3 -w 10 10.55.0.1 && exit; done; exit 1' > ping.log ||
+        { cat ping.log >&2; fail "$1 does not reach the client"; }
+}
 
 up() {
     local settings i begun=$SECONDS booted
