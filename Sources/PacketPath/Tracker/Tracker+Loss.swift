@@ -38,6 +38,7 @@ extension Tracker {
             vcpus[index].doorbell = .none
         }
         if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
+        machines[machine].threadedInterrupts.forget()
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }
