@@ -7,6 +7,9 @@ import TraceData
 struct PendingInterrupt: BitwiseCopyable {
     var irq: Int32 = -1
     var time: Nanoseconds = PointTimes.absent
+    /// When it woke the thread that serves it, and when that got a CPU; absent where there is no such thread.
+    var wake: Nanoseconds = PointTimes.absent
+    var run: Nanoseconds = PointTimes.absent
     /// A packet has been attributed to it.
     var isClaimed = false
 }
@@ -27,6 +30,8 @@ struct LaneState {
     // The hardware interrupt being handled.
     var irq: Int32 = -1
     var irqTime: Nanoseconds = 0
+    /// An interrupt that was left to its thread, as long as nothing else has happened here; -1 for none.
+    var wakingFor: Int32 = -1
 
     /// Interrupts whose poll is to come, oldest first. More than four at once are as good as unknown.
     var pending = InlineArray<4, PendingInterrupt>(repeating: PendingInterrupt())
@@ -71,6 +76,7 @@ struct LaneState {
     /// Forgets everything that a hole in the recording makes doubtful.
     mutating func forget() {
         irq = -1
+        wakingFor = -1
         isSettled = false
         pendingCount = 0
         handoverCount = 0
@@ -135,13 +141,16 @@ struct LaneState {
 
     /// NET_RX was raised; by the interrupt being handled if there is one.
     mutating func raise() {
-        guard irq >= 0 else { return }
-        for index in 0..<pendingCount where pending[index].irq == irq {
+        if irq >= 0 { raise(PendingInterrupt(irq: irq, time: irqTime)) }
+    }
+
+    mutating func raise(_ interrupt: PendingInterrupt) {
+        for index in 0..<pendingCount where pending[index].irq == interrupt.irq {
             // Raised again before its poll: the first interrupt is the packet's.
             return
         }
         guard pendingCount < 4 else { return }
-        pending[pendingCount] = PendingInterrupt(irq: irq, time: irqTime)
+        pending[pendingCount] = interrupt
         pendingCount += 1
     }
 

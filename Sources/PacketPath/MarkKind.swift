@@ -47,7 +47,7 @@ extension MarkKind {
         case .irqEntry:
             return [query("irq_handler_entry", [.number("irq", to: .a), .name("name", to: .b)])]
         case .irqExit:
-            return [query("irq_handler_exit", [.number("irq", to: .a)])]
+            return [query("irq_handler_exit", [.number("irq", to: .a), .number("ret", to: .b, width: 32, required: false)])]
         case .netRxRaised:
             // NET_RX_SOFTIRQ is 3 in every kernel, include/linux/interrupt.h.
             return [query("softirq_raise", where: .equals("vec", 3))]

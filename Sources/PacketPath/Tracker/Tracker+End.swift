@@ -76,11 +76,6 @@ extension Tracker {
         }
     }
 
-    /// The path a guest's device is on; nil while that is not known.
-    private func pathKind(of port: Int) -> PathKind? {
-        ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : ports[port].passage != .none ? .vfio : nil
-    }
-
     /// How a journey ended, all things known.
     /// - Parameter sender: the machine whose thread sent it, where that is known.
     func outcome(of flight: Flight, _ path: PathKind, sender: Int?) -> Outcome {

@@ -52,7 +52,7 @@ extension Tracker {
         flights[id].nic = mark.name
         flights[id].length = mark.length
         if let index = lanes[lane].pendingIndex(receiving: mark.name, machines[0].napi) {
-            flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
+            stampInterrupt(id, lanes[lane].pending[index])
         }
         if polled { lanes[lane].polled = id }
         return id

@@ -12,6 +12,7 @@ extension Tracker {
             // The low byte holds the task's state; 0 is runnable, TASK_REPORT_MAX and above say "preempted".
             let sleeps = mark.b & 0xff != 0
             machines[machine].threads[previous].push(sleeps ? .sleep : .preempted, mark.time)
+            if sleeps, !machines[machine].threadedInterrupts.isEmpty { machines[machine].threadedInterrupts.sleep(mark.thread) }
             // Few sending calls sleep; from here on its calls are seen to begin.
             if sleeps, machines[machine].threads[previous].sendingSince == ThreadState.sendingUnknown {
                 machines[machine].threads[previous].sendingSince = PointTimes.absent

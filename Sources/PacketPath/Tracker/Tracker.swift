@@ -23,6 +23,7 @@ package struct Tracker: ~Copyable {
         var skbs = AddressTable()
         var threads = ThreadTable()
         var napi = NapiInstances()
+        var threadedInterrupts = ThreadedInterrupts()
         /// Lanes with a hole that is open at this moment.
         var openHoles = 0
         /// What happened before this time is doubtful: there is a hole in between.
@@ -149,15 +150,19 @@ package struct Tracker: ~Copyable {
     /// - Returns: whether the mark was of that sort.
     @inline(__always)
     mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
+        let machine = Int(lanes[lane].machine)
+        if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
         switch kind {
         case .irqEntry:
             noteInterrupt(mark, lane)
             lanes[lane].enterIRQ(mark.otherThread, mark.time)
-        case .irqExit: lanes[lane].irq = -1
+        case .irqExit: leaveIRQ(mark, lane, machine)
         case .netRxRaised:
             if mark.inHardIRQ {
                 lanes[lane].raise()
                 learnPassThrough(lane)
+            } else if mark.inThread {
+                raiseInThread(mark, lane, machine)
             }
         default: return false
         }
