@@ -70,6 +70,7 @@ extension Tracker {
             joinByNotification(target, port: vcpus[vcpu].doorbellPort)
         } else if machines[0].threads[target].vcpu >= 0, machines[0].threads[waker].queue >= 0 {
             machines[0].threads[waker].guest = vcpus[Int(machines[0].threads[target].vcpu)].guest
+            mayInject(mark.thread, at: mark.time)
         }
     }
 

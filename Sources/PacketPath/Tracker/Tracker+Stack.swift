@@ -29,7 +29,7 @@ extension Tracker {
             switchTasks(mark, machine)
         case .waking:
             // What is woken while the stack receives a packet is woken on that packet's behalf.
-            let cause = mark.inSoftIRQ ? lanes[lane].receiving : .none
+            let cause = mark.inSoftIRQ || mark.isWithoutSoftIRQs ? lanes[lane].receiving : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
         case .groMerged:
@@ -115,7 +115,7 @@ extension Tracker {
             // The buffer of a packet that has been sent.
             unname(id)
             if flights[id].flags.contains(.queued) { discard(id) }
-        } else if mark.inThread, !flights[id].flags.contains(.tcp) {
+        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp) {
             read(mark, machine)
         } else {
             // What a thread reads of TCP, it copies.

@@ -72,6 +72,8 @@ package struct Tracker: ~Copyable {
     var assignment = VCPUAssignment()
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
+    /// KVM has told of an interrupt that a worker injected.
+    var seesSignals = false
     var hostEnded = false
     /// Interfaces whose programs run in the driver.
     var nativeInterfaces: Set<Int32> = []
