@@ -22,7 +22,11 @@ package struct Journey: Sendable {
     /// The kernel's reason, for dropped packets.
     package var dropReason: UInt32
     package var delivery: Delivery
+    /// What the vCPU was doing when the interrupt was signalled, for an rx packet that has one of its own.
+    package var vcpuState: VCPUState
     package var times: PointTimes
+    /// The host's part in the stages that lie in the guest.
+    package var host: HostTimes
 
     /// First point passed, nil when there is none.
     package func firstTime(_ waypoints: [Waypoint]) -> Nanoseconds? {

@@ -45,6 +45,8 @@ package struct Flow: Sendable {
     private var deliveries = [Int](repeating: 0, count: Delivery.allCases.count)
     /// Dropped packets by the kernel's reason.
     package private(set) var dropReasons: [UInt32: Int] = [:]
+    /// What vCPUs were doing when complete rx packets' interrupts were signalled.
+    package private(set) var vcpuStates = VCPUCount()
     /// First to last point of complete journeys.
     package var endToEnd = Samples()
     /// One for each rule of the path that ends a stage, in the path's order.
@@ -53,6 +55,8 @@ package struct Flow: Sendable {
     package struct StageSamples: Sendable {
         package var stage: Stage
         package var samples = Samples()
+        /// The host's part in it; empty for stages that are not the guest's.
+        package var host = HostShare()
     }
 
     /// Packets that ended so.
@@ -85,7 +89,10 @@ extension Flow {
         if journey.nic != 0, !nics.contains(journey.nic) { nics.append(journey.nic) }
         if journey.outcome == .dropped { dropReasons[journey.dropReason, default: 0] += 1 }
         guard journey.outcome == .complete else { return }
-        if direction == .receive { deliveries[Int(journey.delivery.rawValue)] += 1 }
+        if direction == .receive {
+            deliveries[Int(journey.delivery.rawValue)] += 1
+            vcpuStates.add(journey.delivery, journey.vcpuState)
+        }
         var first = PointTimes.absent
         var last = PointTimes.absent
         var previous = PointTimes.absent
@@ -101,6 +108,7 @@ extension Flow {
             } else if waypoint.endsStage {
                 // An absent point's time goes to the next stage that has an end.
                 stages[stage].samples.add(time - previous)
+                stages[stage].host.add(journey.host, waypoint.point, of: time - previous)
                 previous = time
             }
         }

@@ -69,7 +69,7 @@ extension Tracker {
         var journey = Journey(
             machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: flight.delivery, times: flight.times)
+            delivery: flight.delivery, vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
         let isIdentified = port >= 0 && pathKind(of: port) != nil
         // A macvtap without a name may yet turn out to be something else.
         let isDoubtful = queue >= 0 && queues[queue].path == .macvtap && queues[queue].device == 0

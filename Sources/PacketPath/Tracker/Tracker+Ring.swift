@@ -245,6 +245,8 @@ extension Tracker {
             flights[taken].worker = first.worker
             flights[taken].device = first.device
             flights[taken].nic = first.nic
+        } else {
+            flights[taken].host = first.host
         }
         unname(put)
         flights.release(put)
