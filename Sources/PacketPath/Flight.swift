@@ -99,6 +99,10 @@ struct Flight {
     var worker: Int32 = -1
     /// Vector of the interrupt that was injected for it, 0 when unknown.
     var vector: UInt8 = 0
+    /// What its vCPU was doing when its interrupt was signalled.
+    var vcpuState = VCPUState.unknown
+    /// The host's part in its stages in the guest.
+    var host = HostTimes()
     /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
     var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0

@@ -105,6 +105,7 @@ extension MarkKind {
                         [
                             .number("exit_reason", "ret", to: .a, width: 32, required: false),
                             .number("isa", to: .b, width: 32, required: false),
+                            .number("esr_ec", to: .b, shift: 32, width: 32, required: false),
                         ])
                 ] : []
         case .injectVirq:
@@ -194,6 +195,11 @@ extension Mark {
     var budget: Int32 {
         let budget = Int32(UInt16(truncatingIfNeeded: b >> 32))
         return budget == 0 ? 64 : budget
+    }
+    /// kvm_exit's reason.
+    var exitReason: HostReason {
+        HostReason(
+            exit: UInt32(truncatingIfNeeded: a), isa: UInt32(truncatingIfNeeded: b), exceptionClass: UInt32(truncatingIfNeeded: b >> 32))
     }
     var otherThread: Int32 { Int32(truncatingIfNeeded: a) }
     /// Where an XDP frame comes from and goes to, by interface index.

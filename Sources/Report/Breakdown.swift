@@ -47,6 +47,8 @@ package struct Flow: Sendable {
     package private(set) var dropReasons: [UInt32: Int] = [:]
     /// Some of them are told from others by their place in a ring's order, with nothing to confirm it.
     package private(set) var isKnownByOrderAlone = false
+    /// What vCPUs were doing when complete rx packets' interrupts were signalled.
+    package private(set) var vcpuStates = VCPUCount()
     /// First to last point of complete journeys.
     package var endToEnd = Samples()
     /// One for each rule of the path that ends a stage, in the path's order.
@@ -55,6 +57,8 @@ package struct Flow: Sendable {
     package struct StageSamples: Sendable {
         package var stage: Stage
         package var samples = Samples()
+        /// The host's part in it; empty for stages that are not the guest's.
+        package var host = HostShare()
     }
 
     /// Packets that ended so.
@@ -88,9 +92,16 @@ extension Flow {
         if journey.outcome == .dropped { dropReasons[journey.dropReason, default: 0] += 1 }
         guard journey.outcome == .complete else { return }
         if journey.isKnownByOrderAlone { isKnownByOrderAlone = true }
-        if direction == .receive, path != .host { deliveries[Int(journey.delivery.rawValue)] += 1 }
+        if direction == .receive, path != .host {
+            deliveries[Int(journey.delivery.rawValue)] += 1
+            vcpuStates.add(journey.delivery, journey.vcpuState)
+        }
         var tiles = StageTiles()
-        for waypoint in waypoints { tiles.pass(waypoint, at: journey.times[waypoint.point]) { stages[$0].samples.add($1) } }
+        for waypoint in waypoints {
+            guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
+            stages[tile.stage].samples.add(tile.time)
+            stages[tile.stage].host.add(journey.host, waypoint.point, of: tile.time)
+        }
         endToEnd.add(tiles.total)
     }
 }

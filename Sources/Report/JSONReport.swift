@@ -111,6 +111,8 @@ package enum JSONReport {
         let identity: String
         let packets: Packets
         let delivery: [String: Int]
+        let preempted_by: [String: Int]
+        let vcpu_state: VCPUStateValue
         let end_to_end: SummaryValue
         let stages: [StageValue]
 
@@ -126,9 +128,22 @@ package enum JSONReport {
             var classes: [String: Int] = [:]
             for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.label] = flow.count(kind) }
             delivery = classes
+            preempted_by = Dictionary(uniqueKeysWithValues: report.preempters(flow).map { ($0.name, $0.count) })
+            vcpu_state = VCPUStateValue(report, flow)
             end_to_end = SummaryValue(flow.endToEnd.summary)
             let error = report.machines[flow.machine].maps[0].largestErrorBound
             stages = flow.stages.map { StageValue($0, share: flow.share($0), error: $0.stage.crossesMachines ? error : 0) }
+        }
+    }
+
+    /// Of vCPUs that were kicked.
+    private struct VCPUStateValue: Encodable {
+        let in_guest: Int
+        let in_host: [String: Int]
+
+        init(_ report: AnalysisReport, _ flow: Flow) {
+            in_guest = flow.vcpuStates.inGuest
+            in_host = Dictionary(uniqueKeysWithValues: report.exits(flow).map { ($0.name, $0.count) })
         }
     }
 
@@ -226,6 +241,7 @@ package enum JSONReport {
         let share: Double
         let error: Int64?
         let summary: SummaryValue
+        let host: HostValue?
 
         init(_ stage: Flow.StageSamples, share: Double, error: Int64?) {
             self.stage = stage.stage.name
@@ -233,9 +249,10 @@ package enum JSONReport {
             self.share = share
             self.error = error
             summary = SummaryValue(stage.samples.summary)
+            host = stage.host.count > 0 ? HostValue(stage.host) : nil
         }
 
-        enum CodingKeys: CodingKey { case stage, owner, share, clock_error_ns }
+        enum CodingKeys: CodingKey { case stage, owner, share, clock_error_ns, host }
 
         func encode(to encoder: any Encoder) throws {
             try summary.encode(to: encoder)
@@ -244,6 +261,31 @@ package enum JSONReport {
             try values.encode(owner, forKey: .owner)
             try values.encode(share, forKey: .share)
             try values.encode(error, forKey: .clock_error_ns)
+            try values.encodeIfPresent(host, forKey: .host)
+        }
+    }
+
+    /// The host's part in a guest's stage.
+    private struct HostValue: Encodable {
+        struct Reason: Encodable {
+            let count: Int
+            let total_ns: Int64
+        }
+
+        let count: Int
+        let mean_ns: Double
+        let total_ns: Int64
+        let share_of_stage: Double
+        let reasons: [String: Reason]
+
+        init(_ host: HostShare) {
+            count = host.count
+            mean_ns = host.mean
+            total_ns = Int64(clamping: host.total)
+            share_of_stage = host.shareOfStage
+            reasons = Dictionary(
+                host.sortedReasons.map { ($0.reason.name, Reason(count: $0.count, total_ns: Int64(clamping: $0.total))) },
+                uniquingKeysWith: { Reason(count: $0.count + $1.count, total_ns: $0.total_ns &+ $1.total_ns) })
         }
     }
 }

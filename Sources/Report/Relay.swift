@@ -41,9 +41,11 @@ package struct Relay: Sendable {
         guard sent.outcome == .complete, received.outcome == .complete else { return }
         complete += 1
         var tiles = StageTiles()
-        for waypoint in waypoints.transmit { tiles.pass(waypoint, at: sent.times[waypoint.point]) { stages[$0].samples.samples.add($1) } }
+        for waypoint in waypoints.transmit {
+            if let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) { stages[tile.stage].samples.samples.add(tile.time) }
+        }
         for waypoint in waypoints.receive {
-            tiles.pass(waypoint, at: received.times[waypoint.point]) { stages[$0].samples.samples.add($1) }
+            if let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) { stages[tile.stage].samples.samples.add(tile.time) }
         }
         endToEnd.add(tiles.total)
     }
@@ -70,21 +72,21 @@ struct StageTiles {
     private var previous = PointTimes.absent
     private var stage = -1
 
-    /// - Parameters:
-    ///   - time: when the packet passed it; absent when it did not.
-    ///   - add: takes the index of a stage that ends here, and how long it was.
-    mutating func pass(_ waypoint: Waypoint, at time: Nanoseconds, add: (Int, Nanoseconds) -> Void) {
+    /// - Parameter time: when the packet passed it; absent when it did not.
+    /// - Returns: index of the stage that ends here, and how long it was; nil where none ends.
+    mutating func pass(_ waypoint: Waypoint, at time: Nanoseconds) -> (stage: Int, time: Nanoseconds)? {
         if waypoint.endsStage { stage += 1 }
-        guard time != PointTimes.absent else { return }
+        guard time != PointTimes.absent else { return nil }
         if first == PointTimes.absent { first = time }
         last = time
-        if previous == PointTimes.absent {
+        guard previous != PointTimes.absent else {
             previous = time
-        } else if waypoint.endsStage {
-            // An absent point's time goes to the next stage that has an end.
-            add(stage, time - previous)
-            previous = time
+            return nil
         }
+        // An absent point's time goes to the next stage that has an end.
+        guard waypoint.endsStage else { return nil }
+        defer { previous = time }
+        return (stage, time - previous)
     }
 
     /// From the first point to the last.

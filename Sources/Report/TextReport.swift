@@ -92,7 +92,21 @@ package struct TextReport {
             line("          interrupt: ", classes.map { "\(flow.count($0)) \($0.label)" }.joined(separator: ", "))
         }
         guard flow.complete > 0 else { return }
+        states(flow)
         stages(flow)
+    }
+
+    /// What vCPUs were doing when they were kicked, and who had the CPUs of those that were preempted.
+    private mutating func states(_ flow: Flow) {
+        func list(_ counts: [(name: String, count: Int)]) -> String { counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ") }
+        let preempters = report.preempters(flow)
+        if !preempters.isEmpty { line("          preempted by: ", list(preempters)) }
+        let exits = report.exits(flow)
+        let inHost = exits.reduce(0) { $0 + $1.count }
+        var places: [String] = []
+        if flow.vcpuStates.inGuest > 0 { places.append("in the guest \(flow.vcpuStates.inGuest)") }
+        if inHost > 0 { places.append("in the host \(inHost) (\(list(exits)))") }
+        if !places.isEmpty { line("          vCPU was: ", places.joined(separator: ", ")) }
     }
 
     /// "300 complete, 1 trace-edge, 2 dropped (NO_SOCKET 2)"
@@ -149,6 +163,7 @@ package struct TextReport {
             row(
                 stage.stage.name, stage.stage.owner.name, stage.samples.summary,
                 right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + uncertainty(stage, flow))
+            host(stage.host)
         }
         row("end to end", "", flow.endToEnd.summary, "")
         let owners = Owner.allCases.compactMap { owner -> String? in
@@ -167,6 +182,18 @@ package struct TextReport {
         line(
             "  ", column(name, Self.widths.stage), column(owner, Self.widths.owner), right(String(summary.count), Self.widths.count),
             numbers.map { right($0, Self.widths.number) }.joined(), tail)
+    }
+
+    /// The part of a guest's stage that its vCPU was not in the guest; of the stage are also its share and reasons.
+    private mutating func host(_ host: HostShare) {
+        guard host.total > 0 else { return }
+        let reasons = host.sortedReasons.prefix(4).map { reason in
+            "\(reason.reason.name) \(Decimal.microseconds(Double(reason.total) / Double(host.count)))"
+        }
+        line(
+            "  ", column("  of which host", Self.widths.stage + Self.widths.owner), right(String(host.count), Self.widths.count),
+            right("", Self.widths.number), right(Decimal.microseconds(host.mean), Self.widths.number), "  ",
+            Decimal.percent(host.shareOfStage), " % of the stage: ", reasons.joined(separator: ", "))
     }
 
     /// What the clocks' error does to a stage that crosses from machine to machine; nothing where they are exact.

@@ -64,7 +64,7 @@ extension Tracker {
             queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), relay: flight.relay,
-            times: flight.times)
+            vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
         let isIdentified = port >= 0 && pathKind(of: port) != nil
         // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
         let isDoubtful =

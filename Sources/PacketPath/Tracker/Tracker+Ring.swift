@@ -257,6 +257,8 @@ extension Tracker {
             flights[taken].nic = first.nic
             flights[taken].interface = first.interface
             flights[taken].relay = first.relay
+        } else {
+            flights[taken].host = first.host
         }
         unname(put)
         flights.release(put)

@@ -63,11 +63,12 @@ extension Tracker {
             return
         }
         if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
-        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine)
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine, lane: Int(mark.lane))
     }
 
     /// The packet has reached its reader: when that was woken for it, and when it ran.
-    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int) {
+    /// - Parameter lane: where it reads; nil where that is long past.
+    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int, lane: Int? = nil) {
         let points = StackPoints.of(machine: machine)
         flights[id].times[points.read] = time
         let ingress = flights[id].times[points.ingress]
@@ -83,6 +84,7 @@ extension Tracker {
         {
             flights[id].times[points.run] = run
         }
+        if machine != 0, let lane { measureReading(id, lane) }
         unname(id)
         end(id, .complete)
     }
