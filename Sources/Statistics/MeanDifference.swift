@@ -4,11 +4,14 @@
 ///
 /// Of single sessions it is the symmetric bootstrap-t interval over stretches of them (Hall, "On symmetric bootstrap confidence intervals",
 /// J. Royal Statistical Society B 50(1), 1988): the percentile interval is too narrow for the few dozen units there are, and one that is
-/// not symmetric is too narrow for tails as long as those of latencies. Where units are sessions there are too few to draw
-/// from (six give 462 different draws), and it is Welch's interval on the means of sessions (Welch, Biometrika 34, 1947). StatisticsTests measures what both cover.
+/// not symmetric is too narrow for tails as long as those of latencies. Where units are sessions, or so few stretches that there is little
+/// to draw from (six give 462 different draws), it is Welch's interval on the means of units (Biometrika 34, 1947). StatisticsTests
+/// measures what both cover.
 package enum MeanDifference {
     /// Draws of the bootstrap, by which the critical value of 95 % is the 1900th.
     package static let draws = 1999
+    /// Of fewer units too many draws are nearly all of one of them.
+    private static let fewestForDraws = 10
 
     /// Bounds of the second mean minus the first; nil when there are too few units.
     package static func interval(_ first: Units, _ second: Units, seed: UInt64, draws: Int = draws) -> ClosedRange<Double>? {
@@ -17,7 +20,7 @@ package enum MeanDifference {
         let error = (first.variance + second.variance).squareRoot()
         guard error > 0 else { return difference...difference }
         let critical =
-            first.areSessions || second.areSessions
+            first.areSessions || second.areSessions || min(first.count, second.count) < fewestForDraws
             ? StudentT.critical(0.05, degrees: Units.degrees(first, second))
             : bootstrap(first, second, difference: difference, seed: seed, draws: draws)
         return (difference - critical * error)...(difference + critical * error)

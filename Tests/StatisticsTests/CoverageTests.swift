@@ -43,6 +43,10 @@ import Testing
         Case("500 packets each, autocorrelation 0.8", 0.925...0.965) {
             ([$0.dependent(500, spread: 0.7, autocorrelation: 0.8)], [$0.dependent(500, spread: 0.7, autocorrelation: 0.8)])
         },
+        // Half a dozen stretches: packets say little here.
+        Case("500 packets each, autocorrelation 0.9", 0.92...0.97) {
+            ([$0.dependent(500, spread: 0.7, autocorrelation: 0.9)], [$0.dependent(500, spread: 0.7, autocorrelation: 0.9)])
+        },
     ]
 
     static let clustered = [
@@ -65,18 +69,22 @@ import Testing
     ]
 
     @Test(arguments: single + clustered)
-    func `intervals of differences of means cover the truth`(example: Case) throws {
+    func `intervals of differences of means cover the truth`(example: Case) {
         var latencies = Latencies(seed: 1)
-        var covered = 0
+        var (covered, silent) = (0, 0)
         let runs = 2000
         for run in 0..<runs {
             let (first, second) = example.draw(&latencies)
-            let interval = try #require(MeanDifference.interval(Units(first), Units(second), seed: UInt64(run), draws: 99))
+            // Some series are found to be too much alike for any interval; those count for neither side.
+            guard let interval = MeanDifference.interval(Units(first), Units(second), seed: UInt64(run), draws: 99) else {
+                silent += 1
+                continue
+            }
             if interval.contains(example.truth) { covered += 1 }
         }
-        let coverage = Double(covered) / Double(runs)
-        print("coverage of means, \(example): \(coverage)")
-        #expect(example.expected.contains(coverage), "\(coverage)")
+        let coverage = Double(covered) / Double(runs - silent)
+        print("coverage of means, \(example): \(coverage), \(silent) without an interval")
+        #expect(example.expected.contains(coverage) && silent < runs / 3, "\(coverage), \(silent) silent")
     }
 
     @Test(arguments: [0.5, 0.9])
