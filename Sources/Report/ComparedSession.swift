@@ -31,13 +31,24 @@ package struct ComparedSession: Sendable {
         case postedInterrupts = "posted interrupts"
     }
 
+    package init(
+        name: String, conditions: [Condition: String] = [:], recordedEvents: Set<String>? = nil, lostEvents: Int = 0, notes: [String] = [],
+        flows: [ComparedFlow]
+    ) {
+        self.name = name
+        self.conditions = conditions
+        self.recordedEvents = recordedEvents
+        self.lostEvents = lostEvents
+        self.notes = notes
+        self.flows = flows
+    }
+}
+
+extension ComparedSession {
     /// - Parameters:
     ///   - report: the analysis of the session.
     ///   - collector: the samples of the same analysis.
     package init(_ report: AnalysisReport, _ collector: SampleCollector) {
-        name = report.session
-        flows = collector.flows
-        notes = report.notes
         let (host, guests) = (report.machines[0], report.machines.dropFirst())
         func list(_ values: some Sequence<String>) -> String? {
             let list = Set(values).sorted().joined(separator: " and ")
@@ -55,12 +66,14 @@ package struct ComparedSession: Sendable {
         let system = report.files.manifest?.topology.host
         conditions[.haltPoll] = system?.haltPoll.map { "\($0) ns" }
         conditions[.postedInterrupts] = system?.postedInterrupts.map { $0 ? "on" : "off" }
-        self.conditions = conditions
-        recordedEvents = report.files.manifest.map { manifest in
+        let events = report.files.manifest.map { manifest in
             Set(manifest.machines.flatMap { machine in machine.events.map { "\(machine.role.rawValue)'s \($0.event)" } })
         }
         let lost = report.account.machines.reduce(0) { $0 &+ $1.lostEvents }
-        lostEvents = lost == 0 && report.account.machines.contains { $0.holes > 0 } ? -1 : lost
+        let isUncounted = lost == 0 && report.account.machines.contains { $0.holes > 0 }
+        self.init(
+            name: report.session, conditions: conditions, recordedEvents: events, lostEvents: isUncounted ? -1 : lost, notes: report.notes,
+            flows: collector.flows)
     }
 
     private static func magnitude(_ error: Nanoseconds?) -> String {
@@ -85,6 +98,14 @@ package struct ComparedFlow: Sendable {
     /// Of complete journeys, in the order in which they ended, ns.
     package var endToEnd: [Int64] = []
     package var stages: [(stage: Stage, samples: [Int64])]
+
+    /// Without journeys yet.
+    package init(machine: String, direction: Direction, path: PathKind) {
+        self.machine = machine
+        self.direction = direction
+        self.path = path
+        stages = path.description.rules(direction).compactMap { rule in rule.stage.map { ($0, []) } }
+    }
 
     package var complete: Int { endToEnd.count }
 }
@@ -117,8 +138,7 @@ package final class SampleCollector {
     private func flowIndex(_ journey: borrowing Journey) -> Int {
         let (machine, direction, path) = (machineNames[journey.machine], journey.direction, journey.path)
         if let index = flows.firstIndex(where: { $0.direction == direction && $0.path == path && $0.machine == machine }) { return index }
-        let stages = path.description.rules(direction).compactMap(\.stage)
-        flows.append(ComparedFlow(machine: machine, direction: direction, path: path, stages: stages.map { ($0, []) }))
+        flows.append(ComparedFlow(machine: machine, direction: direction, path: path))
         return flows.count - 1
     }
 }

@@ -70,8 +70,13 @@ extension Comparison {
 
     // MARK: Traffic
 
-    /// "rx of g3"
-    func title(_ flow: FlowComparison) -> String { "\(flow.direction.name) of \(flow.machine)" }
+    /// "rx of g3, path tap"
+    private func title(_ flow: FlowComparison) -> String {
+        let isTold =
+            flow.path.contains("/")
+            || !flows.contains { $0.direction == flow.direction && $0.machine == flow.machine && $0.path != flow.path }
+        return "\(flow.direction.name) of \(flow.machine)" + (isTold ? "" : ", path \(flow.path)")
+    }
 
     /// Values that differ by more than a share of the largest.
     private func unequal(_ values: [Double], by tolerance: Double) -> Bool {
