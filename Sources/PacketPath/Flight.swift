@@ -64,6 +64,8 @@ struct Flight {
         static let recorders = Flags(rawValue: 4096)
         /// It has no skb on the host (native XDP): its order alone tells it from others.
         static let bare = Flags(rawValue: 8192)
+        /// It was put on a UDP socket's queue.
+        static let onSocket = Flags(rawValue: 1 << 15)
     }
 
     var times = PointTimes()

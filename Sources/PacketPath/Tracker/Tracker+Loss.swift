@@ -39,6 +39,7 @@ extension Tracker {
         }
         if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
         machines[machine].threadedInterrupts.forget()
+        loseSockets(machine, .lostEvents)
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }

@@ -32,6 +32,7 @@ extension Tracker {
             let cause = mark.inSoftIRQ ? lanes[lane].receiving : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
+            if mark.inSoftIRQ { socketWoke(lane, machine) }
         case .groMerged:
             // No event tells which frame this one was merged into.
             let id = lanes[lane].polled
@@ -40,7 +41,9 @@ extension Tracker {
                 end(id, .ambiguous)
             }
         case .tcpReceive: receivedTCP(mark, lane, machine)
-        case .copy: if mark.inThread { read(mark, machine) }
+        case .socketReady: socketReady(mark, lane, machine)
+        case .socketRead: socketRead(mark, machine)
+        case .copy: if mark.inThread { read(flight(mark.a, on: machine), mark, machine) }
         case .consume: consumed(mark, machine)
         case .sendEnter:
             machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = mark.time
@@ -54,8 +57,7 @@ extension Tracker {
     // MARK: Receive
 
     /// The packet's data is copied to a thread: that thread is its reader.
-    private mutating func read(_ mark: Mark, _ machine: Int) {
-        let id = flight(mark.a, on: machine)
+    mutating func read(_ id: FlightID, _ mark: Mark, _ machine: Int) {
         guard !id.isNone, flights[id].direction == .receive else { return }
         let points = StackPoints.of(machine: machine)
         let reader = machines[machine].threads.index(mark.thread)
@@ -106,7 +108,10 @@ extension Tracker {
             unname(id)
             if flights[id].flags.contains(.queued) { discard(id) }
         } else if mark.inThread, !flights[id].flags.contains(.tcp) {
-            read(mark, machine)
+            read(id, mark, machine)
+        } else if flights[id].flags.contains(.onSocket) {
+            // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
+            unname(id)
         } else {
             // What a thread reads of TCP, it copies.
             unname(id)
