@@ -114,7 +114,8 @@ package final class Recorder: Sendable {
         }
         let clock = try chooseClock(guests)
         let host = try MachineTrace(
-            clock: clock, bufferKiB: plan.bufferKiB, events: EventSet.host(topology, vms: guests.compactMap(\.vm)))
+            clock: clock, bufferKiB: plan.bufferKiB, events: EventSet.host(
+                topology, vms: guests.compactMap(\.vm), interruptThreads: topology.host.interruptThreads()))
         defer {
             try? host.finish()
             host.instance.remove()
