@@ -40,13 +40,16 @@ package final class Analysis {
     package let followsHost: Bool
     private let stream: MarkStream
 
+    private let path: PathKind?
     private let paths: [PathDescription]
 
-    /// - Parameter followsHost: follow the host's own packets instead of its guests'; where there are no guests unless it is given.
+    /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where
+    ///   there is no guest.
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines, followsHost: Bool? = nil) throws(SystemError) {
+    package init(_ machines: Machines, path: PathKind? = nil) throws(SystemError) {
         self.machines = machines
-        let followsHost = followsHost ?? machines.guests.isEmpty
+        self.path = path ?? (machines.guests.isEmpty ? .host : nil)
+        let followsHost = self.path == .host
         self.followsHost = followsHost
         let paths = followsHost ? [.host] : PathDescription.all
         self.paths = paths
@@ -77,8 +80,8 @@ package final class Analysis {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
-            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, followsHost: followsHost,
-            loopback: names.id(of: "lo"), lanes: stream.lanes, sink: relay)
+            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, path: path,
+            loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }

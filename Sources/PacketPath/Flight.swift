@@ -64,6 +64,8 @@ struct Flight {
         static let recorders = Flags(rawValue: 4096)
         /// It has no skb on the host (native XDP): its order alone tells it from others.
         static let bare = Flags(rawValue: 8192)
+        /// Perhaps read as part of another packet, which could not be told.
+        static let unsettled = Flags(rawValue: 16384)
         /// It was put on a UDP socket's queue.
         static let onSocket = Flags(rawValue: 1 << 15)
     }
@@ -99,6 +101,8 @@ struct Flight {
     var worker: Int32 = -1
     /// Vector of the interrupt that was injected for it, 0 when unknown.
     var vector: UInt8 = 0
+    /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
+    var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
     var generation: UInt32 = 0
     var nextFree: Int32 = -1

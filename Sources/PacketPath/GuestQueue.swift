@@ -9,7 +9,10 @@ struct FlightQueue {
 
     var count: Int { items.count - head }
     var isEmpty: Bool { head == items.count }
+    var first: FlightID? { isEmpty ? nil : items[head] }
     subscript(index: Int) -> FlightID { items[head + index] }
+
+    func contains(_ id: FlightID) -> Bool { items[head...].contains(id) }
 
     mutating func append(_ id: FlightID) { items.append(id) }
 
@@ -137,6 +140,17 @@ struct GuestPort {
     var lastEmptied = PointTimes.absent
     /// Packets that were let go because no queue turned up for them.
     var unclaimed = 0
+    /// Whether the device is the guest's own.
+    var passage = Passage.none
+
+    enum Passage {
+        /// Not known to be.
+        case none
+        /// Its interrupts pass through the host.
+        case visible
+        /// Its interrupts reach the guest without the host: it has never had one.
+        case posted
+    }
 
     init(machine: UInt8, device: UInt16, pair: Int16) {
         self.machine = machine

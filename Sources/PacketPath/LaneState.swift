@@ -192,6 +192,12 @@ struct LaneState {
         if let firstUnknown { removePending(firstUnknown) }
     }
 
+    /// Whether an interrupt of this number has not been answered by a poll yet.
+    func isPending(_ irq: Int32) -> Bool {
+        for index in 0..<pendingCount where pending[index].irq == irq { return true }
+        return false
+    }
+
     mutating func removePending(_ index: Int) {
         for later in index + 1..<max(pendingCount, index + 1) { pending[later - 1] = pending[later] }
         pendingCount -= 1

@@ -15,6 +15,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case sendEnter, sendExit
     case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
+    case signalHint
     case socketReady, socketRead
 }
 
@@ -124,7 +125,10 @@ extension MarkKind {
             return isHost ? [query("kvm_inj_virq", [.number("vector", "irq", to: .a, width: 32)])] : []
         case .msi:
             return isHost
-                ? [query("kvm_msi_set_irq", [.number("data", to: .a, width: 8)]), query("kvm_set_irq", where: .equals("level", 1))]
+                ? [
+                    query("kvm_msi_set_irq", [.number("data", to: .a, width: 8)]), query("kvm_set_irq", where: .equals("level", 1)),
+                    query("vgic_update_irq_pending", where: .equals("level", 1)),
+                ]
                 : []
         case .doorbell:
             // KVM_TRACE_MMIO_WRITE is 2, include/trace/events/kvm.h; KVM_PIO_OUT is 1.
@@ -151,6 +155,9 @@ extension MarkKind {
                             .number("sent", to: .b, width: 32), .number("drops", to: .b, shift: 32, width: 32),
                         ])
                 ] : []
+        case .signalHint:
+            // An ITS injects without an event of KVM's. Kprobes by the names of these functions tell of it, or the IPI to a running vCPU.
+            return isHost ? ["irqfd_wakeup", "vgic_its_inject_cached_translation", "ipi_raise"].map { query($0) } : []
         case .ovsUpcall: return isHost ? [query("ovs_dp_upcall", [skb, .name("dev_name", to: .b), length])] : []
         case .ovsAction: return isHost ? [query("ovs_do_execute_action", [skb, .name("dev_name", to: .b), length])] : []
         }

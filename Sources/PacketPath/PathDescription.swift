@@ -1,5 +1,7 @@
 // A path is described, not programmed: which point follows which, what event marks it, and by which mechanism it is found.
 
+import TraceData
+
 /// How a point is found. The mechanisms are the tracker's; which of them a path uses, on which events, is the path's.
 package enum Finding: Sendable {
     /// The hardware interrupt whose handler raised NET_RX on the CPU that then polled the packet in.
@@ -59,6 +61,17 @@ package struct PointRule: Sendable {
         isOptional = optional
         self.stage = stage
         self.summary = summary
+    }
+}
+
+extension PointRule {
+    /// Kernel events that can make the point, on the machine that it is a point of.
+    package var events: [String] {
+        var events: [String] = []
+        for role in [MachineRole.host, .guest] where role == .guest || !point.isGuests {
+            for query in marks.flatMap({ $0.queries(role) }) where !events.contains(query.event) { events.append(query.event) }
+        }
+        return events
     }
 }
 

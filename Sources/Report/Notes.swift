@@ -26,8 +26,13 @@ extension AnalysisReport {
         }
         for packets in account.unclaimed {
             notes.append(
-                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) had no "
-                    + "\(Self.pathNames) queue on the host: another path was taken, which is not followed")
+                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) could be joined to no "
+                    + "queue on the host: it is no virtio-net device, or events are missing (virtlat paths lists what is followed)")
+        }
+        for flow in flows where flow.path == .vfio && flow.count(.posted) > 0 {
+            notes.append(
+                "the host has no part in the interrupts of \(machines[flow.machine].name) \(names.name(flow.device)) (posted interrupts): when its "
+                    + "packets came to the NIC is not known, their journeys begin in the guest")
         }
         if flows.isEmpty { notes.append(emptyNote) }
         return notes
@@ -132,13 +137,11 @@ extension AnalysisReport {
         "sys_enter_sendto": "no app.send",
     ]
 
-    private static let pathNames = PathDescription.all.map(\.name).joined(separator: " or ")
-
     private var emptyNote: String {
         if filter.isNarrow { return "no packet passes the filters given" }
-        let wanted = followsHost ? "the host's own" : "path \(Self.pathNames)"
+        let wanted = followsHost ? "the host's own" : "a path that is followed"
         if filter.measured != nil { return "no packet of \(wanted) began while the measurement ran" }
-        return "no packet of \(wanted) was found"
+        return "no packet of \(wanted) was found" + (followsHost ? "" : " (virtlat paths lists them)")
     }
 }
 

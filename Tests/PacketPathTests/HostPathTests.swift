@@ -235,8 +235,8 @@ import Testing
     }
 
     @Test func `guests are followed where there are some, unless the host is asked for`() {
-        let followed = [nil, true, false].map { followsHost in
-            var tracker = Tracker(threadsOfGuests: [[:]], followsHost: followsHost, lanes: [], sink: Collector())
+        let followed = [nil, .host, .tap].map { (path: PathKind?) in
+            var tracker = Tracker(threadsOfGuests: [[:]], path: path, lanes: [], sink: Collector())
             return tracker.finish().isEmpty && tracker.followsHost
         }
         #expect(followed == [false, true, false])

@@ -10,6 +10,7 @@ struct Line {
     var nicNapi: UInt64 = 0xa000
     /// Interrupts and NAPI instances of the guest's virtio-net device, one of each for received packets and sent buffers.
     var inputIRQ: Int32 = 25
+    var inputName = "virtio0-input.0"
     var inputNapi: UInt64 = 0xb000
     var outputIRQ: Int32 = 26
     var outputNapi: UInt64 = 0xc000

@@ -8,7 +8,7 @@ extension Scene {
 
     /// The interrupt of the receive queue.
     @discardableResult
-    mutating func guestInterrupt() -> Nanoseconds { interrupt(line.inputIRQ, lane: line.guestLane) }
+    mutating func guestInterrupt() -> Nanoseconds { interrupt(line.inputIRQ, line.inputName, lane: line.guestLane) }
 
     /// The interrupt of the send queue: buffers are free again.
     @discardableResult

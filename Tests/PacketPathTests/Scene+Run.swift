@@ -54,7 +54,9 @@ extension Scene {
     func run() -> Found {
         let collector = Collector()
         var tracker = Tracker(
-            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, loopback: Self.loopback, lanes: lanes, sink: collector)
+            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, path: threads.isEmpty ? .host : nil,
+            loopback: Self.loopback,
+            lanes: lanes, names: names, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()

@@ -27,6 +27,8 @@ struct Scene {
     var threads: [[Int: Int32]]
     /// TCP ports of agents, by guest.
     let agentPorts: [UInt16?]
+    /// Names of interrupts.
+    let names = NameTable()
     /// What the host's file calls vhost workers.
     var workers: Set<Int32> = [Line().worker, Line.secondGuest.worker]
 
@@ -97,9 +99,11 @@ struct Scene {
     static let sleeping: UInt64 = 1
     static let preempted: UInt64 = 0x100
 
+    func nameID(_ name: String) -> UInt64 { name.isEmpty ? 0 : UInt64(names.id(of: name)) }
+
     /// An interrupt whose handler asks for a NAPI poll.
-    mutating func interrupt(_ irq: Int32, lane: Int, thread: Int32 = 0) -> Nanoseconds {
-        let time = mark(.irqEntry, lane: lane, thread: thread, .hardIRQ, a: UInt64(irq))
+    mutating func interrupt(_ irq: Int32, _ name: String = "", lane: Int, thread: Int32 = 0) -> Nanoseconds {
+        let time = mark(.irqEntry, lane: lane, thread: thread, .hardIRQ, a: UInt64(irq), b: nameID(name))
         mark(.netRxRaised, lane: lane, thread: thread, .hardIRQ)
         mark(.irqExit, lane: lane, thread: thread, .hardIRQ, a: UInt64(irq))
         return time

@@ -16,7 +16,7 @@ struct EventSetTests {
             .host: Set(EventSet.host(Self.host, vms: []).map(\.event.name)), .guest: Set(EventSet.guest.map(\.event.name)),
         ]
         for role in [MachineRole.host, .guest] {
-            for query in MarkKind.selection(role, for: [.tap]).queries {
+            for query in MarkKind.selection(role, for: PathKind.allCases.map(\.description)).queries {
                 #expect(recorded[role]?.contains(query.event) == true, "\(role.rawValue) \(query.event)")
             }
         }
@@ -38,7 +38,7 @@ struct EventSetTests {
     /// A filter that the analysis has as well may only leave out what that leaves out.
     @Test func `filters leave out what nobody asks for`() {
         let filters = Dictionary(uniqueKeysWithValues: EventSet.host(Self.host, vms: []).map { ($0.event.name, $0.filter) })
-        for query in MarkKind.selection(.host, for: [.tap]).queries {
+        for query in MarkKind.selection(.host, for: PathKind.allCases.map(\.description)).queries {
             guard let filter = filters[query.event] ?? nil else { continue }
             switch query.condition {
             case .equals(let field, let value)?: #expect(filter == "\(field) == \(value)", "\(query.event)")

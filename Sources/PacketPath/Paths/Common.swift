@@ -38,9 +38,10 @@ extension PathDescription {
                 ends: Stage("vhost-copy", .vhost),
                 "skb_copy_datagram_iovec of the skb in the \(worker)" + (isCopySeen ? "" : "; absent where there is no skb")),
             PointRule(
-                .irqInject, .signal, [.msi], optional: true,
+                .irqInject, .signal, [.msi, .signalHint, .waking], optional: true,
                 ends: Stage("vhost-signal", .vhost),
-                "kvm_msi_set_irq in the \(worker), the first after the copy; absent when the guest needed no interrupt"),
+                "kvm_msi_set_irq in the \(worker), the first after the copy; on arm64, where an ITS has no such event, the worker's wake-up of the "
+                    + "vCPU or its IPI; absent when the guest needed no interrupt"),
         ] + injectionToReader
     }
 
@@ -59,7 +60,7 @@ extension PathDescription {
             "the kvm_entry that carries the interrupt in"),
         PointRule(
             .guestIRQ, .raisingInterrupt, [.irqEntry, .netRxRaised], optional: true,
-            "guest irq_handler_entry of the virtio input queue; absent when the guest was polling"),
+            "guest irq_handler_entry of the receive queue; absent when the guest was polling"),
         PointRule(
             .guestIngress, .ringOrder, [.napiReceive],
             ends: Stage("guest-irq", .guest, crosses: true),

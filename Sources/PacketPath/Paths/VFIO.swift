@@ -7,7 +7,8 @@ extension PathDescription {
         receive: [
             PointRule(
                 .nicIRQ, .raisingInterrupt, [.irqEntry], optional: true,
-                "host irq_handler_entry of the device's vector (vfio-msi…); absent with posted interrupts, and when the guest was polling"),
+                "host irq_handler_entry of the device's vector (vfio-msi…); absent with posted interrupts, when the guest was polling, and when "
+                    + "the interrupt may be another packet's"),
             PointRule(
                 .irqInject, .signal, [.msi], optional: true,
                 ends: Stage("irq", .irq),

@@ -25,7 +25,7 @@ extension Tracker {
         if flight.direction == .receive {
             if flight.times.has(.guestIngress) || followsHost && flight.flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
-                end(id, .kernelConsumed)
+                if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
             } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
@@ -57,14 +57,14 @@ extension Tracker {
             if port >= 0 { machines[Int(ports[port].machine)].recorderPackets += 1 }
             return
         }
-        let path = queue >= 0 ? queues[queue].path : port >= 0 && ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : .tap
+        let path = queue >= 0 ? queues[queue].path : port >= 0 ? pathKind(of: port) ?? .tap : .tap
         let outcome = outcome(of: flight, path, sender: port >= 0 ? Int(ports[port].machine) : nil)
         var journey = Journey(
             machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
             queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
             delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), times: flight.times)
-        let isIdentified = port >= 0 && ports[port].queue >= 0
+        let isIdentified = port >= 0 && pathKind(of: port) != nil
         // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
         let isDoubtful =
             queue >= 0 && (queues[queue].path == .macvtap ? queues[queue].device == 0 : !queues[queue].isPathCertain)
@@ -74,6 +74,11 @@ extension Tracker {
             identify(&journey, port)
             sink.take(journey)
         }
+    }
+
+    /// The path a guest's device is on; nil while that is not known.
+    private func pathKind(of port: Int) -> PathKind? {
+        ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : ports[port].passage != .none ? .vfio : nil
     }
 
     /// How a journey ended, all things known.
@@ -99,10 +104,8 @@ extension Tracker {
     private func identify(_ journey: inout Journey, _ port: Int) {
         journey.machine = Int(ports[port].machine)
         journey.device = ports[port].device
-        if ports[port].queue >= 0 {
-            journey.path = queues[Int(ports[port].queue)].path
-            journey.hostDevice = queues[Int(ports[port].queue)].device
-        }
+        if let path = pathKind(of: port) { journey.path = path }
+        if ports[port].queue >= 0 { journey.hostDevice = queues[Int(ports[port].queue)].device }
     }
 
     /// A complete journey has all points its path demands, none before the one it follows.
@@ -127,13 +130,16 @@ extension Tracker {
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
         if followsHost {
+            settleStreams()
             finishOwn()
             return []
         }
+        for port in ports.indices { becomeByElimination(port) }
         joinRemaining()
+        settleStreams()
         for queue in queues.indices { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
-        for port in ports.indices where ports[port].queue < 0 {
+        for port in ports.indices where pathKind(of: port) == nil {
             let count = ports[port].unclaimed + ports[port].takens.count + ports[port].puts.count
             if count > 0 {
                 unclaimed.append(UnclaimedPackets(machine: Int(ports[port].machine), device: ports[port].device, count: count))
@@ -146,15 +152,15 @@ extension Tracker {
             let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
             let isGuests =
                 flight.direction == .receive
-                ? queue >= 0 && queues[queue].port >= 0
-                : flight.port >= 0 && ports[Int(flight.port)].queue >= 0 || queue >= 0 && queues[queue].port >= 0
+                ? queue >= 0 && queues[queue].port >= 0 || flight.port >= 0 && ports[Int(flight.port)].passage != .none
+                : flight.port >= 0 && pathKind(of: Int(flight.port)) != nil || queue >= 0 && queues[queue].port >= 0
             guard isGuests, flight.flags.contains(.seen) else {
                 discard(id)
                 continue
             }
             flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
             flights[id].flags.subtract([.half, .unconfirmed])
-            if !flight.flags.contains(.ended) { flights[id].outcome = .traceEdge }
+            if !flight.flags.contains(.ended) { flights[id].outcome = outcomeAtEdge(of: id) }
             emit(id)
         }
         for (journey, port) in orphans {
@@ -163,11 +169,11 @@ extension Tracker {
                 guard let queue = knownQueue(journey.hostDevice) else { continue }
                 port = Int(queues[queue].port)
             }
-            guard port >= 0, ports[port].queue >= 0 else { continue }
+            guard port >= 0, pathKind(of: port) != nil else { continue }
             var journey = journey
             // Followed as a macvtap's, before its worker wrote to another sort of device, where more should have been seen;
             // or where a tap would have looked the same, because what is put on one was not recorded.
-            let isOther = journey.path == .macvtap && queues[Int(ports[port].queue)].path != .macvtap
+            let isOther = journey.path == .macvtap && pathKind(of: port) != .macvtap
             let isUnproven = journey.path == .macvtap && count(of: .startXmit, on: 0) == 0
             if isOther || isUnproven, journey.outcome == .complete { journey.outcome = .notRecorded }
             identify(&journey, port)
@@ -175,6 +181,13 @@ extension Tracker {
         }
         orphans.removeAll()
         return unclaimed
+    }
+
+    /// What becomes of a packet that was on its way when the recording ended.
+    func outcomeAtEdge(of id: FlightID) -> Outcome {
+        // Read with another one perhaps, or with ovs-vswitchd to the end: that is not known, and no edge's fault.
+        if flights[id].flags.contains(.unsettled) { return .ambiguous }
+        return flights[id].times.has(.ovsUpcall) && !flights[id].times.has(.ovsReply) ? .notRecorded : .traceEdge
     }
 
     /// What the order of a queue's rings was not proven for.

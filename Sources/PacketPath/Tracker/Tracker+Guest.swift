@@ -15,7 +15,10 @@ extension Tracker {
                 ports[port].lastEmptied = mark.time
                 proveReceiveRingEmpty(port)
             }
-        case .stackReceive: lanes[lane].receive(flight(mark.a, on: machine))
+        case .stackReceive:
+            let id = flight(mark.a, on: machine)
+            lanes[lane].receive(id)
+            awaitReader(id, machine)
         case .netQueue: guestQueued(mark, lane, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)
         case .xmitDone: guestXmitDone(mark, lane)
@@ -31,7 +34,9 @@ extension Tracker {
         ports[port].lastIngress = mark.time
         lanes[lane].polledPort = Int16(port)
         let index = lanes[lane].pendingIndex(receiving: mark.name, port: Int16(port), machines[machine].napi)
-        if let index, ports[port].queue < 0 { joinByInterrupt(port, lane, lanes[lane].pending[index].time) }
+        if let index, ports[port].queue < 0, ports[port].passage == .none, canHaveQueue(port) {
+            joinByInterrupt(port, lane, lanes[lane].pending[index].time)
+        }
         let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
@@ -43,7 +48,11 @@ extension Tracker {
             lanes[lane].pending[index].isClaimed = true
         }
         lanes[lane].polled = id
-        if flights[id].flags.isDisjoint(with: [.half, .cut]) { traceDelivery(id) }
+        if ports[port].queue < 0 {
+            tracePassThrough(id, port, lane, index.map { lanes[lane].pending[$0] })
+        } else if flights[id].flags.isDisjoint(with: [.half, .cut]) {
+            traceDelivery(id)
+        }
     }
 
     private mutating func guestDropped(_ mark: Mark, _ lane: Int, _ machine: Int) {
@@ -108,6 +117,7 @@ extension Tracker {
             flights[id].times[.guestEgress] = PointTimes.absent
         } else {
             unname(id)
+            sentDirectly(id, at: mark.time)
         }
     }
 }

@@ -16,7 +16,8 @@ extension Tracker {
         case .vmExit: vmExit(mark)
         case .injectVirq: injected(mark)
         case .doorbell: doorbell(mark)
-        case .msi: signal(mark)
+        case .msi: if mark.inHardIRQ { deviceInjects(mark, lane) } else { injects(mark) }
+        case .signalHint: if mark.inThread { mayInject(mark.thread, at: mark.time) }
         case .napiReceive: arrive(mark, lane, polled: true)
         case .groMerged:
             // The frame goes on inside another one; what is put on a queue is that one.
@@ -181,21 +182,35 @@ extension Tracker {
         putReceived(id, queue)
     }
 
-    /// The worker signals the guest: the interrupt of everything it copied since the last one.
-    private mutating func signal(_ mark: Mark) {
+    /// KVM says that a thread injects an interrupt.
+    private mutating func injects(_ mark: Mark) {
         guard mark.inThread else { return }
         let worker = machines[0].threads.index(mark.thread)
+        guard machines[0].threads[worker].queue >= 0 else { return }
+        seesSignals = true
+        signal(by: worker, at: mark.time, vector: UInt8(truncatingIfNeeded: mark.a))
+    }
+
+    /// The worker signals the guest: the interrupt of everything it copied since the last one.
+    mutating func signal(by worker: Int32, at time: Nanoseconds, vector: UInt8) {
         let queue = Int(machines[0].threads[worker].queue)
-        guard queue >= 0 else { return }
-        if queues[queue].path == .xdp { queues[queue].note(WorkerSignal(time: mark.time, vector: UInt8(truncatingIfNeeded: mark.a))) }
+        if queues[queue].path == .xdp { queues[queue].note(WorkerSignal(time: time, vector: vector)) }
         guard machines[0].threads[worker].isReceiving else { return }
-        queues[queue].lastSettled = mark.time
-        queues[queue].vector = Int32(mark.a & 0xff)
+        queues[queue].lastSettled = time
+        queues[queue].vector = Int32(vector)
         while let id = queues[queue].unsignalled.popFirst() {
             guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
-            flights[id].times[.irqInject] = mark.time
-            flights[id].vector = UInt8(truncatingIfNeeded: mark.a)
+            flights[id].times[.irqInject] = time
+            flights[id].vector = vector
         }
+    }
+
+    /// A thread does what it does to inject an interrupt: good enough where no event of KVM's says so.
+    mutating func mayInject(_ thread: Int32, at time: Nanoseconds) {
+        let worker = machines[0].threads.index(thread)
+        let queue = Int(machines[0].threads[worker].queue)
+        guard !seesSignals, queue >= 0, machines[0].threads[worker].isReceiving, !queues[queue].unsignalled.isEmpty else { return }
+        signal(by: worker, at: time, vector: 0)
     }
 
     /// The worker writes a guest's packet to the tap or macvtap.

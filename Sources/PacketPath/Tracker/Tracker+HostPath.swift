@@ -53,7 +53,9 @@ extension Tracker {
             comeIn(mark, lane, polled: false)
             if !lanes[lane].isSettled { flights[flight(mark.a, on: 0)].flags.insert(doubt(on: 0)) }
         }
-        lanes[lane].receive(flight(mark.a, on: 0))
+        let id = flight(mark.a, on: 0)
+        lanes[lane].receive(id)
+        awaitReader(id, 0)
     }
 
     /// A packet that came in, and has not left the host again.
@@ -166,7 +168,7 @@ extension Tracker {
     mutating func finishOwn() {
         var live: [FlightID] = []
         flights.forEachLive { live.append($0) }
-        for id in live { end(id, flights[id].direction == .transmit ? untransmitted : .traceEdge) }
+        for id in live { end(id, flights[id].direction == .transmit ? untransmitted : outcomeAtEdge(of: id)) }
         for (journey, _) in orphans {
             var journey = journey
             if seesCalls(0) { journey.outcome = .traceEdge }

@@ -38,6 +38,9 @@ extension Tracker {
             vcpus[index].doorbell = .none
         }
         if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
+        if machine == 0 { passThrough.forgetWaiting() }
+        // Packets that have ended before it are not in anybody's hands; only their device's path was not known.
+        for port in ports.indices { becomeByElimination(port) }
         machines[machine].threadedInterrupts.forget()
         loseSockets(machine, .lostEvents)
         flights.forEachLive { id in
@@ -63,6 +66,7 @@ extension Tracker {
             let isInGuest = times.has(.guestIngress) && !flights[id].flags.contains(.half)
             return machine == 0 ? !isInGuest : times.has(.guestIngress) && Int(flights[id].machine) == machine
         }
+        if flights[id].port >= 0, ports[Int(flights[id].port)].passage != .none { return Int(flights[id].machine) == machine }
         let isInHost = times.has(.hostIngress) && !flights[id].flags.contains(.half)
         return machine == 0
             || !isInHost

@@ -19,7 +19,7 @@ extension Tracker {
     /// A vhost worker copies a packet that was never put on a tap.
     /// - Returns: false when it is no macvtap's worker, or not known for one.
     mutating func macvtapReceives(_ mark: Mark) -> Bool {
-        guard workers.contains(mark.thread) else { return false }
+        guard isPossible(.macvtap), workers.contains(mark.thread) else { return false }
         let worker = machines[0].threads.index(mark.thread)
         var queue = Int(machines[0].threads[worker].queue)
         guard queue < 0 || queues[queue].path == .macvtap else { return false }
@@ -58,7 +58,7 @@ extension Tracker {
     /// A vhost worker gives a guest's packet to a macvtap, whose driver gives it to the NIC's in the same call.
     /// - Returns: false when it is another sort of packet, or this one on its way through further devices.
     mutating func macvtapTransmits(_ mark: Mark, _ lane: Int) -> Bool {
-        guard mark.inThread, workers.contains(mark.thread) else { return false }
+        guard isPossible(.macvtap), mark.inThread, workers.contains(mark.thread) else { return false }
         let worker = machines[0].threads.index(mark.thread)
         let known = Int(machines[0].threads[worker].queue)
         guard let queue = known < 0 ? unknownWorkersQueue(worker, mark, lane) : macvtap(known, named: mark.name, worker, lane)

@@ -23,7 +23,8 @@ extension Tracker {
         if index < 0 {
             queues.append(GuestQueue(device: device, worker: worker))
             index = queues.count - 1
-            if isServedByVMM(worker) { queues[index].path = .qemu }
+            queues[index].path = forcedPath ?? (isServedByVMM(worker) ? .qemu : .tap)
+            queues[index].isPathCertain = forcedPath != nil
         }
         if queues[index].worker != worker { severalOrders(index) }
         if machines[0].threads[worker].queue != Int16(index) {
@@ -37,7 +38,7 @@ extension Tracker {
     /// The queue that XDP's redirects were put on, if its worker turns out to serve this tap.
     private mutating func unnamedRedirect(_ device: UInt16, worker: Int32) -> Int? {
         let queue = Int(machines[0].threads[worker].queue)
-        guard queue >= 0, queues[queue].path == .xdp, queues[queue].device == 0 else { return nil }
+        guard queue >= 0, queues[queue].path == .xdp, queues[queue].interface != 0, queues[queue].device == 0 else { return nil }
         queues[queue].device = device
         return queue
     }
@@ -47,6 +48,9 @@ extension Tracker {
         let worker = queues[queue].worker
         return worker < 0 ? -1 : machines[0].threads[worker].id
     }
+
+    /// Whether packets may take this path: not where they are told to take another one.
+    func isPossible(_ path: PathKind) -> Bool { forcedPath == nil || forcedPath == path }
 
     /// A thread that has a name, and not that of a vhost worker: QEMU's, or another VMM's, without vhost-net.
     private func isServedByVMM(_ worker: Int32) -> Bool {

@@ -15,9 +15,11 @@ extension Tracker {
     mutating func takeFromHost(_ port: Int, length: Int32) -> FlightID {
         let queue = Int(ports[port].queue)
         guard queue >= 0 else {
+            if ports[port].passage != .none { return receiveDirectly(port, length: length) }
             let id = half(.receive, on: Int(ports[port].machine), length: length)
             flights[id].port = Int16(port)
             ports[port].takens.append(id)
+            if ports[port].takens.count > RingOrder.mostWaiting { becomeByElimination(port) }
             if ports[port].takens.count > RingOrder.mostWaiting, let oldest = ports[port].takens.popFirst() {
                 ports[port].unclaimed += 1
                 discard(oldest)
@@ -50,7 +52,9 @@ extension Tracker {
     mutating func putTransmitted(_ id: FlightID, _ port: Int) {
         let queue = Int(ports[port].queue)
         guard queue >= 0 else {
+            guard ports[port].passage == .none else { return }
             ports[port].puts.append(id)
+            if ports[port].puts.count > RingOrder.mostWaiting { becomeByElimination(port) }
             if ports[port].puts.count > RingOrder.mostWaiting, let oldest = ports[port].puts.popFirst(), flights.contains(oldest) {
                 ports[port].unclaimed += 1
                 discard(oldest)

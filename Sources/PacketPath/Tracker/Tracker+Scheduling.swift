@@ -42,6 +42,7 @@ extension Tracker {
     mutating func hostWaking(_ mark: Mark, _ lane: Int) {
         let target = machines[0].threads.index(mark.otherThread)
         machines[0].threads[target].push(.waking, mark.time, by: mark.thread)
+        if mark.inHardIRQ, machines[0].threads[target].vcpu >= 0 { deviceWakes(mark, lane) }
         if !mark.inHardIRQ, let handover = lanes[lane].handover, flights.contains(handover.flight) {
             let id = handover.flight
             if flights[id].direction == .receive, !flights[id].times.has(.vhostCopy),
@@ -70,6 +71,7 @@ extension Tracker {
             joinByNotification(target, port: vcpus[vcpu].doorbellPort)
         } else if machines[0].threads[target].vcpu >= 0, machines[0].threads[waker].queue >= 0 {
             machines[0].threads[waker].guest = vcpus[Int(machines[0].threads[target].vcpu)].guest
+            mayInject(mark.thread, at: mark.time)
         }
     }
 
@@ -124,7 +126,8 @@ extension Tracker {
             flights.contains(handover.flight)
         else { return }
         let id = handover.flight
-        guard flights[id].direction == .transmit, flights[id].times.has(.guestEgress), !flights[id].times.has(.hostIngress),
+        guard flights[id].direction == .transmit, ports[Int(handover.port)].passage == .none,
+            flights[id].times.has(.guestEgress), !flights[id].times.has(.hostIngress),
             vcpus[index].lastExit >= flights[id].times[.guestEgress]
         else { return }
         flights[id].times[.kick] = vcpus[index].lastExit
@@ -172,22 +175,26 @@ extension Tracker {
         let vcpu = Int(lanes[Int(flights[id].guestLane)].vcpu)
         guard vcpu >= 0 else { return }
         let anchor = flights[id].times.has(.irqInject) ? flights[id].times[.irqInject] : copied
-        let delivery = deliver(vcpus[vcpu].thread, vector: Int32(flights[id].vector), by: flights[id].worker, from: anchor, to: irq)
+        let worker = flights[id].worker
+        let workerID = worker >= 0 ? machines[0].threads[worker].id : -1
+        let delivery = deliver(vcpus[vcpu].thread, vector: Int32(flights[id].vector), from: anchor, to: irq) { $0.by == workerID }
         flights[id].times[.vcpuWake] = delivery.wake
         flights[id].times[.vcpuRun] = delivery.run
         flights[id].times[.vcpuEntry] = delivery.entry
         if !isShared { flights[id].delivery = delivery.kind }
     }
 
-    private struct DeliveryPoints {
+    struct DeliveryPoints {
         var wake = PointTimes.absent
         var run = PointTimes.absent
         var entry = PointTimes.absent
         var kind = Delivery.unknown
     }
 
-    private func deliver(
-        _ thread: Int32, vector: Int32, by worker: Int32, from anchor: Nanoseconds, to irq: Nanoseconds
+    /// Reads an interrupt's way through a vCPU thread out of its history.
+    /// - Parameter isOwn: tells the wake-up that belongs to this interrupt from others.
+    func deliver(
+        _ thread: Int32, vector: Int32, from anchor: Nanoseconds, to irq: Nanoseconds, waking isOwn: (ThreadEvent) -> Bool
     ) -> DeliveryPoints {
         var points = DeliveryPoints()
         var carrying = PointTimes.absent
@@ -195,7 +202,6 @@ extension Tracker {
         var firstRun = PointTimes.absent
         var before: ThreadEvent?
         var wakingBefore = false
-        let workerID = worker >= 0 ? machines[0].threads[worker].id : -1
         let complete = machines[0].threads[thread].newestFirst { event in
             if event.time > irq { return true }
             if event.time < anchor {
@@ -211,7 +217,7 @@ extension Tracker {
                 if lastEntry == PointTimes.absent { lastEntry = event.time }
                 if event.by == vector, carrying == PointTimes.absent { carrying = event.time }
             case .switchIn: firstRun = event.time
-            case .waking: if event.by == workerID { points.wake = event.time }
+            case .waking: if isOwn(event) { points.wake = event.time }
             default: break
             }
             return true

@@ -21,7 +21,7 @@ extension Tracker {
 
     /// A packet is put on a socket's queue: the one that the stack is receiving.
     mutating func socketReady(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        guard mark.inSoftIRQ else { return }
+        guard mark.inSoftIRQ || mark.isWithoutSoftIRQs else { return }
         let id = lanes[lane].receiving
         let isFollowed = flights.contains(id) && flights[id].direction == .receive && !flights[id].flags.contains(.onSocket)
         if machines[machine].sockets[mark.a] == nil {
@@ -68,7 +68,7 @@ extension Tracker {
             unsync(mark.a, machine)
             return
         }
-        read(id, mark, machine)
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine)
     }
 
     /// Something came out of a socket that does not fit: nothing on it is certain until it is empty again.

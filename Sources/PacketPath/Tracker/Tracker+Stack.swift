@@ -5,7 +5,7 @@ import ClockSync
 import TraceData
 
 /// What the points between a device and its application are called on one machine.
-private struct StackPoints {
+struct StackPoints {
     var ingress: Point
     var wake: Point
     var run: Point
@@ -29,21 +29,22 @@ extension Tracker {
             switchTasks(mark, machine)
         case .waking:
             // What is woken while the stack receives a packet is woken on that packet's behalf.
-            let cause = mark.inSoftIRQ ? lanes[lane].receiving : .none
+            let cause = mark.inSoftIRQ || mark.isWithoutSoftIRQs ? lanes[lane].receiving : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
-            if mark.inSoftIRQ { socketWoke(lane, machine) }
+            if !cause.isNone { socketWoke(lane, machine) }
         case .groMerged:
-            // No event tells which frame this one was merged into.
+            // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
             let id = lanes[lane].polled
             if flights.contains(id) {
                 unname(id)
-                end(id, .ambiguous)
+                flights[id].flags.insert(.unsettled)
+                awaitReader(id, machine)
             }
         case .tcpReceive: receivedTCP(mark, lane, machine)
         case .socketReady: socketReady(mark, lane, machine)
         case .socketRead: socketRead(mark, machine)
-        case .copy: if mark.inThread { read(flight(mark.a, on: machine), mark, machine) }
+        case .copy: if mark.inThread { read(mark, machine) }
         case .consume: consumed(mark, machine)
         case .sendEnter:
             machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = mark.time
@@ -57,11 +58,21 @@ extension Tracker {
     // MARK: Receive
 
     /// The packet's data is copied to a thread: that thread is its reader.
-    mutating func read(_ id: FlightID, _ mark: Mark, _ machine: Int) {
-        guard !id.isNone, flights[id].direction == .receive else { return }
+    private mutating func read(_ mark: Mark, _ machine: Int) {
+        let bytes = mark.kind == MarkKind.copy.rawValue ? Int32(truncatingIfNeeded: mark.b) : 0
+        let id = flight(mark.a, on: machine)
+        guard !id.isNone, flights[id].direction == .receive else {
+            continueStream(mark.a, mark.time, bytes: bytes, thread: mark.thread, machine)
+            return
+        }
+        if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine)
+    }
+
+    /// The packet has reached its reader: when that was woken for it, and when it ran.
+    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int) {
         let points = StackPoints.of(machine: machine)
-        let reader = machines[machine].threads.index(mark.thread)
-        flights[id].times[points.read] = mark.time
+        flights[id].times[points.read] = time
         let ingress = flights[id].times[points.ingress]
         var wake = PointTimes.absent
         _ = machines[machine].threads[reader].newestFirst { event in
@@ -71,7 +82,7 @@ extension Tracker {
         }
         flights[id].times[points.wake] = wake
         if let run = machines[machine].threads[reader].switchIn(
-            after: max(wake, ingress), until: mark.time, validFrom: machines[machine].validFrom)
+            after: max(wake, ingress), until: time, validFrom: machines[machine].validFrom)
         {
             flights[id].times[points.run] = run
         }
@@ -107,8 +118,8 @@ extension Tracker {
             // The buffer of a packet that has been sent.
             unname(id)
             if flights[id].flags.contains(.queued) { discard(id) }
-        } else if mark.inThread, !flights[id].flags.contains(.tcp) {
-            read(id, mark, machine)
+        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp) {
+            read(mark, machine)
         } else if flights[id].flags.contains(.onSocket) {
             // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
             unname(id)

@@ -102,7 +102,7 @@ extension Tracker {
     /// At the end no further evidence can come: the only device goes with the only queue.
     mutating func joinRemaining() {
         guard machineCount == 2, queues.count == 1, queues[0].port < 0, queues[0].lastCopy != PointTimes.absent else { return }
-        let receivers = ports.indices.filter { ports[$0].lastIngress != PointTimes.absent }
+        let receivers = ports.indices.filter { ports[$0].lastIngress != PointTimes.absent && ports[$0].passage == .none }
         guard receivers.count == 1, ports[receivers[0]].queue < 0 else { return }
         join(queue: 0, port: receivers[0])
         if ports[receivers[0]].lastEmptied >= ports[receivers[0]].lastIngress { proveReceiveRingEmpty(receivers[0]) }
@@ -121,7 +121,7 @@ extension Tracker {
 
     /// The two sides of one virtio-net device have found each other.
     mutating func join(queue: Int, port: Int) {
-        guard queues[queue].port < 0, ports[port].queue < 0 else { return }
+        guard queues[queue].port < 0, ports[port].queue < 0, ports[port].passage == .none, forcedPath != .vfio else { return }
         queues[queue].port = Int16(port)
         ports[port].queue = Int16(queue)
         queues[queue].rings[Direction.receive.index].takens = ports[port].takens

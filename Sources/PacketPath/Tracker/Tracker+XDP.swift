@@ -10,6 +10,7 @@ extension Tracker {
     mutating func redirected(_ mark: Mark, _ lane: Int) {
         let id = lanes[lane].fresh
         lanes[lane].fresh = .none
+        guard isPossible(.xdp) else { return }
         let isGeneric = flights.contains(id) && !nativeInterfaces.contains(mark.interface)
         if mark.inSoftIRQ {
             if isGeneric { redirectReceived(id, mark) } else { redirectBare(mark, lane) }

@@ -36,6 +36,10 @@ package struct Tracker: ~Copyable {
         var containment = Containment()
         /// The port its agent listens on, where the recorder reached it over TCP.
         var agentPort: UInt16?
+        /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
+        var unread = FlightQueue()
+        /// What threads are reading.
+        var reads: [StreamRead] = []
         /// Packets between recorder and agent, which no journey tells of.
         var recorderPackets = 0
         /// Marks of each kind seen: what was recorded at all.
@@ -50,6 +54,8 @@ package struct Tracker: ~Copyable {
     let workers: Set<Int32>
     /// Threads that have other names.
     let otherThreads: Set<Int32>
+    /// The path every queue has, whatever the events say; nil for what they say.
+    let forcedPath: PathKind?
     let sink: any JourneySink
     /// The host's own packets are followed, and not its guests'.
     package let followsHost: Bool
@@ -69,6 +75,8 @@ package struct Tracker: ~Copyable {
     var assignment = VCPUAssignment()
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
+    /// KVM has told of an interrupt that a worker injected.
+    var seesSignals = false
     var hostEnded = false
     /// Interfaces whose programs run in the driver.
     var nativeInterfaces: Set<Int32> = []
@@ -76,6 +84,8 @@ package struct Tracker: ~Copyable {
     var interfaceNames: [Int32: UInt16] = [:]
     /// Packets that ovs-vswitchd has, oldest first.
     var upcalls: [Upcall] = []
+    /// Devices that are a guest's own.
+    var passThrough: PassThrough
     /// Journeys that ended before it was known whose they are.
     var orphans: [(journey: Journey, port: Int16)] = []
 
@@ -84,19 +94,23 @@ package struct Tracker: ~Copyable {
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
     ///   - otherThreads: host threads whose names say that they are not.
-    ///   - followsHost: follow the host's own packets instead of its guests'; where there are no guests unless it is given.
+    ///   - path: the path every packet takes, whatever the events say; nil for what they say. `host`: the host's own packets are followed, and
+    ///     not its guests'.
     ///   - loopback: name of the loopback device, whose packets are nobody's; 0 where it has none.
     ///   - lanes: lanes of the stream the marks come from.
+    ///   - names: what the names in marks stand for.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        followsHost: Bool? = nil, loopback: UInt16 = 0, lanes: [Lane], sink: any JourneySink
+        path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(), sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
-        self.followsHost = followsHost ?? threads.isEmpty
+        forcedPath = path
+        followsHost = path == .host
         self.loopback = loopback
         self.sink = sink
         machineCount = threads.count + 1
+        passThrough = PassThrough(names: names, machines: threads.count + 1)
         for _ in 0..<machineCount { machines.append(MachineState()) }
         for (guest, port) in agentPorts.enumerated() { machines[guest + 1].agentPort = port }
         for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
@@ -141,11 +155,14 @@ package struct Tracker: ~Copyable {
         let machine = Int(lanes[lane].machine)
         if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
         switch kind {
-        case .irqEntry: lanes[lane].enterIRQ(mark.otherThread, mark.time)
+        case .irqEntry:
+            noteInterrupt(mark, lane)
+            lanes[lane].enterIRQ(mark.otherThread, mark.time)
         case .irqExit: leaveIRQ(mark, lane, machine)
         case .netRxRaised:
             if mark.inHardIRQ {
                 lanes[lane].raise()
+                learnPassThrough(lane)
             } else if mark.inThread {
                 raiseInThread(mark, lane, machine)
             }

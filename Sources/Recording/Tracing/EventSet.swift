@@ -16,7 +16,8 @@ package enum EventSet {
         let irqs = interruptFilter(topology, vms: vms)
         return requests([
             ("irq:irq_handler_entry", irqs), ("irq:irq_handler_exit", irqs),
-            ("sched:sched_switch", anyOf(["prev_pid", "next_pid"], threads)), ("sched:sched_waking", anyOf(["pid"], threads)),
+            ("sched:sched_switch", orInterruptThreads(anyOf(["prev_pid", "next_pid"], threads), comms: ["prev_comm", "next_comm"])),
+            ("sched:sched_waking", orInterruptThreads(anyOf(["pid"], threads), comms: ["comm"])),
             ("kvm:kvm_entry", anyOf(["common_pid"], vcpus)), ("kvm:kvm_exit", anyOf(["common_pid"], vcpus)),
             ("kvm:kvm_inj_virq", anyOf(["common_pid"], vcpus)),
             ("kvm:kvm_msi_set_irq", nil), ("kvm:kvm_set_irq", "level == 1"),
@@ -24,7 +25,9 @@ package enum EventSet {
             ("kvm:kvm_mmio", "type == 2"), ("kvm:kvm_fast_mmio", nil), ("kvm:kvm_pio", "rw == 1"),
             // The guest's clock has been set.
             ("kvm:kvm_write_tsc_offset", nil),
-            ("xdp:xdp_redirect", nil), ("xdp:xdp_devmap_xmit", nil),
+            ("xdp:xdp_redirect", nil), ("xdp:xdp_redirect_err", nil), ("xdp:xdp_devmap_xmit", nil),
+            // NET_RX_DROP is 1, include/linux/netdevice.h: what the stack returns for a packet that generic XDP has taken away.
+            ("net:netif_receive_skb_exit", "ret == 1"),
             ("openvswitch:ovs_do_execute_action", nil), ("openvswitch:ovs_dp_upcall", nil),
         ]) + requests(network) + (vms.isEmpty ? requests(applications) : [])
     }
@@ -74,6 +77,13 @@ package enum EventSet {
         let terms = numbers.flatMap { number in fields.map { "\($0) == \(number)" } }
         let filter = terms.joined(separator: " || ")
         return terms.isEmpty || filter.utf8.count > EventRequest.longestFilter ? nil : filter
+    }
+
+    /// With interrupts that are handled by threads of their own (PREEMPT_RT, threadirqs): those are named irq/NUMBER-NAME. Their numbers may
+    /// change with any device that is opened, so that they are asked for by name.
+    static func orInterruptThreads(_ filter: String?, comms: [String]) -> String? {
+        let whole = filter.map { ([$0] + comms.map { "\($0) ~ \"irq/*\"" }).joined(separator: " || ") }
+        return whole.flatMap { $0.utf8.count > EventRequest.longestFilter ? nil : $0 }
     }
 
     /// The vectors of NICs and of devices that were given to the guests; all of them when there is a NIC whose vectors are unknown.
