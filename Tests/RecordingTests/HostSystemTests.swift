@@ -42,16 +42,6 @@ import Testing
         #expect(found.nics == [nic])
     }
 
-    @Test func `threads that serve a NIC's interrupts are known by their names`() throws {
-        let system = try FabricatedSystem()
-        defer { system.remove() }
-        try system.nic("nic0", interrupts: [29: "nic0-rx-0", 30: "nic0-tx-0"])
-        for (thread, name) in [(60, "irq/29-nic0-rx-0"), (61, "irq/30-s-nic0-tx"), (62, "irq/9-acpi"), (63, "irq_work/0")] {
-            try system.kernelThread(thread, name: name)
-        }
-        #expect(Topology.ofThisHost(in: system.root).host.interruptThreads(in: system.root) == [60, 61])
-    }
-
     @Test func `a virtio NIC has the interrupts of its PCI device`() throws {
         let found = try host { system in
             let pci = "sys/devices/pci0000:00/0000:00:09.0"

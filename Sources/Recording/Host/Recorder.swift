@@ -114,8 +114,7 @@ package final class Recorder: Sendable {
         }
         let clock = try chooseClock(guests)
         let host = try MachineTrace(
-            clock: clock, bufferKiB: plan.bufferKiB, events: EventSet.host(
-                topology, vms: guests.compactMap(\.vm), interruptThreads: topology.host.interruptThreads()))
+            clock: clock, bufferKiB: plan.bufferKiB, events: EventSet.host(topology, vms: guests.compactMap(\.vm)))
         defer {
             try? host.finish()
             host.instance.remove()

@@ -15,16 +15,6 @@ extension HostSystem {
             nics: network.interfaces.filter(network.isHardware).map { NetworkDevice($0, in: network, system) })
     }
 
-    /// Threads that serve the NICs' interrupts with PREEMPT_RT or threadirqs: "irq/N-name", kernel/irq/manage.c (setup_irq_thread).
-    package func interruptThreads(in system: SystemRoot = SystemRoot()) -> [Int32] {
-        let numbers = Set(nics.flatMap { $0.interrupts.map(\.number) })
-        guard !numbers.isEmpty else { return [] }
-        return Folder.numbers(in: system.proc).filter { (process: Int32) in
-            guard let name = TextFile.optional("\(system.proc)/\(process)/comm"), name.hasPrefix("irq/") else { return false }
-            return Int(name.dropFirst(4).prefix { $0.isNumber }).map(numbers.contains) ?? false
-        }
-    }
-
     /// Numbers in a list as the kernel writes it, "0-3,8".
     static func count(_ list: String) -> Int? {
         var count = 0

@@ -5,13 +5,10 @@ package import Sessions
 package enum EventSet {
     /// On a host, for all the paths that are described.
     ///
-    /// - Parameters:
-    ///   - vms: the machines that are recorded; threads and devices of others are left out by the kernel. Without any, the host itself
-    ///     has the applications, and all its threads are recorded.
-    ///   - interruptThreads: threads that serve the NICs' interrupts.
-    package static func host(_ topology: Topology, vms: [VirtualMachine], interruptThreads: [Int32] = []) -> [EventRequest] {
-        var threads = vms.flatMap { vm in [vm.process] + vm.vcpus.map(\.thread) + vm.vhostWorkers.map(\.thread) }
-        if !threads.isEmpty { threads += interruptThreads }
+    /// - Parameter vms: the machines that are recorded; threads and devices of others are left out by the kernel. Without any, the host
+    ///   itself has the applications, and all its threads are recorded.
+    package static func host(_ topology: Topology, vms: [VirtualMachine]) -> [EventRequest] {
+        let threads = vms.flatMap { vm in [vm.process] + vm.vcpus.map(\.thread) + vm.vhostWorkers.map(\.thread) }
         let vcpus = vms.flatMap { $0.vcpus.map(\.thread) }
         let irqs = interruptFilter(topology, vms: vms)
         return requests([
