@@ -104,6 +104,8 @@ struct Flight {
     /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
     var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
+    /// Joins what a guest sent to what another one on this host received of it; 0 for none.
+    var relay: UInt32 = 0
     var generation: UInt32 = 0
     var nextFree: Int32 = -1
 }

@@ -24,6 +24,9 @@ package struct Journey: Sendable {
     package var delivery: Delivery
     /// No length confirms its place in the ring's order: native XDP tells none.
     package var isKnownByOrderAlone = false
+    /// The same number in the journey out of one guest and in that into another, where a packet went from one to the other on this host; 0
+    /// for others.
+    package var relay: UInt32 = 0
     package var times: PointTimes
 
     /// First point passed, nil when there is none.

@@ -120,6 +120,9 @@ extension Tracker {
     @discardableResult
     private mutating func forkReceived(_ sent: FlightID) -> FlightID {
         let id = newFlight(.receive, on: 0)
+        relays &+= 1
+        flights[sent].relay = relays
+        flights[id].relay = relays
         flights[id].times[.hostEgress] = flights[sent].times[.hostEgress]
         flights[id].device = flights[sent].nic
         flights[id].length = flights[sent].length

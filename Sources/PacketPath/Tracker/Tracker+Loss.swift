@@ -38,11 +38,11 @@ extension Tracker {
             vcpus[index].doorbell = .none
         }
         if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
+        machines[machine].threadedInterrupts.forget()
+        loseSockets(machine, .lostEvents)
         if machine == 0 { passThrough.forgetWaiting() }
         // Packets that have ended before it are not in anybody's hands; only their device's path was not known.
         for port in ports.indices { becomeByElimination(port) }
-        machines[machine].threadedInterrupts.forget()
-        loseSockets(machine, .lostEvents)
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }

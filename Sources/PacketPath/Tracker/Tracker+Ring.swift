@@ -256,6 +256,7 @@ extension Tracker {
             flights[taken].device = first.device
             flights[taken].nic = first.nic
             flights[taken].interface = first.interface
+            flights[taken].relay = first.relay
         }
         unname(put)
         flights.release(put)

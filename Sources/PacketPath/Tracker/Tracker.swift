@@ -82,6 +82,8 @@ package struct Tracker: ~Copyable {
     var nativeInterfaces: Set<Int32> = []
     /// Names of interfaces, where events have told them.
     var interfaceNames: [Int32: UInt16] = [:]
+    /// Packets that went from one guest to another so far.
+    var relays: UInt32 = 0
     /// Packets that ovs-vswitchd has, oldest first.
     var upcalls: [Upcall] = []
     /// Devices that are a guest's own.
