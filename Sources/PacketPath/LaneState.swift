@@ -43,6 +43,8 @@ struct LaneState {
 
     /// The packet the stack is receiving, for wake-ups that happen on its behalf.
     var receiving = FlightID.none
+    /// The socket it was put on last, 0 for none.
+    var readySocket: UInt64 = 0
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
     private var batch = InlineArray<16, FlightID>(repeating: .none)
     private var batchCount = 0
@@ -93,6 +95,7 @@ struct LaneState {
 
     mutating func receive(_ flight: FlightID) {
         receiving = flight
+        readySocket = 0
         // More than fit are as good as unknown.
         if batchCount < 16 { batch[batchCount] = flight }
         batchCount += 1
@@ -101,6 +104,7 @@ struct LaneState {
 
     mutating func stopReceiving() {
         receiving = .none
+        readySocket = 0
         batchCount = 0
         recordersContext = .none
     }

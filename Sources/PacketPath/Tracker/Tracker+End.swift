@@ -21,7 +21,7 @@ extension Tracker {
     mutating func reborn(_ id: FlightID) {
         flights[id].skb = 0
         let flight = flights[id]
-        guard !flight.flags.contains(.ended) else { return }
+        guard !flight.flags.contains(.ended), !flight.flags.contains(.onSocket) else { return }
         if flight.direction == .receive {
             if flight.times.has(.guestIngress) || followsHost && flight.flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.

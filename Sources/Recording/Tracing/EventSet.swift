@@ -39,7 +39,11 @@ package enum EventSet {
 
     /// What applications do with packets, and TCP for them.
     private static let applications: [(String, String?)] =
-        [("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil)]
+        [
+            ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
+            // IPPROTO_UDP is 17.
+            ("sock:sk_data_ready", "protocol == 17"), ("sock:sock_recv_length", "protocol == 17"),
+        ]
         // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
         + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { call in
             [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
