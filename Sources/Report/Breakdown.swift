@@ -57,6 +57,12 @@ package struct Flow: Sendable {
         package var samples = Samples()
         /// The host's part in it; empty for stages that are not the guest's.
         package var host = HostShare()
+        let isGuests: Bool
+
+        init(stage: Stage) {
+            self.stage = stage
+            isGuests = stage.owner == .guest || stage.owner == .app
+        }
     }
 
     /// Packets that ended so.
@@ -108,7 +114,7 @@ extension Flow {
             } else if waypoint.endsStage {
                 // An absent point's time goes to the next stage that has an end.
                 stages[stage].samples.add(time - previous)
-                stages[stage].host.add(journey.host, waypoint.point, of: time - previous)
+                if stages[stage].isGuests { stages[stage].host.add(journey.host, waypoint.point, of: time - previous) }
                 previous = time
             }
         }
