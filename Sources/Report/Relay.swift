@@ -44,12 +44,12 @@ package struct Relay: Sendable {
         for waypoint in waypoints.transmit {
             guard let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) else { continue }
             stages[tile.stage].samples.samples.add(tile.time)
-            stages[tile.stage].samples.host.add(sent.host, waypoint.point, of: tile.time)
+            if stages[tile.stage].samples.isGuests { stages[tile.stage].samples.host.add(sent.host, waypoint.point, of: tile.time) }
         }
         for waypoint in waypoints.receive {
             guard let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) else { continue }
             stages[tile.stage].samples.samples.add(tile.time)
-            stages[tile.stage].samples.host.add(received.host, waypoint.point, of: tile.time)
+            if stages[tile.stage].samples.isGuests { stages[tile.stage].samples.host.add(received.host, waypoint.point, of: tile.time) }
         }
         endToEnd.add(tiles.total)
     }

@@ -11,7 +11,12 @@ import Testing
 
     private static let stage: [String: Shape] = [
         "stage": .text, "owner": .word(["irq", "host-stack", "vhost", "kvm", "guest", "app"]), "share": .number,
-        "clock_error_ns": .optional(.integer),
+        "clock_error_ns": .optional(.integer), "host": .optional(.object(host)),
+    ]
+
+    private static let host: [String: Shape] = [
+        "count": .integer, "mean_ns": .number, "total_ns": .integer, "share_of_stage": .number,
+        "reasons": .map(.object(["count": .integer, "total_ns": .integer])),
     ]
 
     /// Schema 1, as the design gives it.
@@ -34,7 +39,8 @@ import Testing
             .object([
                 "machine": .text, "device": .text, "direction": .word(["rx", "tx"]), "path": .word(["tap", "macvtap"]),
                 "packets": .object(["seen": .integer, "complete": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer)]),
-                "delivery": .dictionary(PathGrammar.deliveries, .integer),
+                "delivery": .dictionary(PathGrammar.deliveries, .integer), "preempted_by": .map(.integer),
+                "vcpu_state": .object(["in_guest": .integer, "in_host": .map(.integer)]),
                 "end_to_end": .object(summary),
                 "stages": .list(.object(summary.merging(stage) { $1 })),
             ])),
@@ -46,6 +52,23 @@ import Testing
         let faults = Self.document.faults(json)
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
         #expect(json["schema"] == .integer(1))
+    }
+
+    @Test(arguments: Recording.allCases)
+    func `the host's part is told of the guest's stages, and is no more than the stage`(recording: Recording) async throws {
+        for flow in try await AnalyzedRecording.of(recording).json["flows"].list {
+            for stage in flow["stages"].list where stage["host"] != .null {
+                let host = stage["host"]
+                #expect(["guest", "app"].contains(try stage.text("owner")))
+                #expect(try (1...stage.integer("count")).contains(host.integer("count")))
+                #expect(try (0...1).contains(host.number("share_of_stage")))
+                #expect(
+                    try host.number("mean_ns") * Double(host.integer("count")) <= stage.number("mean_ns") * Double(stage.integer("count"))
+                        + 1)
+            }
+            let state = flow["vcpu_state"]
+            if flow["direction"] == .text("tx") { #expect(state["in_guest"] == .integer(0)) }
+        }
     }
 
     @Test(arguments: Recording.allCases)
