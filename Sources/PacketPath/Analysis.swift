@@ -36,14 +36,24 @@ package struct AnalysisAccount: Sendable {
 /// One pass over a session.
 package final class Analysis {
     package let machines: Machines
+    /// The host's own packets are followed, and not its guests'.
+    package let followsHost: Bool
     private let stream: MarkStream
 
+    private let path: PathKind?
+
+    /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where
+    ///   there is no guest.
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines) throws(SystemError) {
+    package init(_ machines: Machines, path: PathKind? = nil) throws(SystemError) {
         self.machines = machines
+        self.path = path ?? (machines.guests.isEmpty ? .host : nil)
+        let followsHost = self.path == .host
+        self.followsHost = followsHost
+        let paths = followsHost ? [.host] : PathDescription.all
         stream = try MarkStream(
             machines.all.map {
-                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: PathDescription.all), maps: $0.maps)
+                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: paths, ofHost: followsHost), maps: $0.maps)
             })
         start = stream.firstTime(of: 0) ?? 0
     }
@@ -68,7 +78,8 @@ package final class Analysis {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
-            workers: machines.host.file.vhostThreads, lanes: stream.lanes, names: stream.names, sink: relay)
+            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, path: path,
+            loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
         defer { unsafe marks.deallocate() }
@@ -84,19 +95,30 @@ package final class Analysis {
         }
         let unclaimed = tracker.finish()
         relay.finish()
-        let expected = PathDescription.all.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
             accounts[index].recorderPackets = tracker.recorderPackets(of: index)
             accounts[index].containment = tracker.containment(of: index)
-            accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
-                guard expected.contains(kind), tracker.count(of: kind, on: index) == 0 else { return nil }
-                return kind.queries(machine.role).first?.event
-            }
+            var present: Set<MarkKind> = []
+            for kind in MarkKind.allCases where tracker.count(of: kind, on: index) > 0 { present.insert(kind) }
+            accounts[index].absentEvents = absentEvents(machine.role, present: present, taken: tracker.pathsTaken)
             accounts[index].addStatistics(machine.file.options.statistics)
         }
         return AnalysisAccount(machines: accounts, unclaimed: unclaimed)
+    }
+
+    /// Events that the paths that were taken need and a machine has none of.
+    private func absentEvents(_ role: MachineRole, present: Set<MarkKind>, taken: [PathKind]) -> [String] {
+        // Where nothing was found, something that all paths need may be why.
+        let taken = followsHost ? [.host] : taken.isEmpty ? [.tap] : taken
+        var absent: Set<MarkKind> = []
+        for path in taken {
+            let rules = (path.description.receive + path.description.transmit).filter { $0.role == role }
+            for rule in rules { absent.formUnion(rule.missing { !present.contains($0) }) }
+            if !rules.isEmpty, role == .guest || path != .vfio, !present.contains(.napiPoll) { absent.insert(.napiPoll) }
+        }
+        return MarkKind.allCases.filter(absent.contains).compactMap { $0.queries(role, ofHost: followsHost).first?.event }
     }
 }
 

@@ -62,6 +62,12 @@ struct Flight {
         static let tcp = Flags(rawValue: 2048)
         /// A packet between the recorder and its agent: it would not be there if nobody measured.
         static let recorders = Flags(rawValue: 4096)
+        /// It has no skb on the host (native XDP): its order alone tells it from others.
+        static let bare = Flags(rawValue: 8192)
+        /// Perhaps read as part of another packet, which could not be told.
+        static let unsettled = Flags(rawValue: 16384)
+        /// It was put on a UDP socket's queue.
+        static let onSocket = Flags(rawValue: 1 << 15)
     }
 
     var times = PointTimes()
@@ -79,6 +85,10 @@ struct Flight {
     var guestLane: UInt16 = 0
     /// The guest's queue on the host (its tap), by name.
     var device: UInt16 = 0
+    /// The queue of that device it was put on, counted from 0.
+    var pair: Int16 = 0
+    /// Index of the interface an XDP program sent it to, 0 for none.
+    var interface: Int32 = 0
     /// The host's NIC, by name; 0 while unknown.
     var nic: UInt16 = 0
     /// Index of the guest queue it went through, -1 before that is known.
@@ -98,6 +108,8 @@ struct Flight {
     /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
     var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
+    /// Joins what a guest sent to what another one on this host received of it; 0 for none.
+    var relay: UInt32 = 0
     var generation: UInt32 = 0
     var nextFree: Int32 = -1
 }

@@ -9,7 +9,10 @@ struct FlightQueue {
 
     var count: Int { items.count - head }
     var isEmpty: Bool { head == items.count }
+    var first: FlightID? { isEmpty ? nil : items[head] }
     subscript(index: Int) -> FlightID { items[head + index] }
+
+    func contains(_ id: FlightID) -> Bool { items[head...].contains(id) }
 
     mutating func append(_ id: FlightID) { items.append(id) }
 
@@ -66,12 +69,18 @@ struct RingOrder {
     static let mostWaiting = 4096
 }
 
-/// A guest's queue as the host sees it: the tap or macvtap device and the worker that serves it.
+/// A queue pair of a guest as the host sees it: the tap or macvtap device and the worker that serves it.
 struct GuestQueue {
     var path = PathKind.tap
+    /// A packet has shown all of the way there is between NIC and device, so that the path will not turn out to be another.
+    var isPathCertain = false
+    /// Which of the device's queues it is, counted from 0; -1 while unknown.
+    var pair: Int16 = -1
     /// Host device, by name; 0 for a macvtap that has sent nothing yet: receiving, it makes no event with its name.
     var device: UInt16
-    /// Index of the host thread that serves it.
+    /// Index of the interface, where XDP has told it; 0 while unknown.
+    var interface: Int32 = 0
+    /// Index of the host thread that serves it, -1 while unknown.
     var worker: Int32
     /// Index of the guest's device, -1 while unknown.
     var port: Int16 = -1
@@ -83,14 +92,21 @@ struct GuestQueue {
     var lastSettled = PointTimes.absent
     /// Vector of the last signal, 0 when unknown.
     var vector: Int32 = 0
+    /// The worker's last signals, oldest first; only kept where no event tells what it has copied.
+    var signals: [WorkerSignal] = []
     /// Copied and not yet signalled.
     var unsignalled = FlightQueue()
-    /// Another thread serves the same device: a second queue pair, whose order is another one.
-    var hasSeveralWorkers = false
+    /// Packets of several queues pass through it, and events do not say which are whose: there is no one order.
+    var hasSeveralOrders = false
 
     init(device: UInt16, worker: Int32) {
         self.device = device
         self.worker = worker
+    }
+
+    mutating func note(_ signal: WorkerSignal) {
+        if signals.count == 16 { signals.removeFirst() }
+        signals.append(signal)
     }
 
     /// The queue of a macvtap, known by its worker alone.
@@ -100,11 +116,19 @@ struct GuestQueue {
     }
 }
 
-/// A guest's network device as the guest sees it.
+/// A vhost worker tells KVM to interrupt its guest.
+struct WorkerSignal: BitwiseCopyable {
+    var time: Nanoseconds
+    var vector: UInt8
+}
+
+/// A queue pair of a guest's network device as the guest sees it.
 struct GuestPort {
     var machine: UInt8
     /// Guest device, by name.
     var device: UInt16
+    /// Which of its queues, counted from 0.
+    var pair: Int16
     /// Index of the queue it is joined to, -1 while unknown.
     var queue: Int16 = -1
     /// Packets received before the queue was known.
@@ -128,9 +152,10 @@ struct GuestPort {
         case posted
     }
 
-    init(machine: UInt8, device: UInt16) {
+    init(machine: UInt8, device: UInt16, pair: Int16) {
         self.machine = machine
         self.device = device
+        self.pair = pair
     }
 }
 

@@ -7,6 +7,9 @@ import TraceData
 struct PendingInterrupt: BitwiseCopyable {
     var irq: Int32 = -1
     var time: Nanoseconds = PointTimes.absent
+    /// When it woke the thread that serves it, and when that got a CPU; absent where there is no such thread.
+    var wake: Nanoseconds = PointTimes.absent
+    var run: Nanoseconds = PointTimes.absent
     /// A packet has been attributed to it.
     var isClaimed = false
 }
@@ -27,6 +30,8 @@ struct LaneState {
     // The hardware interrupt being handled.
     var irq: Int32 = -1
     var irqTime: Nanoseconds = 0
+    /// An interrupt that was left to its thread, as long as nothing else has happened here; -1 for none.
+    var wakingFor: Int32 = -1
 
     /// Interrupts whose poll is to come, oldest first. More than four at once are as good as unknown.
     var pending = InlineArray<4, PendingInterrupt>(repeating: PendingInterrupt())
@@ -38,6 +43,8 @@ struct LaneState {
 
     /// The packet the stack is receiving, for wake-ups that happen on its behalf.
     var receiving = FlightID.none
+    /// The socket it was put on last, 0 for none.
+    var readySocket: UInt64 = 0
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
     private var batch = InlineArray<16, FlightID>(repeating: .none)
     private var batchCount = 0
@@ -50,8 +57,18 @@ struct LaneState {
     }
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
     var isSettled = false
+    /// The packet the stack was given last, as long as nothing else has happened here.
+    var fresh = FlightID.none
+    /// The packet that a thread is writing to a tap.
+    var written = FlightID.none
+    /// Frames that native XDP has redirected and not yet sent out, oldest first.
+    var bulk: [FlightID] = []
+    /// Interface that frames were redirected from in this poll, 0 for none.
+    var redirectedFrom: Int32 = 0
     /// The packet the driver gave to GRO last.
     var polled = FlightID.none
+    /// The guest's queue pair it came from, -1 outside a poll and on the host.
+    var polledPort: Int16 = -1
 
     init(machine: UInt8, cpu: Int) {
         self.machine = machine
@@ -61,17 +78,24 @@ struct LaneState {
     /// Forgets everything that a hole in the recording makes doubtful.
     mutating func forget() {
         irq = -1
+        wakingFor = -1
         isSettled = false
         pendingCount = 0
         handoverCount = 0
         stopReceiving()
+        fresh = .none
+        written = .none
+        bulk.removeAll()
+        redirectedFrom = 0
         polled = .none
+        polledPort = -1
     }
 
     // MARK: The stack
 
     mutating func receive(_ flight: FlightID) {
         receiving = flight
+        readySocket = 0
         // More than fit are as good as unknown.
         if batchCount < 16 { batch[batchCount] = flight }
         batchCount += 1
@@ -80,6 +104,7 @@ struct LaneState {
 
     mutating func stopReceiving() {
         receiving = .none
+        readySocket = 0
         batchCount = 0
         recordersContext = .none
     }
@@ -120,22 +145,26 @@ struct LaneState {
 
     /// NET_RX was raised; by the interrupt being handled if there is one.
     mutating func raise() {
-        guard irq >= 0 else { return }
-        for index in 0..<pendingCount where pending[index].irq == irq {
+        if irq >= 0 { raise(PendingInterrupt(irq: irq, time: irqTime)) }
+    }
+
+    mutating func raise(_ interrupt: PendingInterrupt) {
+        for index in 0..<pendingCount where pending[index].irq == interrupt.irq {
             // Raised again before its poll: the first interrupt is the packet's.
             return
         }
         guard pendingCount < 4 else { return }
-        pending[pendingCount] = PendingInterrupt(irq: irq, time: irqTime)
+        pending[pendingCount] = interrupt
         pendingCount += 1
     }
 
     /// The pending interrupt whose poll brings packets of `device` in; nil when that can't be told.
-    func pendingIndex(receiving device: UInt16, _ instances: borrowing NapiInstances) -> Int? {
+    /// - Parameter port: the guest's queue pair they come from, -1 on the host.
+    func pendingIndex(receiving device: UInt16, port: Int16 = -1, _ instances: borrowing NapiInstances) -> Int? {
         var unknown: Int?
         var unknowns = 0
         for index in 0..<pendingCount {
-            switch instances.role(of: pending[index].irq, device) {
+            switch instances.role(of: pending[index].irq, device, port) {
             case .receives: return index
             case .other: continue
             case .unknown:
@@ -143,7 +172,7 @@ struct LaneState {
                 unknown = index
             }
         }
-        return unknowns == 1 && !instances.hasReceiver(device) ? unknown : nil
+        return unknowns == 1 && !instances.hasReceiver(device, port) ? unknown : nil
     }
 
     /// A poll ended: the interrupt that asked for it is answered.
@@ -203,7 +232,13 @@ struct NapiInstances: ~Copyable {
     private struct Instance {
         var address: UInt64
         var device: UInt16
+        /// The guest's queue pair whose packets it brings in, -1 while unknown and on the host.
+        var port: Int16
         var receives: Bool
+
+        func brings(_ device: UInt16, _ port: Int16) -> Bool {
+            receives && self.device == device && (port < 0 || self.port < 0 || self.port == port)
+        }
     }
 
     enum Role { case receives, other, unknown }
@@ -220,10 +255,10 @@ struct NapiInstances: ~Copyable {
     /// Address of the instance an interrupt schedules, 0 while unknown.
     func instance(of irq: Int32) -> UInt64 { Int(irq) < interrupts.count ? interrupts[Int(irq)].instance : 0 }
 
-    func role(of irq: Int32, _ device: UInt16) -> Role {
+    func role(of irq: Int32, _ device: UInt16, _ port: Int16) -> Role {
         let address = instance(of: irq)
         guard address != 0, let known = instances.first(where: { $0.address == address }) else { return .unknown }
-        return known.device == device && known.receives ? .receives : .other
+        return known.brings(device, port) ? .receives : .other
     }
 
     /// A poll of `address` came while only `irq` was waiting for one. Polls without an interrupt happen too (a driver
@@ -247,20 +282,25 @@ struct NapiInstances: ~Copyable {
     }
 
     /// Whether it is known which interrupt brings packets of `device` in; then it is no other one.
-    func hasReceiver(_ device: UInt16) -> Bool {
+    func hasReceiver(_ device: UInt16, _ port: Int16) -> Bool {
         interrupts.contains { interrupt in
-            interrupt.votes > 0 && instances.contains { $0.address == interrupt.instance && $0.device == device && $0.receives }
+            interrupt.votes > 0 && instances.contains { $0.address == interrupt.instance && $0.brings(device, port) }
         }
     }
 
     private func owner(of address: UInt64) -> Int? { interrupts.firstIndex { $0.instance == address } }
 
-    /// Takes note of a poll's result.
-    mutating func note(_ address: UInt64, device: UInt16, work: Int32) {
-        if let index = instances.firstIndex(where: { $0.address == address }) {
-            if work > 0 { instances[index].receives = true }
-        } else if instances.count < 4096 {
-            instances.append(Instance(address: address, device: device, receives: work > 0))
+    /// Takes note of a poll's result, and of the queue pair whose packets came in it.
+    /// - Returns: the queue pair that is the instance's, -1 while unknown.
+    mutating func note(_ address: UInt64, device: UInt16, work: Int32, port: Int16) -> Int16 {
+        var index = instances.firstIndex { $0.address == address } ?? -1
+        if index < 0 {
+            guard instances.count < 4096 else { return port }
+            instances.append(Instance(address: address, device: device, port: port, receives: false))
+            index = instances.count - 1
         }
+        if work > 0 { instances[index].receives = true }
+        if port >= 0 { instances[index].port = port }
+        return instances[index].port
     }
 }

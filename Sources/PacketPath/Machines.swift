@@ -32,6 +32,9 @@ package struct Machine: Sendable {
     /// The TCP port of the guest's agent; nil when it was not reached over TCP.
     package var agentPort: UInt16?
 
+    /// Guests ran on it, as far as its file says.
+    package var hasGuests: Bool { !file.options.guests.isEmpty || !file.vhostThreads.isEmpty }
+
     /// CPUs that wrote events, or as many as the file counts.
     package var cpuCount: Int { file.options.cpuCount ?? file.buffers.reduce(0) { max($0, $1.cpus.count) } }
 }
@@ -60,7 +63,7 @@ package struct Machines: Sendable {
     /// Sorts files into host and guests.
     ///
     /// A guest's file carries TIME_SHIFT, with the trace id of the host it was recorded with; the host's carries GUEST options, or
-    /// the formats of KVM's events. Where a manifest tells roles and names, they hold, and the trace ids show that it tells of these files.
+    /// the formats of KVM's events, or is the only one. Where a manifest tells roles and names, they hold, and the trace ids show that it tells of these files.
     /// - Parameter files: all with what one manifest says of them, or all without.
     package init(_ files: [MachineFile]) throws(SessionFault) {
         guard !files.isEmpty else { throw .noFiles }
@@ -108,6 +111,8 @@ package struct Machines: Sendable {
         let paths = files.map(\.file.path)
         // A file whose clock is shifted to a peer's is a guest.
         let candidates = files.indices.filter { files[$0].file.options.timeShifts.isEmpty }
+        // A file by itself is its own machine's, whatever that runs on.
+        if files.count == 1, candidates == [0] { return 0 }
         let named = candidates.filter { !files[$0].file.options.guests.isEmpty }
         if named.count == 1 { return named[0] }
         if named.count > 1 { throw .severalHosts(files: named.map { paths[$0] }) }
@@ -140,4 +145,6 @@ extension TraceFile {
     /// Threads that carry packets between a host device and a virtqueue: drivers/vhost/vhost.c names them "vhost-PID",
     /// kernel threads before Linux 6.4 and threads of the process itself since.
     var vhostThreads: Set<Int32> { Set(commandLines.lazy.filter { $0.value.hasPrefix("vhost-") }.map(\.key)) }
+    /// Threads that have a name and are no vhost workers.
+    var otherThreads: Set<Int32> { Set(commandLines.keys).subtracting(vhostThreads) }
 }

@@ -13,8 +13,10 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case taskSwitch, waking
     case vmEntry, vmExit, injectVirq, msi, doorbell
     case sendEnter, sendExit
-    case stackReturn, redirect, redirectFailed, bulkXmit
+    case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
+    case signalHint
+    case socketReady, socketRead
 }
 
 extension MarkKind {
@@ -23,27 +25,35 @@ extension MarkKind {
         static let nameBits = 16
         static let lengthShift = 16
         static let extraShift = 48
+        /// Where the further number is a device's queue: that many bits of it, and one for a VLAN tag beside the frame.
+        static let queueBits = 12
     }
 
     /// Events that make this mark on a machine of `role`; none when that machine is not asked for it.
-    package func queries(_ role: MachineRole) -> [EventQuery] {
+    /// - Parameter ofHost: the host's own packets are followed: its applications are asked for, and no guest.
+    package func queries(_ role: MachineRole, ofHost: Bool = false) -> [EventQuery] {
         func query(_ event: String, _ operands: [EventQuery.Operand] = [], where condition: EventQuery.Condition? = nil) -> EventQuery {
             EventQuery(event, kind: rawValue, operands, where: condition)
         }
         let skb = EventQuery.Operand.number("skbaddr", to: .a)
         let device = EventQuery.Operand.name("name", "dev_name", to: .b)
         let length = EventQuery.Operand.number("len", to: .b, shift: Layout.lengthShift, width: 32)
+        let queue = [
+            EventQuery.Operand.number("queue_mapping", to: .b, shift: Layout.extraShift, width: Layout.queueBits, required: false),
+            .number("vlan_tagged", to: .b, shift: Layout.extraShift + Layout.queueBits, width: 1, required: false),
+        ]
         let isHost = role == .host
+        let hasReaders = !isHost || ofHost
         switch self {
         case .irqEntry:
             return [query("irq_handler_entry", [.number("irq", to: .a), .name("name", to: .b)])]
         case .irqExit:
-            return [query("irq_handler_exit", [.number("irq", to: .a)])]
+            return [query("irq_handler_exit", [.number("irq", to: .a), .number("ret", to: .b, width: 32, required: false)])]
         case .netRxRaised:
             // NET_RX_SOFTIRQ is 3 in every kernel, include/linux/interrupt.h.
             return [query("softirq_raise", where: .equals("vec", 3))]
         case .napiReceive:
-            return [query("napi_gro_receive_entry", [skb, device, length]), query("napi_gro_frags_entry", [skb, device, length])]
+            return ["napi_gro_receive_entry", "napi_gro_frags_entry"].map { query($0, [skb, device, length] + queue) }
         case .groMerged:
             // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
             return [query("napi_gro_receive_exit", where: .below("ret", 2)), query("napi_gro_frags_exit", where: .below("ret", 2))]
@@ -59,13 +69,9 @@ extension MarkKind {
         case .stackReceive:
             return [query("netif_receive_skb", [skb, device, length])]
         case .netQueue:
-            return isHost ? [] : [query("net_dev_queue", [skb, device, length])]
+            return hasReaders ? [query("net_dev_queue", [skb, device, length])] : []
         case .startXmit:
-            return [
-                query(
-                    "net_dev_start_xmit",
-                    [skb, device, length, .number("queue_mapping", to: .b, shift: Layout.extraShift, width: 16, required: false)])
-            ]
+            return [query("net_dev_start_xmit", [skb, device, length] + queue)]
         case .xmitDone:
             return [query("net_dev_xmit", [skb, device, .number("rc", to: .b, shift: Layout.lengthShift, width: 32)])]
         case .copy:
@@ -76,9 +82,8 @@ extension MarkKind {
             return [query("kfree_skb", [skb, .number("reason", to: .b, width: 32, required: false)])]
         case .tcpReceive:
             // Before Linux 6.10 it does not tell which skb it is about.
-            return isHost
-                ? []
-                : [
+            return hasReaders
+                ? [
                     query(
                         "tcp_probe",
                         [
@@ -86,7 +91,20 @@ extension MarkKind {
                             .number("data_len", to: .b, shift: Layout.lengthShift, width: 32),
                             .number("family", to: .b, shift: Layout.extraShift, width: 16),
                         ])
-                ]
+                ] : []
+        case .socketReady:
+            // IPPROTO_UDP is 17.
+            return hasReaders ? [query("sk_data_ready", [.number("skaddr", to: .a)], where: .equals("protocol", 17))] : []
+        case .socketRead:
+            return hasReaders
+                ? [
+                    query(
+                        "sock_recv_length",
+                        [
+                            .number("sk", to: .a), .number("ret", to: .b, width: 32), .number("family", to: .b, shift: 32, width: 16),
+                            .number("flags", to: .b, shift: 48, width: 16),
+                        ], where: .equals("protocol", 17))
+                ] : []
         case .taskSwitch:
             return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
         case .waking:
@@ -108,7 +126,10 @@ extension MarkKind {
             return isHost ? [query("kvm_inj_virq", [.number("vector", "irq", to: .a, width: 32)])] : []
         case .msi:
             return isHost
-                ? [query("kvm_msi_set_irq", [.number("data", to: .a, width: 8)]), query("kvm_set_irq", where: .equals("level", 1))]
+                ? [
+                    query("kvm_msi_set_irq", [.number("data", to: .a, width: 8)]), query("kvm_set_irq", where: .equals("level", 1)),
+                    query("vgic_update_irq_pending", where: .equals("level", 1)),
+                ]
                 : []
         case .doorbell:
             // KVM_TRACE_MMIO_WRITE is 2, include/trace/events/kvm.h; KVM_PIO_OUT is 1.
@@ -116,13 +137,15 @@ extension MarkKind {
                 ? [query("kvm_mmio", where: .equals("type", 2)), query("kvm_fast_mmio"), query("kvm_pio", where: .equals("rw", 1))]
                 : []
         case .sendEnter:
-            return isHost ? [] : Self.sendingCalls.map { query("sys_enter_" + $0) }
+            return hasReaders ? Self.sendingCalls.map { query("sys_enter_" + $0) } : []
         case .sendExit:
-            return isHost ? [] : Self.sendingCalls.map { query("sys_exit_" + $0) }
+            return hasReaders ? Self.sendingCalls.map { query("sys_exit_" + $0) } : []
         case .stackReturn:
             return isHost ? [query("netif_receive_skb_exit")] : []
-        case .redirect: return isHost ? [query("xdp_redirect", Self.interfaces)] : []
-        case .redirectFailed: return isHost ? [query("xdp_redirect_err", Self.interfaces)] : []
+        case .redirect:
+            return isHost
+                ? [query("xdp_redirect", [.number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32)])]
+                : []
         case .bulkXmit:
             return isHost
                 ? [
@@ -133,6 +156,9 @@ extension MarkKind {
                             .number("sent", to: .b, width: 32), .number("drops", to: .b, shift: 32, width: 32),
                         ])
                 ] : []
+        case .signalHint:
+            // An ITS injects without an event of KVM's. Kprobes by the names of these functions tell of it, or the IPI to a running vCPU.
+            return isHost ? ["irqfd_wakeup", "vgic_its_inject_cached_translation", "ipi_raise"].map { query($0) } : []
         case .ovsUpcall: return isHost ? [query("ovs_dp_upcall", [skb, .name("dev_name", to: .b), length])] : []
         case .ovsAction: return isHost ? [query("ovs_do_execute_action", [skb, .name("dev_name", to: .b), length])] : []
         }
@@ -141,20 +167,19 @@ extension MarkKind {
     /// System calls that send.
     private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
 
-    /// Where an XDP program takes a frame from, and where it sends it.
-    private static let interfaces: [EventQuery.Operand] = [
-        .number("ifindex", to: .a, width: 32), .number("to_ifindex", to: .a, shift: 32, width: 32),
-    ]
-
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
-    package static func selection(_ role: MachineRole, for paths: [PathDescription]) -> Selection {
-        let kinds = paths.reduce(into: bookkeeping) { $0.formUnion($1.marks) }
-        return Selection(MarkKind.allCases.filter(kinds.contains).flatMap { $0.queries(role) })
+    /// - Parameter ofHost: the host's own packets are followed.
+    package static func selection(_ role: MachineRole, for paths: [PathDescription], ofHost: Bool = false) -> Selection {
+        // A guest has no part in what the host does for itself.
+        if ofHost, role == .guest { return Selection([]) }
+        var kinds = paths.reduce(into: bookkeeping) { $0.formUnion($1.marks) }
+        if ofHost { kinds.subtract([.vmEntry, .vmExit]) }
+        return Selection(MarkKind.allCases.filter(kinds.contains).flatMap { $0.queries(role, ofHost: ofHost) })
     }
 }
 
@@ -162,12 +187,29 @@ extension Mark {
     /// Device or interrupt name in operand b.
     var name: UInt16 { UInt16(truncatingIfNeeded: b) }
     var length: Int32 { Int32(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.lengthShift)) }
+    /// Bytes of the frame as it is without VLAN offloading: a tag that stands beside it counts.
+    var frameLength: Int32 { length + (b >> UInt64(MarkKind.Layout.extraShift + MarkKind.Layout.queueBits) & 1 == 1 ? 4 : 0) }
+    /// The device's queue it is sent on.
+    var transmitQueue: Int16 {
+        Int16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift) & (1 << UInt64(MarkKind.Layout.queueBits) - 1))
+    }
+    /// The device's queue it was received on: the kernel counts those from 1, 0 when the driver does not say (skb_record_rx_queue).
+    var receiveQueue: Int16 { max(transmitQueue - 1, 0) }
     /// tcp_probe's port on this machine.
     var localPort: UInt16 { name }
     /// What TCP's packet may be in length, with the Ethernet header, by tcp_probe's data and address family (AF_INET6 is 10).
     var lengthsOfTCP: ClosedRange<Int32> {
         let network: Int32 = UInt16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift)) == 10 ? 40 : 20
         return length &+ 14 &+ network &+ 20...length &+ 14 &+ network &+ 60
+    }
+    /// What sock_recv_length returned: bytes, or a negative error; and whether it only looked (MSG_PEEK is 2).
+    var received: Int32 { Int32(truncatingIfNeeded: b) }
+    var isPeek: Bool { b >> 48 & 2 != 0 }
+    /// Whether a frame of `length` bytes carries so much data by UDP (AF_INET6 is 10), perhaps with a VLAN's tag.
+    func isDatagram(_ length: Int32) -> Bool {
+        let network: Int32 = UInt16(truncatingIfNeeded: b >> 32) == 10 ? 40 : 20
+        let plain = received &+ 14 &+ network &+ 8
+        return length == plain || length == plain &+ 4
     }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }

@@ -1,5 +1,7 @@
 // A path is described, not programmed: which point follows which, what event marks it, and by which mechanism it is found.
 
+import TraceData
+
 /// How a point is found. The mechanisms are the tracker's; which of them a path uses, on which events, is the path's.
 package enum Finding: Sendable {
     /// The hardware interrupt whose handler raised NET_RX on the CPU that then polled the packet in.
@@ -46,19 +48,44 @@ package struct PointRule: Sendable {
     package var isOptional: Bool
     /// Set where a stage ends at this point.
     package var stage: Stage?
+    /// Whose events mark it.
+    package var role: MachineRole
     /// For people: which event this is.
     package var summary: String
 
+    /// - Parameter role: whose events mark it; nil for what the point's name says.
     package init(
-        _ point: Point, _ finding: Finding, _ marks: [MarkKind], optional: Bool = false, ends stage: Stage? = nil,
-        _ summary: String
+        _ point: Point, _ finding: Finding, _ marks: [MarkKind], of role: MachineRole? = nil, optional: Bool = false,
+        ends stage: Stage? = nil, _ summary: String
     ) {
         self.point = point
+        self.role = role ?? (point.isGuests ? .guest : .host)
         self.finding = finding
         self.marks = marks
         isOptional = optional
         self.stage = stage
         self.summary = summary
+    }
+}
+
+extension PointRule {
+    /// Kernel events that can make the point.
+    package func events(ofHost: Bool) -> [String] {
+        var events: [String] = []
+        for query in marks.flatMap({ $0.queries(role, ofHost: ofHost) }) where !events.contains(query.event) { events.append(query.event) }
+        return events
+    }
+
+    /// Kinds of marks without which the point is never found, on a machine that has none of those in `isAbsent`.
+    func missing(_ isAbsent: (MarkKind) -> Bool) -> [MarkKind] {
+        switch finding {
+        case .raisingInterrupt, .entry, .doorbell, .systemCall: marks.filter(isAbsent)
+        // Not on every way that a path can take.
+        case .redirected, .datapath: []
+        case .taken where isOptional: []
+        // Any of them will do.
+        default: marks.allSatisfy(isAbsent) ? Array(marks.prefix(1)) : []
+        }
     }
 }
 

@@ -43,6 +43,16 @@ package enum Point: UInt8, CaseIterable, BitwiseCopyable, Sendable {
     }
 }
 
+extension Point {
+    /// Only a guest's events mark it.
+    var isGuests: Bool {
+        switch self {
+        case .guestIRQ, .guestIngress, .guestWake, .guestRun, .guestRead, .guestSend, .guestEgress: true
+        default: false
+        }
+    }
+}
+
 package enum Direction: UInt8, CaseIterable, Sendable {
     /// NIC to the guest's application.
     case receive

@@ -9,8 +9,11 @@ package import TraceData
 package struct AnalysisReport: Sendable {
     package var files: SessionFiles
     package var machines: [Machine]
+    /// The host's own packets were followed, and not its guests'.
+    package var followsHost: Bool
     package var account: AnalysisAccount
     package var flows: [Flow]
+    package var relays: [Relay]
     package var names: NameTable
     package var filter: JourneyFilter
     /// One for each guest, in the order of `machines`.
@@ -27,10 +30,12 @@ package struct AnalysisReport: Sendable {
         self.clocks = clocks
         self.inSwings = inSwings
         machines = analysis.machines.all
+        followsHost = analysis.followsHost
         names = analysis.names
         self.account = account
         self.filter = filter
         flows = breakdown.sortedFlows
+        relays = breakdown.relays
     }
 
     /// The session's name.

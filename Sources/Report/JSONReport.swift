@@ -26,11 +26,13 @@ package enum JSONReport {
         let session: Session
         let clocks: [Clock]
         let flows: [FlowValue]
+        let guest_to_guest: [RelayValue]
 
         init(_ report: AnalysisReport) {
             session = Session(report)
             clocks = report.machines.indices.filter { report.machines[$0].role == .guest }.map { Clock(report, $0) }
             flows = report.flows.map { FlowValue(report, $0) }
+            guest_to_guest = report.relays.map { RelayValue(report, $0) }
         }
     }
 
@@ -106,6 +108,7 @@ package enum JSONReport {
         let device: String
         let direction: String
         let path: String
+        let identity: String
         let packets: Packets
         let delivery: [String: Int]
         let preempted_by: [String: Int]
@@ -118,6 +121,9 @@ package enum JSONReport {
             device = report.names.name(flow.device)
             direction = flow.direction.name
             path = flow.path.name
+            // Where no ring is crossed, an address is enough.
+            let isByAddress = flow.path == .host || flow.path == .vfio
+            identity = isByAddress ? "address" : flow.isKnownByOrderAlone ? "order" : "order-and-length"
             packets = Packets(flow)
             var classes: [String: Int] = [:]
             for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.label] = flow.count(kind) }
@@ -138,6 +144,53 @@ package enum JSONReport {
         init(_ report: AnalysisReport, _ flow: Flow) {
             in_guest = flow.vcpuStates.inGuest
             in_host = Dictionary(uniqueKeysWithValues: report.exits(flow).map { ($0.name, $0.count) })
+        }
+    }
+
+    private struct RelayValue: Encodable {
+        let from: EndValue
+        let to: EndValue
+        let path: String
+        let packets: [String: Int]
+        let end_to_end: SummaryValue
+        let stages: [RelayStageValue]
+
+        init(_ report: AnalysisReport, _ relay: Relay) {
+            from = EndValue(report, relay.from)
+            to = EndValue(report, relay.to)
+            path = relay.path.name
+            packets = ["seen": relay.seen, "complete": relay.complete]
+            end_to_end = SummaryValue(relay.endToEnd.summary)
+            stages = relay.stages.map { machine, stage in
+                let error = report.machines[machine].maps[0].largestErrorBound
+                return RelayStageValue(
+                    machine: report.machines[machine].name,
+                    value: StageValue(stage, share: relay.share(stage), error: stage.stage.crossesMachines ? error : 0))
+            }
+        }
+    }
+
+    private struct EndValue: Encodable {
+        let machine: String
+        let device: String
+
+        init(_ report: AnalysisReport, _ end: Flow.End) {
+            machine = report.machines[end.machine].name
+            device = report.names.name(end.device)
+        }
+    }
+
+    /// A stage, and whose guest's it is.
+    private struct RelayStageValue: Encodable {
+        let machine: String
+        let value: StageValue
+
+        enum CodingKeys: CodingKey { case machine }
+
+        func encode(to encoder: any Encoder) throws {
+            try value.encode(to: encoder)
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(machine, forKey: .machine)
         }
     }
 

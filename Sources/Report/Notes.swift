@@ -16,15 +16,18 @@ extension AnalysisReport {
         }
         for (machine, clock) in zip(machines.dropFirst(), clocks) { notes += Self.notes(on: machine, clock) }
         for (machine, account) in zip(machines, account.machines) {
-            notes += Self.notes(on: machine, account, isAlone: machines.count == 1)
+            notes += Self.notes(on: machine, account, ofHost: followsHost)
+        }
+        if followsHost, machines.count == 1, machines[0].hasGuests {
+            notes.append("no guest's recording was given: these are the host's own packets")
         }
         for (machine, guest) in zip(machines, account.machines).dropFirst() where !account.machines[0].overlaps(guest) {
             notes.append("by the clock map in use, \(machine.name) was not recorded while the host was")
         }
         for packets in account.unclaimed {
             notes.append(
-                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) had no "
-                    + "\(Self.pathNames) queue on the host: another path was taken, which is not followed")
+                "\(Decimal.counted(packets.count, "packet")) of \(machines[packets.machine].name) \(names.name(packets.device)) could be joined to no "
+                    + "queue on the host: it is no virtio-net device, or events are missing (virtlat paths lists what is followed)")
         }
         for flow in flows where flow.path == .vfio && flow.count(.posted) > 0 {
             notes.append(
@@ -71,12 +74,12 @@ extension AnalysisReport {
         }
     }
 
-    private static func notes(on machine: Machine, _ account: MachineAccount, isAlone: Bool) -> [String] {
+    /// - Parameter ofHost: the host's own packets are followed, and no guest's.
+    private static func notes(on machine: Machine, _ account: MachineAccount, ofHost: Bool) -> [String] {
         var notes: [String] = []
         if account.events == 0 { notes.append("\(machine.file.path) holds no events") }
-        // Of a host alone nothing is expected.
-        if account.events > 0, !account.absentEvents.isEmpty, !isAlone {
-            let lost = account.absentEvents.compactMap { Self.consequence(of: $0, on: machine.role) }
+        if account.events > 0, !account.absentEvents.isEmpty {
+            let lost = account.absentEvents.compactMap { Self.consequence(of: $0, on: machine.role, ofHost: ofHost) }
             if !lost.isEmpty {
                 notes.append("\(machine.name) has no event of: " + lost.joined(separator: "; "))
             }
@@ -99,9 +102,10 @@ extension AnalysisReport {
     }
 
     /// What can't be said without an event; nil when nothing is missing without it.
-    private static func consequence(of event: String, on role: MachineRole) -> String? {
-        // A guest's readers need not use it: UDP frees with consume_skb.
-        if role == .guest, event == "skb_copy_datagram_iovec" { return nil }
+    private static func consequence(of event: String, on role: MachineRole, ofHost: Bool) -> String? {
+        // Readers need not use it: UDP frees with consume_skb.
+        if role == .guest || ofHost, event == "skb_copy_datagram_iovec" { return nil }
+        if ofHost, let means = Self.hostMeans[event] { return "\(event) (\(means))" }
         let means: [String: String] = [
             "irq_handler_entry": "no interrupt points",
             "softirq_raise": "no interrupt points",
@@ -121,13 +125,23 @@ extension AnalysisReport {
         return means[event].map { "\(event) (\($0))" }
     }
 
-    private static let pathNames = PathDescription.all.map(\.name).joined(separator: " or ")
+    /// What a host's own packets lack without an event, where that is something else than what a guest's lack.
+    private static let hostMeans = [
+        // Not every driver has NAPI, or a hardware interrupt: a veth has neither.
+        "napi_gro_receive_entry": "packets begin with netif_receive_skb",
+        "napi_poll": "interrupts may be mistaken for each other",
+        "netif_receive_skb": "no wake-up points",
+        "net_dev_start_xmit": "no transmit journeys",
+        "consume_skb": "receive journeys stay incomplete, except TCP's",
+        "sched_switch": "no app.run",
+        "sys_enter_sendto": "no app.send",
+    ]
 
     private var emptyNote: String {
-        if machines.count < 2 { return "no guest's recording was given, so no packet can be followed into one" }
         if filter.isNarrow { return "no packet passes the filters given" }
-        if filter.measured != nil { return "no packet of path \(Self.pathNames) began while the measurement ran" }
-        return "no packet of path \(Self.pathNames) was found"
+        let wanted = followsHost ? "the host's own" : "a path that is followed"
+        if filter.measured != nil { return "no packet of \(wanted) began while the measurement ran" }
+        return "no packet of \(wanted) was found" + (followsHost ? "" : " (virtlat paths lists them)")
     }
 }
 

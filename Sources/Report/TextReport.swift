@@ -22,6 +22,7 @@ package struct TextReport {
         writer.header()
         writer.notes()
         for flow in report.flows { writer.flow(flow) }
+        for relay in report.relays { writer.relay(relay) }
         return writer.text
     }
 
@@ -76,7 +77,7 @@ package struct TextReport {
     // MARK: Flows
 
     private mutating func flow(_ flow: Flow) {
-        let guest = "\(report.machines[flow.machine].name) \(report.names.name(flow.device))"
+        let guest = "\(report.machines[flow.machine].name) \(flow.path == .host ? "app" : report.names.name(flow.device))"
         let nic = flow.nics.isEmpty ? "" : flow.nics.map { report.names.name($0) }.sorted().joined(separator: ",")
         let tap = report.names.name(flow.hostDevice)
         let stations = (flow.direction == .receive ? [nic, tap, guest] : [guest, tap, nic]).filter { !$0.isEmpty }
@@ -85,6 +86,7 @@ package struct TextReport {
         line(
             strong(title), "  ", stations.joined(separator: " → "), "   path \(flow.path.name)   ",
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
+        if flow.isKnownByOrderAlone { line("          identity: by order alone, which no length confirms (native XDP has no skb)") }
         let classes = Delivery.allCases.filter { flow.count($0) > 0 }.sorted { flow.count($0) > flow.count($1) }
         if !classes.isEmpty {
             line("          interrupt: ", classes.map { "\(flow.count($0)) \($0.label)" }.joined(separator: ", "))
@@ -122,15 +124,40 @@ package struct TextReport {
         return parts.joined(separator: ", ")
     }
 
+    private mutating func relay(_ relay: Relay) {
+        let names = report.names
+        let ends = [
+            "\(report.machines[relay.from.machine].name) \(names.name(relay.from.device))", names.name(relay.from.hostDevice),
+            names.name(relay.to.hostDevice), "\(report.machines[relay.to.machine].name) \(names.name(relay.to.device))",
+        ].filter { !$0.isEmpty }
+        line()
+        line(
+            strong("GUEST TO GUEST"), "  ", ends.joined(separator: " → "), "   path \(relay.path.name)   ", Decimal.grouped(relay.seen),
+            " packets seen, ", Decimal.grouped(relay.complete), " complete")
+        guard relay.complete > 0 else { return }
+        heading()
+        for (machine, stage) in relay.stages where stage.samples.count > 0 {
+            let share = relay.share(stage)
+            row(
+                stage.stage.name, stage.stage.owner.name, stage.samples.summary,
+                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + "  " + report.machines[machine].name)
+        }
+        row("end to end", "", relay.endToEnd.summary, "")
+    }
+
     private static let widths = (stage: 14, owner: 11, count: 7, number: 10, share: 8)
 
-    private mutating func stages(_ flow: Flow) {
+    private mutating func heading() {
         let heads = ["min", "avg", "p50", "p99", "max", "stddev"].map { right($0, Self.widths.number) }.joined()
         line(
             "  ",
             strong(
                 column("stage", Self.widths.stage) + column("owner", Self.widths.owner) + right("count", Self.widths.count)
                     + heads + right("share", Self.widths.share)), "   µs")
+    }
+
+    private mutating func stages(_ flow: Flow) {
+        heading()
         for stage in flow.stages where stage.samples.count > 0 {
             let share = flow.share(stage)
             row(

@@ -13,7 +13,7 @@ struct Analyze: ParsableCommand {
         usage: "virtlat analyze [options] FOLDER\nvirtlat analyze [options] HOST.dat GUEST.dat ...",
         discussion: """
             Reads the trace.dat files of a host and its guests, puts the guests on the host's clock, follows every packet \
-            through tap or macvtap and vhost-net in both directions, and prints what each stage cost. Files are told \
+            on its path (virtlat paths lists them) in both directions, and prints what each stage cost. Files are told \
             apart by what they hold, not by their order; a folder's session.json, where there is one, says which files belong \
             to it and when the measurement ran, and only packets that began then are counted.
 
@@ -23,6 +23,9 @@ struct Analyze: ParsableCommand {
 
               virtlat analyze host.dat host-g3.dat --direction rx
                   only packets that go to the guest
+
+              virtlat analyze host.dat
+                  the host's own packets, between its NICs and its own applications
 
               virtlat analyze session --format json | jq '.flows[].stages[] | {stage, p99_ns}'
                   every stage's 99th percentile
@@ -62,6 +65,11 @@ struct Analyze: ParsableCommand {
 
     @Option(help: "Only packets before this time, counted from the start of the measurement.")
     var until: Duration?
+
+    @Option(
+        help: ArgumentHelp(
+            "The path that all packets take, whatever their events say (virtlat paths lists them).", valueName: "path"))
+    var path: PathName?
 
     @OptionGroup var clockOptions: ClockOptions
 
@@ -108,7 +116,7 @@ struct Analyze: ParsableCommand {
 
     /// - Returns: whether it was written: not when the events contradict a clock and it is not final.
     private func analyze(_ files: SessionFiles, _ machines: Machines, _ clocks: [GuestClock], isFinal: Bool) throws -> Bool {
-        let analysis = try Analysis(machines)
+        let analysis = try Analysis(machines, path: path?.kind)
         let measured = files.manifest?.measured
         let zero = measured?.begin ?? analysis.start
         let filter = JourneyFilter(

@@ -129,7 +129,7 @@ extension SessionFault {
         case .noFiles: "no files given"
         case .tooManyFiles(let count): "\(count) files: a session has 255 machines at the most"
         case .noHost(let files) where files.count == 1:
-            "\(files[0]): is a guest's recording (or holds no KVM events); give the host's recording too"
+            "\(files[0]): is a guest's recording: its clock is shifted to a host's; give the host's recording too"
         case .noHost(let files):
             "none of \(files.joined(separator: ", ")) is a host's recording: none has events of KVM without a time shift"
         case .severalHosts(let files):

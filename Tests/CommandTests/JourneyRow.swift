@@ -98,8 +98,9 @@ struct JourneyRow: Sendable {
                 queue: try table.number(cells, "queue"), length: try table.number(cells, "length"),
                 status: try table.word(cells, "status"), reason: try table.word(cells, "reason"),
                 delivery: try table.word(cells, "delivery"), text: cells.joined(separator: ","))
-            for point in PathGrammar.points where try !table.word(cells, point).isEmpty {
-                row.times[point] = try table.number(cells, point)
+            // Whatever comes after the words is a point.
+            for (column, index) in table.columns where index > table.columns["delivery"] ?? .max {
+                if try !table.word(cells, column).isEmpty { row.times[column] = try table.number(cells, column) }
             }
             return row
         }

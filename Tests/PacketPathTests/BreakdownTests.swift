@@ -48,7 +48,7 @@ import TraceData
         #expect(breakdown.flows.count == 2)
         for (flow, journey) in zip(breakdown.flows, [receive, transmit]) {
             var previous: Nanoseconds?
-            for rule in PathDescription.tap.rules(journey.direction) {
+            for rule in PathDescription.tap.rules(journey.direction) where journey.times.has(rule.point) {
                 guard let stage = rule.stage else {
                     previous = previous ?? journey.times[rule.point]
                     continue

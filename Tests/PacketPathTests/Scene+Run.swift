@@ -47,11 +47,16 @@ struct Found: CustomStringConvertible {
 }
 
 extension Scene {
+    /// Name of "lo".
+    static let loopback: UInt16 = 99
+
     /// Follows the scene from its first to its last mark.
     func run() -> Found {
         let collector = Collector()
         var tracker = Tracker(
-            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, lanes: lanes, names: names, sink: collector)
+            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, path: threads.isEmpty ? .host : nil,
+            loopback: Self.loopback,
+            lanes: lanes, names: names, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()

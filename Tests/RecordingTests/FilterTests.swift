@@ -24,6 +24,13 @@
             #expect(EventSet.anyOf(["pid"], Array(repeating: 1, count: 334)) == nil)
         }
 
+        @Test func `threads that handle interrupts are asked for by name`() {
+            #expect(EventSet.orInterruptThreads("pid == 7", comms: ["comm"]) == #"pid == 7 || comm ~ "irq/*""#)
+            // No filter means all threads already; and one that no longer fits is none.
+            #expect(EventSet.orInterruptThreads(nil, comms: ["comm"]) == nil)
+            #expect(EventSet.orInterruptThreads(String(repeating: "x", count: 3990), comms: ["comm"]) == nil)
+        }
+
         @Test func `no event is asked for twice`() {
             for requests in [EventSet.guest, EventSet.host(Self.empty, vms: [])] {
                 #expect(Set(requests.map(\.event)).count == requests.count)

@@ -38,9 +38,10 @@ extension PathDescription {
                 ends: Stage("vhost-copy", .vhost),
                 "skb_copy_datagram_iovec of the skb in the \(worker)" + (isCopySeen ? "" : "; absent where there is no skb")),
             PointRule(
-                .irqInject, .signal, [.msi], optional: true,
+                .irqInject, .signal, [.msi, .signalHint, .waking], optional: true,
                 ends: Stage("vhost-signal", .vhost),
-                "kvm_msi_set_irq in the \(worker), the first after the copy; absent when the guest needed no interrupt"),
+                "kvm_msi_set_irq in the \(worker), the first after the copy; on arm64, where an ITS has no such event, the worker's wake-up of the "
+                    + "vCPU or its IPI; absent when the guest needed no interrupt"),
         ] + injectionToReader
     }
 
@@ -73,9 +74,9 @@ extension PathDescription {
             ends: Stage("app-wakeup", .app),
             "guest sched_switch to that thread; absent when it was running"),
         PointRule(
-            .guestRead, .consumed, [.copy, .consume],
+            .guestRead, .consumed, [.copy, .consume, .socketRead],
             ends: Stage("app-read", .app),
-            "skb_copy_datagram_iovec, else consume_skb, of the guest's skb in that thread"),
+            "skb_copy_datagram_iovec, else consume_skb, of the guest's skb in that thread; from Linux 6.18 on sock_recv_length for UDP"),
     ]
 
     /// Transmit, up to the guest's driver.

@@ -7,26 +7,26 @@ extension PathDescription {
         summary: "NIC - XDP redirect - tap - vhost-net - virtio-net",
         receive: interruptOfNIC + [
             PointRule(
-                .hostIngress, .arrival, [.napiReceive, .stackReceive], optional: true,
+                .hostIngress, .arrival, [.napiReceive, .stackReceive, .redirect],
                 ends: Stage("irq", .irq),
-                "napi_gro_receive_entry, else netif_receive_skb; absent with native XDP"),
+                "napi_gro_receive_entry, else netif_receive_skb; with native XDP xdp_redirect, the frame's only event"),
             PointRule(
-                .hostEgress, .redirected, [.redirect],
+                .hostEgress, .redirected, [.redirect], optional: true,
                 ends: Stage("host-stack", .hostStack),
-                "xdp_redirect to the tap"),
+                "xdp_redirect of the skb to the tap; absent with native XDP"),
             PointRule(
                 .vhostWake, .wakeInside, [.waking], optional: true,
                 "sched_waking of the vhost worker while the NIC's driver polls; absent when it was awake"),
         ] + workerToReader(isCopySeen: false),
         transmit: senderToWorker() + [
             PointRule(
-                .hostIngress, .ringOrder, [.stackReceive], optional: true,
+                .hostIngress, .ringOrder, [.stackReceive, .redirect],
                 ends: Stage("vhost-copy", .vhost),
-                "netif_receive_skb on the tap in the vhost worker: the host's skb begins; absent with native XDP"),
+                "netif_receive_skb on the tap in the vhost worker: the host's skb begins; with native XDP xdp_redirect"),
             PointRule(
-                .hostEgress, .redirected, [.redirect],
+                .hostEgress, .redirected, [.redirect], optional: true,
                 ends: Stage("host-stack", .hostStack),
-                "xdp_redirect to the NIC, in the vhost worker"),
+                "xdp_redirect of the skb to the NIC; absent with native XDP"),
             PointRule(
                 .nicXmit, .handedOver, [.stackReturn, .bulkXmit],
                 ends: Stage("nic", .hostStack),

@@ -6,7 +6,7 @@ extension Tracker {
         flights.forEachLive { id in
             let flight = flights[id]
             guard flight.direction == .receive, flight.device == queues[queue].device, flight.flags.contains(.seen),
-                flight.flags.isDisjoint(with: [.half, .owed, .ended]), !flight.times.has(.vhostCopy)
+                flight.flags.isDisjoint(with: [.half, .owed, .ended, .bare]), !flight.times.has(.vhostCopy)
             else { return }
             flights[id].flags.insert(.owed)
             flights[id].queue = Int16(queue)
@@ -28,7 +28,7 @@ extension Tracker {
         guard flights[id].direction == .receive, flights[id].flags.contains(.seen), !flights[id].times.has(.vhostCopy) else { return }
         if flights[id].flags.contains(.owed) {
             flights[id].flags.remove(.owed)
-        } else if flights[id].flags.contains(.lost), let queue = knownQueue(flights[id].device) {
+        } else if flights[id].flags.contains(.lost), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
             queues[queue].rings[Direction.receive.index].counted += 1
         }
     }

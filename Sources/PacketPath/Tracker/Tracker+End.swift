@@ -21,12 +21,12 @@ extension Tracker {
     mutating func reborn(_ id: FlightID) {
         flights[id].skb = 0
         let flight = flights[id]
-        guard !flight.flags.contains(.ended) else { return }
+        guard !flight.flags.contains(.ended), !flight.flags.contains(.onSocket) else { return }
         if flight.direction == .receive {
-            if flight.times.has(.guestIngress) {
+            if flight.times.has(.guestIngress) || followsHost && flight.flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
-                end(id, .kernelConsumed)
-            } else if flight.flags.contains(.seen), knownQueue(flight.device) != nil {
+                if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
+            } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
@@ -36,6 +36,8 @@ extension Tracker {
             if !flight.times.has(.hostEgress) { end(id, .kernelConsumed) }
         } else if flight.flags.contains(.queued) {
             discard(id)
+        } else if followsHost, untransmitted == .notRecorded {
+            end(id, .notRecorded)
         }
     }
 
@@ -45,34 +47,28 @@ extension Tracker {
         let flight = flights[id]
         flights.release(id)
         guard flight.flags.contains(.seen) else { return }
+        if followsHost {
+            emitOwn(flight)
+            return
+        }
         let queue = Int(flight.queue)
         let port = queue >= 0 ? Int(queues[queue].port) : Int(flight.port)
         if flight.flags.contains(.recorders) {
             if port >= 0 { machines[Int(ports[port].machine)].recorderPackets += 1 }
             return
         }
-        var outcome = flight.outcome
-        if flight.flags.contains(.cut) { outcome = .traceEdge }
-        if flight.flags.contains(.callUnknown), outcome == .complete, port >= 0 {
-            // Only where calls are recorded is one missing.
-            let guest = Int(ports[port].machine)
-            let isRecorded = count(of: .sendEnter, on: guest) + count(of: .sendExit, on: guest) > 0
-            if isRecorded { outcome = machines[guest].validFrom == PointTimes.absent ? .traceEdge : .lostEvents }
-        }
         let path = queue >= 0 ? queues[queue].path : port >= 0 ? pathKind(of: port) ?? .tap : .tap
-        if outcome == .complete { outcome = verdict(flight, path) }
-        if flight.flags.contains(.lost) {
-            outcome = .lostEvents
-        } else if flight.flags.contains(.ambiguous) {
-            outcome = .ambiguous
-        }
+        let outcome = outcome(of: flight, path, sender: port >= 0 ? Int(ports[port].machine) : nil)
         var journey = Journey(
-            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction, queue: 0,
+            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
+            queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: flight.delivery, vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
+            delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), relay: flight.relay,
+            vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
         let isIdentified = port >= 0 && pathKind(of: port) != nil
-        // A macvtap without a name may yet turn out to be something else.
-        let isDoubtful = queue >= 0 && queues[queue].path == .macvtap && queues[queue].device == 0
+        // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
+        let isDoubtful =
+            queue >= 0 && (queues[queue].path == .macvtap ? queues[queue].device == 0 : !queues[queue].isPathCertain)
         if !isIdentified || isDoubtful, orphans.count < 1 << 16 {
             orphans.append((journey, Int16(port)))
         } else if isIdentified {
@@ -81,10 +77,25 @@ extension Tracker {
         }
     }
 
-    /// The path a guest's device is on; nil while that is not known.
-    private func pathKind(of port: Int) -> PathKind? {
-        ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : ports[port].passage != .none ? .vfio : nil
+    /// How a journey ended, all things known.
+    /// - Parameter sender: the machine whose thread sent it, where that is known.
+    func outcome(of flight: Flight, _ path: PathKind, sender: Int?) -> Outcome {
+        var outcome = flight.outcome
+        if flight.flags.contains(.cut) { outcome = .traceEdge }
+        // Only where calls are recorded is one missing.
+        if flight.flags.contains(.callUnknown), outcome == .complete, let sender, seesCalls(sender) {
+            outcome = machines[sender].validFrom == PointTimes.absent ? .traceEdge : .lostEvents
+        }
+        if outcome == .complete { outcome = verdict(flight, path) }
+        if flight.flags.contains(.lost) {
+            outcome = .lostEvents
+        } else if flight.flags.contains(.ambiguous) {
+            outcome = .ambiguous
+        }
+        return outcome
     }
+
+    func seesCalls(_ machine: Int) -> Bool { count(of: .sendEnter, on: machine) + count(of: .sendExit, on: machine) > 0 }
 
     private func identify(_ journey: inout Journey, _ port: Int) {
         journey.machine = Int(ports[port].machine)
@@ -114,8 +125,14 @@ extension Tracker {
     /// The recording is over: ends all that is still on its way.
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
+        if followsHost {
+            settleStreams()
+            finishOwn()
+            return []
+        }
         for port in ports.indices { becomeByElimination(port) }
         joinRemaining()
+        settleStreams()
         for queue in queues.indices { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
         for port in ports.indices where pathKind(of: port) == nil {
@@ -128,7 +145,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device) ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0 || flight.port >= 0 && ports[Int(flight.port)].passage != .none
@@ -139,7 +156,7 @@ extension Tracker {
             }
             flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
             flights[id].flags.subtract([.half, .unconfirmed])
-            if !flight.flags.contains(.ended) { flights[id].outcome = .traceEdge }
+            if !flight.flags.contains(.ended) { flights[id].outcome = outcomeAtEdge(of: id) }
             emit(id)
         }
         for (journey, port) in orphans {
@@ -160,6 +177,13 @@ extension Tracker {
         }
         orphans.removeAll()
         return unclaimed
+    }
+
+    /// What becomes of a packet that was on its way when the recording ended.
+    func outcomeAtEdge(of id: FlightID) -> Outcome {
+        // Read with another one perhaps, or with ovs-vswitchd to the end: that is not known, and no edge's fault.
+        if flights[id].flags.contains(.unsettled) { return .ambiguous }
+        return flights[id].times.has(.ovsUpcall) && !flights[id].times.has(.ovsReply) ? .notRecorded : .traceEdge
     }
 
     /// What the order of a queue's rings was not proven for.

@@ -6,6 +6,7 @@ import TraceData
 extension Tracker {
     mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
         if followInterrupts(kind, mark, lane) { return }
+        if kind != .redirect, !mark.inHardIRQ { lanes[lane].fresh = .none }
         switch kind {
         case .taskSwitch:
             lanes[lane].isSettled = true
@@ -15,26 +16,35 @@ extension Tracker {
         case .vmExit: vmExit(mark)
         case .injectVirq: injected(mark)
         case .doorbell: doorbell(mark)
-        case .msi: if mark.inHardIRQ { deviceInjects(mark, lane) } else { signal(mark) }
+        case .msi: if mark.inHardIRQ { deviceInjects(mark, lane) } else { injects(mark) }
+        case .signalHint: if mark.inThread { mayInject(mark.thread, at: mark.time) }
         case .napiReceive: arrive(mark, lane, polled: true)
         case .groMerged:
             // The frame goes on inside another one; what is put on a queue is that one.
             let id = lanes[lane].polled
             if flights.contains(id) { discard(id) }
-        case .napiPoll: pollEnded(mark, lane, 0)
+        case .napiPoll:
+            if lanes[lane].redirectedFrom != 0 { interfaceNames[lanes[lane].redirectedFrom] = mark.name }
+            lanes[lane].redirectedFrom = 0
+            pollEnded(mark, lane, 0)
         case .stackReceive: hostStackReceive(mark, lane)
         case .startXmit: hostStartXmit(mark, lane)
         case .xmitDone: hostXmitDone(mark, lane)
         case .copy: if mark.inThread { taken(mark) }
         case .consume: hostFree(mark, reason: nil)
         case .drop: hostFree(mark, reason: UInt32(truncatingIfNeeded: mark.b))
+        case .ovsUpcall: ovsUpcall(mark)
+        case .ovsAction: ovsAction(mark)
+        case .redirect: redirected(mark, lane)
+        case .bulkXmit: bulkSent(mark, lane)
+        case .stackReturn: stackReturned(lane, mark)
         default: break
         }
     }
 
     /// A packet comes in on a NIC.
     @discardableResult
-    private mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) -> FlightID {
+    mutating func arrive(_ mark: Mark, _ lane: Int, polled: Bool) -> FlightID {
         if !nics.contains(mark.name) { nics.append(mark.name) }
         let id = newFlight(.receive, on: 0)
         name(id, mark.a, on: 0)
@@ -42,7 +52,7 @@ extension Tracker {
         flights[id].nic = mark.name
         flights[id].length = mark.length
         if let index = lanes[lane].pendingIndex(receiving: mark.name, machines[0].napi) {
-            flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
+            stampInterrupt(id, lanes[lane].pending[index])
         }
         if polled { lanes[lane].polled = id }
         return id
@@ -55,16 +65,17 @@ extension Tracker {
             let worker = machines[0].threads.index(mark.thread)
             // netif_receive_skb counts without the Ethernet header.
             takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
+            lanes[lane].written = flight(mark.a, on: 0)
         } else if known.isNone {
             known = arrive(mark, lane, polled: false)
             if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
         if mark.inSoftIRQ { lanes[lane].receive(known) }
+        lanes[lane].fresh = flight(mark.a, on: 0)
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
-        guard let queue = knownQueue(device) else { return false }
-        return machines[0].threads[queues[queue].worker].id == thread
+        queues.indices.contains { queues[$0].device == device && workerThread(of: $0) == thread }
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
@@ -81,12 +92,14 @@ extension Tracker {
             if !flights[id].times.has(.nicXmit) {
                 flights[id].times[.hostEgress] = mark.time
                 flights[id].nic = mark.name
+                if flights[id].queue >= 0 { learnPath(Int(flights[id].queue), of: id) }
             }
         } else {
             flights[id].times[.hostEgress] = mark.time
             flights[id].times[.vhostWake] = PointTimes.absent
             flights[id].device = mark.name
-            flights[id].length = mark.length
+            flights[id].pair = mark.transmitQueue
+            flights[id].length = mark.frameLength
             flights[id].flags.insert(.seen)
         }
         lanes[lane].beginHandover(mark.a, id, port: -1)
@@ -107,6 +120,9 @@ extension Tracker {
     @discardableResult
     private mutating func forkReceived(_ sent: FlightID) -> FlightID {
         let id = newFlight(.receive, on: 0)
+        relays &+= 1
+        flights[sent].relay = relays
+        flights[id].relay = relays
         flights[id].times[.hostEgress] = flights[sent].times[.hostEgress]
         flights[id].device = flights[sent].nic
         flights[id].length = flights[sent].length
@@ -118,7 +134,7 @@ extension Tracker {
     /// A worker copies a packet that nothing is known of: it came in a hole. It has its place in the queue's order all the same.
     private mutating func stranger(_ mark: Mark) -> FlightID {
         let queue = Int(machines[0].threads[machines[0].threads.index(mark.thread)].queue)
-        guard queue >= 0, queues[queue].path == .tap, machines[0].validFrom != PointTimes.absent else { return .none }
+        guard queue >= 0, queues[queue].path != .macvtap, machines[0].validFrom != PointTimes.absent else { return .none }
         let id = newFlight(.receive, on: 0)
         flights[id].flags.formUnion([.seen, doubt(on: 0)])
         flights[id].device = queues[queue].device
@@ -136,7 +152,11 @@ extension Tracker {
             guard flights[id].times.has(.hostEgress) else { return }
             id = forkReceived(id)
         }
-        copied(id, mark, queue: queueIndex(flights[id].device, worker: machines[0].threads.index(mark.thread)))
+        let worker = machines[0].threads.index(mark.thread)
+        let isRedirected = flights[id].interface != 0
+        // It came without the Ethernet header and is copied with it.
+        if isRedirected { flights[id].length = Int32(truncatingIfNeeded: mark.b) }
+        copied(id, mark, queue: isRedirected ? xdpQueue(of: id, worker: worker) : queueIndex(flights[id].device, worker: worker))
     }
 
     /// A packet leaves the host for the ring of a queue.
@@ -149,32 +169,51 @@ extension Tracker {
         flights[id].worker = worker
         if flights[id].wokenThread != mark.thread { flights[id].times[.vhostWake] = PointTimes.absent }
         // A wake-up that is absent is earlier than any time.
-        let onQueue = flights[id].times[queues[queue].path == .tap ? .hostEgress : .hostIngress]
+        let times = flights[id].times
+        let onQueue = times.has(.hostEgress) ? times[.hostEgress] : times[.hostIngress]
         let anchor = max(flights[id].times[.vhostWake], onQueue)
         if let run = machines[0].threads[worker].switchIn(
             after: anchor, until: mark.time, validFrom: machines[0].validFrom)
         {
             flights[id].times[.vhostRun] = run
         }
+        learnPair(queue, of: id)
+        learnPath(queue, of: id)
         queues[queue].lastCopy = mark.time
         queues[queue].unsignalled.append(id)
         if queues[queue].unsignalled.count > RingOrder.mostWaiting { _ = queues[queue].unsignalled.popFirst() }
         putReceived(id, queue)
     }
 
-    /// The worker signals the guest: the interrupt of everything it copied since the last one.
-    private mutating func signal(_ mark: Mark) {
+    /// KVM says that a thread injects an interrupt.
+    private mutating func injects(_ mark: Mark) {
         guard mark.inThread else { return }
         let worker = machines[0].threads.index(mark.thread)
+        guard machines[0].threads[worker].queue >= 0 else { return }
+        seesSignals = true
+        signal(by: worker, at: mark.time, vector: UInt8(truncatingIfNeeded: mark.a))
+    }
+
+    /// The worker signals the guest: the interrupt of everything it copied since the last one.
+    mutating func signal(by worker: Int32, at time: Nanoseconds, vector: UInt8) {
         let queue = Int(machines[0].threads[worker].queue)
-        guard queue >= 0, machines[0].threads[worker].isReceiving else { return }
-        queues[queue].lastSettled = mark.time
-        queues[queue].vector = Int32(mark.a & 0xff)
+        if queues[queue].path == .xdp { queues[queue].note(WorkerSignal(time: time, vector: vector)) }
+        guard machines[0].threads[worker].isReceiving else { return }
+        queues[queue].lastSettled = time
+        queues[queue].vector = Int32(vector)
         while let id = queues[queue].unsignalled.popFirst() {
             guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
-            flights[id].times[.irqInject] = mark.time
-            flights[id].vector = UInt8(truncatingIfNeeded: mark.a)
+            flights[id].times[.irqInject] = time
+            flights[id].vector = vector
         }
+    }
+
+    /// A thread does what it does to inject an interrupt: good enough where no event of KVM's says so.
+    mutating func mayInject(_ thread: Int32, at time: Nanoseconds) {
+        let worker = machines[0].threads.index(thread)
+        let queue = Int(machines[0].threads[worker].queue)
+        guard !seesSignals, queue >= 0, machines[0].threads[worker].isReceiving, !queues[queue].unsignalled.isEmpty else { return }
+        signal(by: worker, at: time, vector: 0)
     }
 
     /// The worker writes a guest's packet to the tap or macvtap.
@@ -196,6 +235,7 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
+        if isWithVswitchd(id) { return }
         if let reason {
             flights[id].dropReason = reason
         } else {
@@ -203,9 +243,9 @@ extension Tracker {
         }
         if flights[id].direction == .transmit {
             // A driver may free the skb before it reports the transmission.
-            if reason == nil, flights[id].times.has(.hostEgress) { return }
-            end(id, reason == nil ? .kernelConsumed : .dropped)
-        } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device) {
+            if reason == nil, flights[id].times.has(.hostEgress), flights[id].interface == 0 { return }
+            end(id, reason != nil ? .dropped : flights[id].interface != 0 ? .notRecorded : .kernelConsumed)
+        } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)
         } else if flights[id].flags.contains(.seen), reason != nil {
@@ -213,26 +253,5 @@ extension Tracker {
         } else {
             discard(id)
         }
-    }
-
-    /// The queue of a host device, if the device is known for a guest's.
-    func knownQueue(_ device: UInt16) -> Int? { device == 0 ? nil : queues.firstIndex { $0.device == device } }
-
-    /// The queue of a tap device, made known with the worker that serves it.
-    private mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
-        var index = knownQueue(device) ?? -1
-        if index < 0 { index = unmaskedMacvtap(device, worker: worker) ?? -1 }
-        if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
-        if index < 0 {
-            queues.append(GuestQueue(device: device, worker: worker))
-            index = queues.count - 1
-        }
-        if queues[index].worker != worker { severalWorkers(index) }
-        if machines[0].threads[worker].queue != Int16(index) {
-            machines[0].threads[worker].queue = Int16(index)
-            let port = machines[0].threads[worker].port
-            if port >= 0 { join(queue: index, port: Int(port)) }
-        }
-        return index
     }
 }

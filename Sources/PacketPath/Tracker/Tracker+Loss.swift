@@ -37,7 +37,10 @@ extension Tracker {
             vcpus[index].isKnown = false
             vcpus[index].doorbell = .none
         }
-        if machine != 0 { machines[machine].threads.forgetCalls() } else { passThrough.forgetWaiting() }
+        if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
+        machines[machine].threadedInterrupts.forget()
+        loseSockets(machine, .lostEvents)
+        if machine == 0 { passThrough.forgetWaiting() }
         // Packets that have ended before it are not in anybody's hands; only their device's path was not known.
         for port in ports.indices { becomeByElimination(port) }
         flights.forEachLive { id in

@@ -6,11 +6,12 @@ import TraceData
 extension Tracker {
     // MARK: Receive
 
-    /// A vhost worker was woken while the stack received a packet: macvlan's rx handler has put it on the worker's queue.
+    /// A vhost worker was woken while the stack received a packet: macvlan's rx handler, or generic XDP, has put it on the worker's queue.
     ///
     /// Whether that is so, the worker says when it copies the packet.
-    mutating func wokenForMacvtap(_ id: FlightID, _ mark: Mark) {
-        guard flights[id].direction == .receive, !flights[id].flags.contains(.seen), !flights[id].times.has(.vhostWake) else { return }
+    mutating func wokenInReceipt(_ id: FlightID, _ mark: Mark) {
+        let isPut = flights[id].flags.contains(.seen) && flights[id].interface == 0
+        guard flights[id].direction == .receive, !isPut, !flights[id].times.has(.vhostWake) else { return }
         flights[id].times[.vhostWake] = mark.time
         flights[id].wokenThread = mark.otherThread
     }
@@ -18,7 +19,7 @@ extension Tracker {
     /// A vhost worker copies a packet that was never put on a tap.
     /// - Returns: false when it is no macvtap's worker, or not known for one.
     mutating func macvtapReceives(_ mark: Mark) -> Bool {
-        guard workers.contains(mark.thread) else { return false }
+        guard isPossible(.macvtap), workers.contains(mark.thread) else { return false }
         let worker = machines[0].threads.index(mark.thread)
         var queue = Int(machines[0].threads[worker].queue)
         guard queue < 0 || queues[queue].path == .macvtap else { return false }
@@ -57,7 +58,7 @@ extension Tracker {
     /// A vhost worker gives a guest's packet to a macvtap, whose driver gives it to the NIC's in the same call.
     /// - Returns: false when it is another sort of packet, or this one on its way through further devices.
     mutating func macvtapTransmits(_ mark: Mark, _ lane: Int) -> Bool {
-        guard mark.inThread, workers.contains(mark.thread) else { return false }
+        guard isPossible(.macvtap), mark.inThread, workers.contains(mark.thread) else { return false }
         let worker = machines[0].threads.index(mark.thread)
         let known = Int(machines[0].threads[worker].queue)
         guard let queue = known < 0 ? unknownWorkersQueue(worker, mark, lane) : macvtap(known, named: mark.name, worker, lane)
@@ -88,7 +89,7 @@ extension Tracker {
             guard queues[first].path == .macvtap else { return nil }
             // A second queue pair of the same device.
             machines[0].threads[worker].queue = Int16(first)
-            severalWorkers(first)
+            severalOrders(first)
             return first
         }
         queues[queue].device = device

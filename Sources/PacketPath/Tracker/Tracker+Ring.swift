@@ -37,7 +37,7 @@ extension Tracker {
     /// That proves the order if all the host had copied was on the ring by then, which a signal or sleep of the worker shows.
     mutating func proveReceiveRingEmpty(_ port: Int) {
         let queue = Int(ports[port].queue)
-        guard queue >= 0, !queues[queue].hasSeveralWorkers else { return }
+        guard queue >= 0, !queues[queue].hasSeveralOrders else { return }
         let copied = queues[queue].lastCopy
         // In a hole it may have copied unseen: then only what it did after the hole shows anything.
         if copied != PointTimes.absent || machines[0].validFrom != PointTimes.absent {
@@ -87,7 +87,7 @@ extension Tracker {
     /// The worker goes to sleep: it has taken everything that was on the ring.
     mutating func proveTransmitRingEmpty(_ queue: Int) {
         let port = Int(queues[queue].port)
-        guard port >= 0, !queues[queue].hasSeveralWorkers else { return }
+        guard port >= 0, !queues[queue].hasSeveralOrders else { return }
         // A packet that is being put on the ring right now may or may not have been seen.
         for lane in lanes.indices where lanes[lane].machine == ports[port].machine {
             if let handover = lanes[lane].handover, Int(handover.port) == port { return }
@@ -118,7 +118,8 @@ extension Tracker {
     ) -> FlightID {
         if queues[queue].rings[side.index].isSynced {
             if let put = queues[queue].rings[side.index].puts.popFirst(), flights.contains(put) {
-                if flights[put].length == length {
+                if isSameLength(flights[put].length, length) {
+                    if flights[put].length == 0 { flights[put].length = length }
                     flights[put].flags.insert(.unconfirmed)
                     queues[queue].rings[side.index].unconfirmed.append(put)
                     if queues[queue].rings[side.index].unconfirmed.count > RingOrder.mostWaiting,
@@ -201,7 +202,7 @@ extension Tracker {
         for index in 0..<pairs {
             let put = puts[puts.count - pairs + index]
             let taken = takens[takens.count - pairs + index]
-            if !flights.contains(put) || !flights.contains(taken) || flights[put].length != flights[taken].length {
+            if !flights.contains(put) || !flights.contains(taken) || !isSameLength(flights[put].length, flights[taken].length) {
                 isConfirmed = false
             }
         }
@@ -221,12 +222,20 @@ extension Tracker {
         }
     }
 
+    /// The length of a frame without an skb is not known: 0. Its order has to do.
+    private func isSameLength(_ put: Int32, _ taken: Int32) -> Bool { put == taken || put == 0 || taken == 0 }
+
     /// Whether a packet that was put may have been taken unseen: only before the taking side's recording began.
     private func isExcusable(_ put: FlightID, _ queue: Int, _ side: Direction, _ leftover: Outcome) -> Bool {
         if leftover == .ambiguous || !flights.contains(put) { return true }
         guard leftover == .traceEdge else { return false }
         let taker = side == .receive ? Int(ports[Int(queues[queue].port)].machine) : 0
-        return flights[put].times[side == .receive ? .vhostCopy : .guestEgress] < machines[taker].startTime
+        return putTime(put, side) < machines[taker].startTime
+    }
+
+    private func putTime(_ put: FlightID, _ side: Direction) -> Nanoseconds {
+        let times = flights[put].times
+        return side == .transmit ? times[.guestEgress] : times.has(.vhostCopy) ? times[.vhostCopy] : times[.hostIngress]
     }
 
     private mutating func endIfLive(_ id: FlightID, _ outcome: Outcome) {
@@ -237,7 +246,8 @@ extension Tracker {
     private mutating func marry(_ put: FlightID, _ taken: FlightID) {
         let first = flights[put]
         flights[taken].times.merge(first.times)
-        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders]))
+        if flights[taken].length == 0 { flights[taken].length = first.length }
+        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare]))
         flights[taken].flags.remove(.half)
         flights[taken].wokenThread = first.wokenThread
         flights[taken].vector = first.vector
@@ -245,6 +255,8 @@ extension Tracker {
             flights[taken].worker = first.worker
             flights[taken].device = first.device
             flights[taken].nic = first.nic
+            flights[taken].interface = first.interface
+            flights[taken].relay = first.relay
         } else {
             flights[taken].host = first.host
         }

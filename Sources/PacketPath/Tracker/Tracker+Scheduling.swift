@@ -12,6 +12,7 @@ extension Tracker {
             // The low byte holds the task's state; 0 is runnable, TASK_REPORT_MAX and above say "preempted".
             let sleeps = mark.b & 0xff != 0
             machines[machine].threads[previous].push(sleeps ? .sleep : .preempted, mark.time, by: mark.otherThread)
+            if sleeps, !machines[machine].threadedInterrupts.isEmpty { machines[machine].threadedInterrupts.sleep(mark.thread) }
             // Few sending calls sleep; from here on its calls are seen to begin.
             if sleeps, machines[machine].threads[previous].sendingSince == ThreadState.sendingUnknown {
                 machines[machine].threads[previous].sendingSince = PointTimes.absent
@@ -50,8 +51,12 @@ extension Tracker {
                 flights[id].times[.vhostWake] = mark.time
                 flights[id].wokenThread = mark.otherThread
             }
-        } else if mark.inSoftIRQ, flights.contains(lanes[lane].receiving), workers.contains(mark.otherThread) {
-            wokenForMacvtap(lanes[lane].receiving, mark)
+        } else if mark.inSoftIRQ, workers.contains(mark.otherThread) {
+            if !lanes[lane].bulk.isEmpty {
+                wokenForBulk(mark, lane)
+            } else if flights.contains(lanes[lane].receiving) {
+                wokenInReceipt(lanes[lane].receiving, mark)
+            }
         }
         guard mark.inThread, mark.thread != 0 else { return }
         let waker = machines[0].threads.index(mark.thread)
@@ -66,6 +71,7 @@ extension Tracker {
             joinByNotification(target, port: vcpus[vcpu].doorbellPort)
         } else if machines[0].threads[target].vcpu >= 0, machines[0].threads[waker].queue >= 0 {
             machines[0].threads[waker].guest = vcpus[Int(machines[0].threads[target].vcpu)].guest
+            mayInject(mark.thread, at: mark.time)
         }
     }
 
@@ -149,8 +155,10 @@ extension Tracker {
     ///
     /// All of it lies in the past when this is called; it is read out of the vCPU thread's history.
     mutating func traceDelivery(_ id: FlightID) {
+        if flights[id].flags.contains(.bare) { traceBareDelivery(id) }
         defer { measureArrival(id, flights[id].queue >= 0 ? queues[Int(flights[id].queue)].path : .tap) }
-        let copied = flights[id].times[.vhostCopy]
+        // Without a copy to be seen, the packet was put where it was redirected to.
+        let copied = flights[id].times.has(.vhostCopy) ? flights[id].times[.vhostCopy] : flights[id].times[.hostIngress]
         let irq = flights[id].times[.guestIRQ]
         guard irq != PointTimes.absent, irq >= copied else {
             flights[id].times[.guestIRQ] = PointTimes.absent

@@ -70,7 +70,7 @@ extension Tracker {
         let machine = Int16(ports[port].machine)
         let candidates = queues.indices.filter {
             guard queues[$0].port < 0, queues[$0].lastCopy != PointTimes.absent else { return false }
-            let guest = machines[0].threads[queues[$0].worker].guest
+            let guest = queues[$0].worker < 0 ? -1 : machines[0].threads[queues[$0].worker].guest
             return guest == machine || guest < 0 && machineCount == 2
         }
         // The vector that was injected before the interrupt tells whose it is, else who woke the vCPU for it.
@@ -85,7 +85,7 @@ extension Tracker {
                 return vector == 0 || waker < 0
             }
             // Vectors are each CPU's own, so two devices may share one; and a worker also wakes for what it has sent.
-            let wakers = candidates.filter { machines[0].threads[queues[$0].worker].id == waker }
+            let wakers = candidates.filter { waker >= 0 && workerThread(of: $0) == waker }
             let fitting = vector == 0 ? wakers : candidates.filter { queues[$0].vector == vector }
             let both = fitting.filter(wakers.contains)
             if let found = both.first ?? (fitting.count == 1 ? fitting[0] : nil) {
@@ -121,7 +121,7 @@ extension Tracker {
 
     /// The two sides of one virtio-net device have found each other.
     mutating func join(queue: Int, port: Int) {
-        guard queues[queue].port < 0, ports[port].queue < 0 else { return }
+        guard queues[queue].port < 0, ports[port].queue < 0, ports[port].passage == .none, forcedPath != .vfio else { return }
         queues[queue].port = Int16(port)
         ports[port].queue = Int16(queue)
         queues[queue].rings[Direction.receive.index].takens = ports[port].takens
@@ -136,12 +136,5 @@ extension Tracker {
             let id = queues[queue].rings[Direction.transmit.index].puts[index]
             if flights.contains(id) { flights[id].queue = Int16(queue) }
         }
-    }
-
-    /// Two workers serve one device: each has an order of its own, and events do not say whose packet is whose.
-    mutating func severalWorkers(_ queue: Int) {
-        guard !queues[queue].hasSeveralWorkers else { return }
-        queues[queue].hasSeveralWorkers = true
-        breakOrder(queue, .ambiguous)
     }
 }

@@ -176,19 +176,21 @@ extension Tracker {
     /// Whether a queue of the host can be this device's. One whose receive interrupt is not a virtio one has no vhost worker, but it
     /// may be an emulated NIC, which a thread of QEMU serves.
     func canHaveQueue(_ port: Int) -> Bool {
+        if forcedPath == .vfio { return false }
         guard hasOwnInterrupt(port) else { return true }
         let machine = Int16(ports[port].machine)
-        return queues.firstIndex { queue in
-            let guest = machines[0].threads[queue.worker].guest
-            return queue.port < 0 && !workers.contains(machines[0].threads[queue.worker].id) && (guest == machine || guest < 0)
-        } != nil
+        return queues.indices.contains { queue in
+            guard queues[queue].port < 0, queues[queue].worker >= 0, !workers.contains(workerThread(of: queue)) else { return false }
+            let guest = machines[0].threads[queues[queue].worker].guest
+            return guest == machine || guest < 0
+        }
     }
 
     private func hasOwnInterrupt(_ port: Int) -> Bool {
         let machine = Int(ports[port].machine)
         return passThrough.interrupts(of: machine).contains { irq in
             passThrough.sort(of: irq, on: machine) == .other
-                && machines[machine].napi.role(of: irq, ports[port].device) == .receives
+                && machines[machine].napi.role(of: irq, ports[port].device, Int16(port)) == .receives
         }
     }
 
@@ -204,7 +206,7 @@ extension Tracker {
 
     /// It is known now whose the device is: what it has received and sent so far are journeys too.
     private mutating func become(_ port: Int, _ passage: GuestPort.Passage) {
-        guard ports[port].passage == .none else { return }
+        guard ports[port].passage == .none, isPossible(.vfio) else { return }
         ports[port].passage = passage
         while let id = ports[port].takens.popFirst() {
             guard flights.contains(id) else { continue }

@@ -23,6 +23,9 @@ package struct Tracker: ~Copyable {
         var skbs = AddressTable()
         var threads = ThreadTable()
         var napi = NapiInstances()
+        var threadedInterrupts = ThreadedInterrupts()
+        /// By the address of the socket.
+        var sockets: [UInt64: SocketQueue] = [:]
         /// Lanes with a hole that is open at this moment.
         var openHoles = 0
         /// What happened before this time is doubtful: there is a hole in between.
@@ -33,6 +36,10 @@ package struct Tracker: ~Copyable {
         var containment = Containment()
         /// The port its agent listens on, where the recorder reached it over TCP.
         var agentPort: UInt16?
+        /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
+        var unread = FlightQueue()
+        /// What threads are reading.
+        var reads: [StreamRead] = []
         /// Packets between recorder and agent, which no journey tells of.
         var recorderPackets = 0
         /// Marks of each kind seen: what was recorded at all.
@@ -45,7 +52,15 @@ package struct Tracker: ~Copyable {
     let paths = PathTable()
     /// Threads that are vhost workers by their names, whether or not they have done anything yet.
     let workers: Set<Int32>
+    /// Threads that have other names.
+    let otherThreads: Set<Int32>
+    /// The path every queue has, whatever the events say; nil for what they say.
+    let forcedPath: PathKind?
     let sink: any JourneySink
+    /// The host's own packets are followed, and not its guests'.
+    package let followsHost: Bool
+    /// Name of the loopback device, 0 where it has none.
+    let loopback: UInt16
     var flights = FlightDeck()
     // Machine 0 is the host.
     let machineCount: Int
@@ -60,7 +75,17 @@ package struct Tracker: ~Copyable {
     var assignment = VCPUAssignment()
     /// The recording has kvm_inj_virq, so an entry that carries an interrupt can be told from others.
     var seesInjections = false
+    /// KVM has told of an interrupt that a worker injected.
+    var seesSignals = false
     var hostEnded = false
+    /// Interfaces whose programs run in the driver.
+    var nativeInterfaces: Set<Int32> = []
+    /// Names of interfaces, where events have told them.
+    var interfaceNames: [Int32: UInt16] = [:]
+    /// Packets that went from one guest to another so far.
+    var relays: UInt32 = 0
+    /// Packets that ovs-vswitchd has, oldest first.
+    var upcalls: [Upcall] = []
     /// Devices that are a guest's own.
     var passThrough: PassThrough
     /// Journeys that ended before it was known whose they are.
@@ -70,13 +95,21 @@ package struct Tracker: ~Copyable {
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
+    ///   - otherThreads: host threads whose names say that they are not.
+    ///   - path: the path every packet takes, whatever the events say; nil for what they say. `host`: the host's own packets are followed, and
+    ///     not its guests'.
+    ///   - loopback: name of the loopback device, whose packets are nobody's; 0 where it has none.
     ///   - lanes: lanes of the stream the marks come from.
     ///   - names: what the names in marks stand for.
     package init(
-        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], lanes: [Lane],
-        names: NameTable = NameTable(), sink: any JourneySink
+        threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
+        path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(), sink: any JourneySink
     ) {
         self.workers = workers
+        self.otherThreads = otherThreads
+        forcedPath = path
+        followsHost = path == .host
+        self.loopback = loopback
         self.sink = sink
         machineCount = threads.count + 1
         passThrough = PassThrough(names: names, machines: threads.count + 1)
@@ -107,7 +140,9 @@ package struct Tracker: ~Copyable {
             }
             guard let kind = MarkKind(rawValue: mark.kind) else { continue }
             machines[machine].kindCounts[Int(mark.kind)] &+= 1
-            if machine == 0 {
+            if followsHost {
+                if machine == 0 { followHostPath(kind, mark, lane) }
+            } else if machine == 0 {
                 followHost(kind, mark, lane)
             } else {
                 followGuest(kind, mark, lane, machine)
@@ -119,27 +154,35 @@ package struct Tracker: ~Copyable {
     /// - Returns: whether the mark was of that sort.
     @inline(__always)
     mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
+        let machine = Int(lanes[lane].machine)
+        if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
         switch kind {
         case .irqEntry:
             noteInterrupt(mark, lane)
             lanes[lane].enterIRQ(mark.otherThread, mark.time)
-        case .irqExit: lanes[lane].irq = -1
+        case .irqExit: leaveIRQ(mark, lane, machine)
         case .netRxRaised:
             if mark.inHardIRQ {
                 lanes[lane].raise()
                 learnPassThrough(lane)
+            } else if mark.inThread {
+                raiseInThread(mark, lane, machine)
             }
         default: return false
         }
         return true
     }
 
-    mutating func pollEnded(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        machines[machine].napi.note(mark.a, device: mark.name, work: mark.work)
+    /// - Returns: index of the guest's queue pair that the instance polls, -1 while unknown and on the host.
+    @discardableResult
+    mutating func pollEnded(_ mark: Mark, _ lane: Int, _ machine: Int) -> Int {
+        let port = machines[machine].napi.note(mark.a, device: mark.name, work: mark.work, port: lanes[lane].polledPort)
+        lanes[lane].polledPort = -1
         lanes[lane].polled(mark.a, &machines[machine].napi)
         lanes[lane].stopReceiving()
         lanes[lane].polled = .none
         lanes[lane].isSettled = true
+        return Int(port)
     }
 
     /// A new flight, marked as lost when there is a hole on its machine right now.

@@ -5,14 +5,16 @@ package import Sessions
 package enum EventSet {
     /// On a host, for all the paths that are described.
     ///
-    /// - Parameter vms: the machines that are recorded; threads and devices of others are left out by the kernel.
+    /// - Parameter vms: the machines that are recorded; threads and devices of others are left out by the kernel. Without any, the host
+    ///   itself has the applications, and all its threads are recorded.
     package static func host(_ topology: Topology, vms: [VirtualMachine]) -> [EventRequest] {
         let threads = vms.flatMap { vm in [vm.process] + vm.vcpus.map(\.thread) + vm.vhostWorkers.map(\.thread) }
         let vcpus = vms.flatMap { $0.vcpus.map(\.thread) }
         let irqs = interruptFilter(topology, vms: vms)
         return requests([
             ("irq:irq_handler_entry", irqs), ("irq:irq_handler_exit", irqs),
-            ("sched:sched_switch", anyOf(["prev_pid", "next_pid"], threads)), ("sched:sched_waking", anyOf(["pid"], threads)),
+            ("sched:sched_switch", orInterruptThreads(anyOf(["prev_pid", "next_pid"], threads), comms: ["prev_comm", "next_comm"])),
+            ("sched:sched_waking", orInterruptThreads(anyOf(["pid"], threads), comms: ["comm"])),
             ("kvm:kvm_entry", anyOf(["common_pid"], vcpus)), ("kvm:kvm_exit", anyOf(["common_pid"], vcpus)),
             ("kvm:kvm_inj_virq", anyOf(["common_pid"], vcpus)),
             ("kvm:kvm_msi_set_irq", nil), ("kvm:kvm_set_irq", "level == 1"),
@@ -20,24 +22,32 @@ package enum EventSet {
             ("kvm:kvm_mmio", "type == 2"), ("kvm:kvm_fast_mmio", nil), ("kvm:kvm_pio", "rw == 1"),
             // The guest's clock has been set.
             ("kvm:kvm_write_tsc_offset", nil),
-            ("xdp:xdp_redirect", nil), ("xdp:xdp_devmap_xmit", nil),
+            ("xdp:xdp_redirect", nil), ("xdp:xdp_redirect_err", nil), ("xdp:xdp_devmap_xmit", nil),
+            // NET_RX_DROP is 1, include/linux/netdevice.h: what the stack returns for a packet that generic XDP has taken away.
+            ("net:netif_receive_skb_exit", "ret == 1"),
             ("openvswitch:ovs_do_execute_action", nil), ("openvswitch:ovs_dp_upcall", nil),
-        ]) + requests(network)
+        ]) + requests(network) + (vms.isEmpty ? requests(applications) : [])
     }
 
     /// In a guest. Who will read the packets is not known before, so all threads are recorded.
     package static var guest: [EventRequest] {
-        let calls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
-        return requests(
+        requests(
             [
                 ("irq:irq_handler_entry", nil), ("irq:irq_handler_exit", nil), ("sched:sched_switch", nil), ("sched:sched_waking", nil),
-                ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
-            ] + network
-                // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
-                + calls.flatMap { call in
-                    [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
-                })
+            ] + network + applications)
     }
+
+    /// What applications do with packets, and TCP for them.
+    private static let applications: [(String, String?)] =
+        [
+            ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
+            // IPPROTO_UDP is 17.
+            ("sock:sk_data_ready", "protocol == 17"), ("sock:sock_recv_length", "protocol == 17"),
+        ]
+        // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
+        + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { call in
+            [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
+        }
 
     /// What packets do in any kernel.
     private static let network: [(String, String?)] = [
@@ -64,6 +74,13 @@ package enum EventSet {
         let terms = numbers.flatMap { number in fields.map { "\($0) == \(number)" } }
         let filter = terms.joined(separator: " || ")
         return terms.isEmpty || filter.utf8.count > EventRequest.longestFilter ? nil : filter
+    }
+
+    /// With interrupts that are handled by threads of their own (PREEMPT_RT, threadirqs): those are named irq/NUMBER-NAME. Their numbers may
+    /// change with any device that is opened, so that they are asked for by name.
+    static func orInterruptThreads(_ filter: String?, comms: [String]) -> String? {
+        let whole = filter.map { ([$0] + comms.map { "\($0) ~ \"irq/*\"" }).joined(separator: " || ") }
+        return whole.flatMap { $0.utf8.count > EventRequest.longestFilter ? nil : $0 }
     }
 
     /// The vectors of NICs and of devices that were given to the guests; all of them when there is a NIC whose vectors are unknown.

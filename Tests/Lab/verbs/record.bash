@@ -10,20 +10,23 @@ usage: Tests/Lab/lab record [options] [options of lab traffic]
   --transfer WHEN    after (the default) or live
   --buffer-size SIZE ring buffer of each CPU (virtlat's own default)
   --trace-clock C    of all machines (virtlat's own choice)
+  --first COMMAND    for the host's shell, when it records and before the first packet
 
-The session folder holds host.dat, guest-g3.dat and session.json, and beside them ping.csv and echo-3.csv, the logs (lab traffic --help).
+The session folder holds host.dat, guest-g3.dat and session.json, and beside them ping.csv and echo-3.csv, the logs (lab traffic --help), and
+recording.json, which says how it was made.
 virtlat is .build/static/virtlat: make static.
 END
 }
 
 parse_record() {
-    transport=vsock options=()
+    transport=vsock options=() first=
     parse_traffic "$@"
     set -- "${others[@]}"
     while [[ $# -gt 0 ]]; do
         case $1 in
         --transport) transport=$(value "$@"); shift ;;
         --transfer | --buffer-size | --trace-clock) options+=("$1" "$(value "$@")"); shift ;;
+        --first) first=$(value "$@"); shift ;;
         *) wrong_usage "record has no option $1 (lab record --help)" ;;
         esac
         shift
@@ -61,9 +64,10 @@ start_agents() {
     done
 }
 
-# Starts virtlat and returns when it records; the recording lasts until its standard input ends.
+# Starts virtlat and returns when it records; the recording lasts until its standard input ends. Its words are left in `words`.
 start_recording() {
-    local machine line words=(/usr/local/bin/virtlat record -o /tmp/session "${options[@]}")
+    local machine line
+    words=(/usr/local/bin/virtlat record -o /tmp/session "${options[@]}")
     for machine in "${machines[@]}"; do
         if [[ $transport = tcp ]]; then words+=(--vm "$machine=tcp:10.55.0.${machine#g}"); else words+=(--vm "$machine=vsock:${machine#g}"); fi
     done
@@ -98,6 +102,7 @@ record() {
     local folder status=0 n begun
     case " $* " in *' --help '* | *' -h '*) record_usage; exit 0 ;; esac
     parse_record "$@"
+    need jq jq trace-cmd trace-cmd
     need_up
     find_targets
     machines=()
@@ -113,12 +118,14 @@ record() {
     begun=${EPOCHREALTIME/./}
     start_recording
     say "it records, $(((${EPOCHREALTIME/./} - begun) / 1000)) ms after its start; sending"
+    [[ -z $first ]] || inside host sh -c "$first" < /dev/null
     send > answers || status=$?
     cat answers
     stop_recording
     stop_servers
     collect_logs
     attended scp -F ssh.config -q 'host:/tmp/session/*' "$out/"
+    describe "${words[*]}"
     inside host rm -rf /tmp/session < /dev/null
     rm -rf "$folder"
     mv "$out" "$folder"

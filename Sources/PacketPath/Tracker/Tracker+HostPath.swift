@@ -1,0 +1,182 @@
+// The host for itself: its own packets, between its NICs and its own applications. What goes on to another device, a tap's
+// or a bridge's port, is somebody else's and does not count.
+
+import ClockSync
+import TraceData
+
+extension Tracker {
+    mutating func followHostPath(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
+        if followInterrupts(kind, mark, lane) { return }
+        switch kind {
+        case .taskSwitch:
+            lanes[lane].isSettled = true
+            _ = followStack(kind, mark, lane, 0)
+        case .napiReceive: if mark.name != loopback { comeIn(mark, lane, polled: true) }
+        case .napiPoll: pollEnded(mark, lane, 0)
+        case .stackReceive: ownStackReceive(mark, lane)
+        case .netQueue: ownQueue(mark, lane)
+        case .startXmit: ownStartXmit(mark, lane)
+        case .xmitDone: ownXmitDone(mark, lane)
+        case .copy, .consume:
+            // A vhost worker takes it from a macvtap.
+            if mark.inThread, workers.contains(mark.thread) { leave(flight(mark.a, on: 0)) }
+            _ = followStack(kind, mark, lane, 0)
+        case .drop: ownDrop(mark)
+        default: _ = followStack(kind, mark, lane, 0)
+        }
+    }
+
+    // MARK: Receive
+
+    /// A packet comes in, unless it did so before and has only come up, out of a tunnel for example.
+    private mutating func comeIn(_ mark: Mark, _ lane: Int, polled: Bool) {
+        let known = flight(mark.a, on: 0)
+        if isReceived(known), flights[known].nic != mark.name { return }
+        let id = arrive(mark, lane, polled: polled)
+        // Both events count without the Ethernet header.
+        flights[id].length = mark.frameLength + 14
+        flights[id].flags.insert(.seen)
+    }
+
+    private mutating func ownStackReceive(_ mark: Mark, _ lane: Int) {
+        guard mark.name != loopback else {
+            lanes[lane].receive(.none)
+            return
+        }
+        let isKnown = isReceived(flight(mark.a, on: 0))
+        if !isKnown, mark.inThread {
+            // Written to a tap: a guest sends it.
+            notOwn(mark.a)
+            return
+        }
+        if !isKnown {
+            comeIn(mark, lane, polled: false)
+            if !lanes[lane].isSettled { flights[flight(mark.a, on: 0)].flags.insert(doubt(on: 0)) }
+        }
+        let id = flight(mark.a, on: 0)
+        lanes[lane].receive(id)
+        awaitReader(id, 0)
+    }
+
+    /// A packet that came in, and has not left the host again.
+    private func isReceived(_ id: FlightID) -> Bool {
+        !id.isNone && flights[id].direction == .receive && flights[id].flags.contains(.seen)
+    }
+
+    // MARK: Not the host's own
+
+    /// A packet that came in goes on to somebody else. It keeps its address, so that it is not taken for a new one.
+    private mutating func leave(_ id: FlightID) {
+        if flights.contains(id), flights[id].direction == .receive { flights[id].flags.remove(.seen) }
+    }
+
+    /// A packet that somebody else brought to the host, and that goes on from here.
+    private mutating func notOwn(_ skb: UInt64) { name(newFlight(.receive, on: 0), skb, on: 0) }
+
+    /// Whether a packet on its way to a device is on its way through, from wherever it came.
+    private mutating func passesThrough(_ mark: Mark) -> Bool {
+        let id = flight(mark.a, on: 0)
+        if !id.isNone, flights[id].direction == .receive {
+            // What a thread sends has an address of its own: the packet that had it before was freed without an event.
+            if mark.inThread, flights[id].flags.contains(.seen) { return false }
+            leave(id)
+            return true
+        }
+        guard id.isNone, mark.inThread, workers.contains(mark.thread) else { return false }
+        // A vhost worker sends it for its guest, on a macvtap.
+        notOwn(mark.a)
+        return true
+    }
+
+    // MARK: Transmit
+
+    private mutating func ownQueue(_ mark: Mark, _ lane: Int) {
+        guard mark.name != loopback, !passesThrough(mark) else { return }
+        let id = flight(mark.a, on: 0)
+        if !id.isNone, flights[id].times.has(.hostEgress) {
+            // On to the next one of stacked devices: VLAN, bond, bridge.
+            flights[id].flags.insert(.queued)
+        } else {
+            queued(mark, lane, 0)
+        }
+    }
+
+    private mutating func ownStartXmit(_ mark: Mark, _ lane: Int) {
+        guard mark.name != loopback else { return }
+        guard !passesThrough(mark) else {
+            lanes[lane].beginHandover(mark.a, flight(mark.a, on: 0), port: -1)
+            return
+        }
+        let known = flight(mark.a, on: 0)
+        let isStacked = !known.isNone && flights[known].times.has(.hostEgress)
+        let id = isStacked ? known : sending(mark, 0)
+        flights[id].flags.remove(.queued)
+        flights[id].flags.insert(.seen)
+        // Of stacked devices the last one is the NIC.
+        flights[id].times[.hostEgress] = mark.time
+        flights[id].nic = mark.name
+        flights[id].length = mark.frameLength
+        lanes[lane].beginHandover(mark.a, id, port: -1)
+    }
+
+    private mutating func ownXmitDone(_ mark: Mark, _ lane: Int) {
+        guard let handover = lanes[lane].endHandover(mark.a), flights.contains(handover.flight) else { return }
+        let id = handover.flight
+        // Up to NET_XMIT_MASK the driver has taken it, include/linux/netdevice.h (dev_xmit_complete); else it is tried again.
+        let isTaken = mark.returnCode < 0x0f
+        guard flights[id].direction == .transmit else {
+            if isTaken { discard(id) }
+            return
+        }
+        if !isTaken {
+            flights[id].flags.insert(.queued)
+            flights[id].flags.remove(.seen)
+            flights[id].times[.hostEgress] = PointTimes.absent
+        } else if mark.returnCode == 0, !flights[id].flags.contains(.queued) {
+            flights[id].times[.nicXmit] = mark.time
+            unname(id)
+            end(id, .complete)
+        }
+    }
+
+    private mutating func ownDrop(_ mark: Mark) {
+        let id = flight(mark.a, on: 0)
+        guard !id.isNone else { return }
+        unname(id)
+        flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
+        end(id, .dropped)
+    }
+
+    // MARK: End
+
+    /// Hands a journey of the host's own on.
+    mutating func emitOwn(_ flight: Flight) {
+        let outcome = outcome(of: flight, .host, sender: 0)
+        let journey = Journey(
+            machine: 0, device: flight.nic, path: .host, hostDevice: 0, nic: flight.nic, direction: flight.direction, queue: 0,
+            length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
+            delivery: .unknown, vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
+        if flight.flags.contains(.callUnknown), outcome == .complete, orphans.count < 1 << 16 {
+            // Its call may have begun before the recording, if calls are recorded: that is not known yet.
+            orphans.append((journey, -1))
+        } else {
+            sink.take(journey)
+        }
+    }
+
+    /// The recording is over: ends all that is still on its way.
+    mutating func finishOwn() {
+        var live: [FlightID] = []
+        flights.forEachLive { live.append($0) }
+        for id in live { end(id, flights[id].direction == .transmit ? untransmitted : outcomeAtEdge(of: id)) }
+        for (journey, _) in orphans {
+            var journey = journey
+            if seesCalls(0) { journey.outcome = .traceEdge }
+            sink.take(journey)
+        }
+        orphans.removeAll()
+    }
+
+    /// What becomes of a packet that a driver was given and never reported.
+    var untransmitted: Outcome { count(of: .xmitDone, on: 0) == 0 ? .notRecorded : .traceEdge }
+}

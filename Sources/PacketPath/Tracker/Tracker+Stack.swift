@@ -1,0 +1,170 @@
+// A kernel's own stack, of a guest or of a host that is followed for itself: from the device to the thread that reads,
+// and from the thread that sends to the device.
+
+import ClockSync
+import TraceData
+
+/// What the points between a device and its application are called on one machine.
+struct StackPoints {
+    var ingress: Point
+    var wake: Point
+    var run: Point
+    var read: Point
+    var send: Point
+
+    static func of(machine: Int) -> StackPoints {
+        machine == 0
+            ? StackPoints(ingress: .hostIngress, wake: .appWake, run: .appRun, read: .appRead, send: .appSend)
+            : StackPoints(ingress: .guestIngress, wake: .guestWake, run: .guestRun, read: .guestRead, send: .guestSend)
+    }
+}
+
+extension Tracker {
+    /// What threads and the stack do is the same on every machine whose applications are followed.
+    /// - Returns: whether the mark was of that sort.
+    mutating func followStack(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) -> Bool {
+        switch kind {
+        case .taskSwitch:
+            lanes[lane].leaveRecorder()
+            switchTasks(mark, machine)
+        case .waking:
+            // What is woken while the stack receives a packet is woken on that packet's behalf.
+            let cause = mark.inSoftIRQ || mark.isWithoutSoftIRQs ? lanes[lane].receiving : .none
+            let target = machines[machine].threads.index(mark.otherThread)
+            machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
+            if !cause.isNone { socketWoke(lane, machine) }
+        case .groMerged:
+            // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
+            let id = lanes[lane].polled
+            if flights.contains(id) {
+                unname(id)
+                flights[id].flags.insert(.unsettled)
+                awaitReader(id, machine)
+            }
+        case .tcpReceive: receivedTCP(mark, lane, machine)
+        case .socketReady: socketReady(mark, lane, machine)
+        case .socketRead: socketRead(mark, machine)
+        case .copy: if mark.inThread { read(mark, machine) }
+        case .consume: consumed(mark, machine)
+        case .sendEnter:
+            machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = mark.time
+        case .sendExit:
+            machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = PointTimes.absent
+        default: return false
+        }
+        return true
+    }
+
+    // MARK: Receive
+
+    /// The packet's data is copied to a thread: that thread is its reader.
+    private mutating func read(_ mark: Mark, _ machine: Int) {
+        let bytes = mark.kind == MarkKind.copy.rawValue ? Int32(truncatingIfNeeded: mark.b) : 0
+        let id = flight(mark.a, on: machine)
+        guard !id.isNone, flights[id].direction == .receive else {
+            continueStream(mark.a, mark.time, bytes: bytes, thread: mark.thread, machine)
+            return
+        }
+        if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine, lane: Int(mark.lane))
+    }
+
+    /// The packet has reached its reader: when that was woken for it, and when it ran.
+    /// - Parameter lane: where it reads; nil where that is long past.
+    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int, lane: Int? = nil) {
+        let points = StackPoints.of(machine: machine)
+        flights[id].times[points.read] = time
+        let ingress = flights[id].times[points.ingress]
+        var wake = PointTimes.absent
+        _ = machines[machine].threads[reader].newestFirst { event in
+            if event.time < ingress { return false }
+            if event.what == .waking, event.flight == id { wake = event.time }
+            return true
+        }
+        flights[id].times[points.wake] = wake
+        if let run = machines[machine].threads[reader].switchIn(
+            after: max(wake, ingress), until: time, validFrom: machines[machine].validFrom)
+        {
+            flights[id].times[points.run] = run
+        }
+        if machine != 0, let lane { measureReading(id, lane) }
+        unname(id)
+        end(id, .complete)
+    }
+
+    /// TCP takes a packet of an established connection. One without data is for TCP itself, which frees it without an event.
+    private mutating func receivedTCP(_ mark: Mark, _ lane: Int, _ machine: Int) {
+        let isRecorders = mark.localPort == machines[machine].agentPort
+        lanes[lane].takeUpTCP(ofRecorder: isRecorders, mark)
+        var id = FlightID.none
+        if mark.a != 0 {
+            id = flight(mark.a, on: machine)
+        } else if mark.inSoftIRQ {
+            // Where the event does not say which packet it is about, only one of the batch may fit.
+            id = lanes[lane].received { id in
+                flights.contains(id) && !flights[id].flags.contains(.tcp) && mark.lengthsOfTCP.contains(flights[id].length)
+            }
+        }
+        guard flights.contains(id), flights[id].direction == .receive else { return }
+        flights[id].flags.formUnion(isRecorders ? [.tcp, .recorders] : .tcp)
+        if mark.length == 0 || isRecorders {
+            unname(id)
+            end(id, .kernelConsumed)
+        }
+    }
+
+    private mutating func consumed(_ mark: Mark, _ machine: Int) {
+        let id = flight(mark.a, on: machine)
+        guard !id.isNone else { return }
+        if flights[id].direction == .transmit {
+            // The buffer of a packet that has been sent.
+            unname(id)
+            if flights[id].flags.contains(.queued) { discard(id) }
+        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp) {
+            read(mark, machine)
+        } else if flights[id].flags.contains(.onSocket) {
+            // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
+            unname(id)
+        } else {
+            // What a thread reads of TCP, it copies.
+            unname(id)
+            end(id, .kernelConsumed)
+        }
+    }
+
+    // MARK: Transmit
+
+    /// A packet is queued on a device, perhaps by a thread that is in a sending system call.
+    mutating func queued(_ mark: Mark, _ lane: Int, _ machine: Int) {
+        guard !isQueued(flight(mark.a, on: machine)) else { return }
+        let id = newFlight(.transmit, on: machine)
+        name(id, mark.a, on: machine)
+        flights[id].flags.insert(.queued)
+        if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
+        guard mark.inThread else { return }
+        let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
+        if since == ThreadState.sendingUnknown {
+            flights[id].flags.insert(.callUnknown)
+        } else {
+            flights[id].times[StackPoints.of(machine: machine).send] = since
+        }
+    }
+
+    /// The packet at `mark`'s address that a driver begins to send, made known if it was not queued before.
+    mutating func sending(_ mark: Mark, _ machine: Int) -> FlightID {
+        var id = flight(mark.a, on: machine)
+        if !isQueued(id) {
+            id = newFlight(.transmit, on: machine)
+            name(id, mark.a, on: machine)
+            // Queued before the recording or in a hole, if queueing is recorded at all.
+            if count(of: .netQueue, on: machine) > 0 || count(of: .startXmit, on: machine) == 1 && mark.inThread {
+                flights[id].flags.insert(doubt(on: machine))
+            }
+        }
+        return id
+    }
+
+    func isQueued(_ id: FlightID) -> Bool {
+        !id.isNone && flights[id].direction == .transmit && flights[id].flags.contains(.queued)
+    }
+}
