@@ -26,7 +26,7 @@ extension Tracker {
             if flight.times.has(.guestIngress) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 end(id, .kernelConsumed)
-            } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
+            } else if flight.flags.contains(.seen), destination(of: flight) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
@@ -126,7 +126,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : destination(of: flight) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0

@@ -37,7 +37,7 @@ extension Tracker {
             vcpus[index].isKnown = false
             vcpus[index].doorbell = .none
         }
-        if machine != 0 { machines[machine].threads.forgetCalls() }
+        if machine != 0 { machines[machine].threads.forgetCalls() } else { loseUpcalls() }
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }
@@ -87,7 +87,8 @@ extension Tracker {
             queues[queue].rings[side.index].counted += puts.count
             if side == .receive, outcome == .lostEvents, counted == .receive { oweReceived(queue) }
             for index in 0..<takens.count { endTaken(takens[index], outcome, queue, side) }
-            // Joined in a proven order before the hole, and in it only if they were marked above.
+            // Joined in a proven order before the hole, and in it only if they were marked above; where there was no hole, the order was wrong.
+            if outcome == .ambiguous { doubtAll(queue, side) }
             confirmAll(queue, side)
         }
         while queues[queue].unsignalled.popFirst() != nil {}
