@@ -27,7 +27,11 @@ struct Found: CustomStringConvertible {
         self.containments = containments
         self.recorderPackets = recorderPackets
         for (index, journey) in journeys.enumerated() {
-            for point in Packet.identity where journey.times.has(point) { owners[journey.times[point], default: []].append(index) }
+            for point in Packet.identity where journey.times.has(point) {
+                // Native XDP gives a whole bulk to the NIC at one time.
+                if point == .nicXmit, journey.isKnownByOrderAlone { continue }
+                owners[journey.times[point], default: []].append(index)
+            }
         }
     }
 
@@ -50,7 +54,8 @@ extension Scene {
     /// Follows the scene from its first to its last mark.
     func run() -> Found {
         let collector = Collector()
-        var tracker = Tracker(threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, lanes: lanes, sink: collector)
+        var tracker = Tracker(
+            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, otherThreads: otherThreads, lanes: lanes, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()
