@@ -21,6 +21,12 @@ struct Handover: BitwiseCopyable {
     var port: Int16 = -1
 }
 
+/// A frame that native XDP has redirected, to an interface by index.
+struct RedirectedFrame: BitwiseCopyable {
+    var flight: FlightID
+    var interface: Int32
+}
+
 struct LaneState {
     var machine: UInt8
     var cpu: Int
@@ -62,7 +68,7 @@ struct LaneState {
     /// The packet that a thread is writing to a tap.
     var written = FlightID.none
     /// Frames that native XDP has redirected and not yet sent out, oldest first.
-    var bulk: [FlightID] = []
+    var bulk: [RedirectedFrame] = []
     /// Interface that frames were redirected from in this poll, 0 for none.
     var redirectedFrom: Int32 = 0
     /// The packet the driver gave to GRO last.

@@ -37,7 +37,7 @@ extension Tracker {
     /// That proves the order if all the host had copied was on the ring by then, which a signal or sleep of the worker shows.
     mutating func proveReceiveRingEmpty(_ port: Int) {
         let queue = Int(ports[port].queue)
-        guard queue >= 0, !queues[queue].hasSeveralOrders else { return }
+        guard queue >= 0, !queues[queue].hasSeveralOrders, !hasFramesOnTheWay(to: queue) else { return }
         let copied = queues[queue].lastCopy
         // In a hole it may have copied unseen: then only what it did after the hole shows anything.
         if copied != PointTimes.absent || machines[0].validFrom != PointTimes.absent {
@@ -130,6 +130,8 @@ extension Tracker {
                     return put
                 }
                 end(put, .ambiguous)
+                // What was taken may be this one or another: it is counted once.
+                queues[queue].rings[side.index].counted += 1
             } else if !isRecording(puttingOn: side, queue) {
                 // Its first half is beyond the recording of the other machine.
                 let id = half(side, on: machine, length: length)
@@ -162,10 +164,15 @@ extension Tracker {
         queues[queue].rings[side.index].isSynced = false
         queues[queue].rings[side.index].leftover = .ambiguous
         queues[queue].rings[side.index].countsTakens = true
-        while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
-            guard flights.contains(id) else { continue }
-            flights[id].flags.insert(.ambiguous)
-            confirm(id)
+        doubtAll(queue, side)
+        confirmAll(queue, side)
+    }
+
+    /// Nothing joined since the last proof is certain.
+    mutating func doubtAll(_ queue: Int, _ side: Direction) {
+        let unconfirmed = queues[queue].rings[side.index].unconfirmed
+        for index in 0..<unconfirmed.count where flights.contains(unconfirmed[index]) {
+            flights[unconfirmed[index]].flags.insert(.ambiguous)
         }
     }
 
@@ -206,6 +213,8 @@ extension Tracker {
                 isConfirmed = false
             }
         }
+        // Frames whose queue is not known yet may have come between.
+        if side == .receive, takens.count > puts.count, queues[queue].interface == 0, hasUnclaimedFrames { isConfirmed = false }
         for index in 0..<puts.count - pairs where !isExcusable(puts[index], queue, side, leftover) { isConfirmed = false }
         for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
         for index in 0..<takens.count - pairs { endTaken(takens[index], leftover, queue, side) }

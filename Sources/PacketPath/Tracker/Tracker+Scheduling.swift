@@ -33,6 +33,8 @@ extension Tracker {
         // TASK_INTERRUPTIBLE: a vhost worker sleeps so when it has nothing left to do.
         if queue >= 0, mark.b & 0xff == 1 {
             queues[Int(queue)].lastSettled = mark.time
+            // Frames it redirected are long on their way.
+            lanes[Int(mark.lane)].bulk.removeAll(keepingCapacity: true)
             proveTransmitRingEmpty(Int(queue))
         }
         let vcpu = machines[0].threads[previous].vcpu
