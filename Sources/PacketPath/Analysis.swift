@@ -41,7 +41,6 @@ package final class Analysis {
     private let stream: MarkStream
 
     private let path: PathKind?
-    private let paths: [PathDescription]
 
     /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where
     ///   there is no guest.
@@ -52,7 +51,6 @@ package final class Analysis {
         let followsHost = self.path == .host
         self.followsHost = followsHost
         let paths = followsHost ? [.host] : PathDescription.all
-        self.paths = paths
         stream = try MarkStream(
             machines.all.map {
                 StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: paths, ofHost: followsHost), maps: $0.maps)
@@ -97,19 +95,30 @@ package final class Analysis {
         }
         let unclaimed = tracker.finish()
         relay.finish()
-        let expected = paths.reduce(into: [.napiPoll] as Set<MarkKind>) { $0.formUnion($1.marks) }
         var accounts = machines.all.map { _ in MachineAccount() }
         for (lane, counts) in zip(stream.lanes, stream.counts) { accounts[lane.machine].add(counts) }
         for (index, machine) in machines.all.enumerated() {
             accounts[index].recorderPackets = tracker.recorderPackets(of: index)
             accounts[index].containment = tracker.containment(of: index)
-            accounts[index].absentEvents = MarkKind.allCases.compactMap { kind in
-                guard expected.contains(kind), tracker.count(of: kind, on: index) == 0 else { return nil }
-                return kind.queries(machine.role, ofHost: followsHost).first?.event
-            }
+            var present: Set<MarkKind> = []
+            for kind in MarkKind.allCases where tracker.count(of: kind, on: index) > 0 { present.insert(kind) }
+            accounts[index].absentEvents = absentEvents(machine.role, present: present, taken: tracker.pathsTaken)
             accounts[index].addStatistics(machine.file.options.statistics)
         }
         return AnalysisAccount(machines: accounts, unclaimed: unclaimed)
+    }
+
+    /// Events that the paths that were taken need and a machine has none of.
+    private func absentEvents(_ role: MachineRole, present: Set<MarkKind>, taken: [PathKind]) -> [String] {
+        // Where nothing was found, something that all paths need may be why.
+        let taken = followsHost ? [.host] : taken.isEmpty ? [.tap] : taken
+        var absent: Set<MarkKind> = []
+        for path in taken {
+            let rules = (path.description.receive + path.description.transmit).filter { $0.role == role }
+            for rule in rules { absent.formUnion(rule.missing { !present.contains($0) }) }
+            if !rules.isEmpty, role == .guest || path != .vfio, !present.contains(.napiPoll) { absent.insert(.napiPoll) }
+        }
+        return MarkKind.allCases.filter(absent.contains).compactMap { $0.queries(role, ofHost: followsHost).first?.event }
     }
 }
 

@@ -66,6 +66,8 @@ struct Flight {
         static let bare = Flags(rawValue: 8192)
         /// Perhaps read as part of another packet, which could not be told.
         static let unsettled = Flags(rawValue: 16384)
+        /// It was put on a UDP socket's queue.
+        static let onSocket = Flags(rawValue: 1 << 15)
     }
 
     var times = PointTimes()
@@ -99,9 +101,15 @@ struct Flight {
     var worker: Int32 = -1
     /// Vector of the interrupt that was injected for it, 0 when unknown.
     var vector: UInt8 = 0
+    /// What its vCPU was doing when its interrupt was signalled.
+    var vcpuState = VCPUState.unknown
+    /// The host's part in its stages in the guest.
+    var host = HostTimes()
     /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
     var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
+    /// Joins what a guest sent to what another one on this host received of it; 0 for none.
+    var relay: UInt32 = 0
     var generation: UInt32 = 0
     var nextFree: Int32 = -1
 }

@@ -24,7 +24,14 @@ package struct Journey: Sendable {
     package var delivery: Delivery
     /// No length confirms its place in the ring's order: native XDP tells none.
     package var isKnownByOrderAlone = false
+    /// The same number in the journey out of one guest and in that into another, where a packet went from one to the other on this host; 0
+    /// for others.
+    package var relay: UInt32 = 0
+    /// What the vCPU was doing when the interrupt was signalled, for an rx packet that has one of its own.
+    package var vcpuState: VCPUState
     package var times: PointTimes
+    /// The host's part in the stages that lie in the guest.
+    package var host: HostTimes
 
     /// First point passed, nil when there is none.
     package func firstTime(_ waypoints: [Waypoint]) -> Nanoseconds? {

@@ -7,6 +7,9 @@ import TraceData
 struct PendingInterrupt: BitwiseCopyable {
     var irq: Int32 = -1
     var time: Nanoseconds = PointTimes.absent
+    /// When it woke the thread that serves it, and when that got a CPU; absent where there is no such thread.
+    var wake: Nanoseconds = PointTimes.absent
+    var run: Nanoseconds = PointTimes.absent
     /// A packet has been attributed to it.
     var isClaimed = false
 }
@@ -27,6 +30,8 @@ struct LaneState {
     // The hardware interrupt being handled.
     var irq: Int32 = -1
     var irqTime: Nanoseconds = 0
+    /// An interrupt that was left to its thread, as long as nothing else has happened here; -1 for none.
+    var wakingFor: Int32 = -1
 
     /// Interrupts whose poll is to come, oldest first. More than four at once are as good as unknown.
     var pending = InlineArray<4, PendingInterrupt>(repeating: PendingInterrupt())
@@ -38,6 +43,8 @@ struct LaneState {
 
     /// The packet the stack is receiving, for wake-ups that happen on its behalf.
     var receiving = FlightID.none
+    /// The socket it was put on last, 0 for none.
+    var readySocket: UInt64 = 0
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
     private var batch = InlineArray<16, FlightID>(repeating: .none)
     private var batchCount = 0
@@ -71,6 +78,7 @@ struct LaneState {
     /// Forgets everything that a hole in the recording makes doubtful.
     mutating func forget() {
         irq = -1
+        wakingFor = -1
         isSettled = false
         pendingCount = 0
         handoverCount = 0
@@ -87,6 +95,7 @@ struct LaneState {
 
     mutating func receive(_ flight: FlightID) {
         receiving = flight
+        readySocket = 0
         // More than fit are as good as unknown.
         if batchCount < 16 { batch[batchCount] = flight }
         batchCount += 1
@@ -95,6 +104,7 @@ struct LaneState {
 
     mutating func stopReceiving() {
         receiving = .none
+        readySocket = 0
         batchCount = 0
         recordersContext = .none
     }
@@ -135,13 +145,16 @@ struct LaneState {
 
     /// NET_RX was raised; by the interrupt being handled if there is one.
     mutating func raise() {
-        guard irq >= 0 else { return }
-        for index in 0..<pendingCount where pending[index].irq == irq {
+        if irq >= 0 { raise(PendingInterrupt(irq: irq, time: irqTime)) }
+    }
+
+    mutating func raise(_ interrupt: PendingInterrupt) {
+        for index in 0..<pendingCount where pending[index].irq == interrupt.irq {
             // Raised again before its poll: the first interrupt is the packet's.
             return
         }
         guard pendingCount < 4 else { return }
-        pending[pendingCount] = PendingInterrupt(irq: irq, time: irqTime)
+        pending[pendingCount] = interrupt
         pendingCount += 1
     }
 

@@ -16,6 +16,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
     case signalHint
+    case socketReady, socketRead
 }
 
 extension MarkKind {
@@ -47,7 +48,7 @@ extension MarkKind {
         case .irqEntry:
             return [query("irq_handler_entry", [.number("irq", to: .a), .name("name", to: .b)])]
         case .irqExit:
-            return [query("irq_handler_exit", [.number("irq", to: .a)])]
+            return [query("irq_handler_exit", [.number("irq", to: .a), .number("ret", to: .b, width: 32, required: false)])]
         case .netRxRaised:
             // NET_RX_SOFTIRQ is 3 in every kernel, include/linux/interrupt.h.
             return [query("softirq_raise", where: .equals("vec", 3))]
@@ -91,6 +92,19 @@ extension MarkKind {
                             .number("family", to: .b, shift: Layout.extraShift, width: 16),
                         ])
                 ] : []
+        case .socketReady:
+            // IPPROTO_UDP is 17.
+            return hasReaders ? [query("sk_data_ready", [.number("skaddr", to: .a)], where: .equals("protocol", 17))] : []
+        case .socketRead:
+            return hasReaders
+                ? [
+                    query(
+                        "sock_recv_length",
+                        [
+                            .number("sk", to: .a), .number("ret", to: .b, width: 32), .number("family", to: .b, shift: 32, width: 16),
+                            .number("flags", to: .b, shift: 48, width: 16),
+                        ], where: .equals("protocol", 17))
+                ] : []
         case .taskSwitch:
             return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
         case .waking:
@@ -105,6 +119,7 @@ extension MarkKind {
                         [
                             .number("exit_reason", "ret", to: .a, width: 32, required: false),
                             .number("isa", to: .b, width: 32, required: false),
+                            .number("esr_ec", to: .b, shift: 32, width: 32, required: false),
                         ])
                 ] : []
         case .injectVirq:
@@ -154,7 +169,7 @@ extension MarkKind {
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
@@ -187,6 +202,15 @@ extension Mark {
         let network: Int32 = UInt16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift)) == 10 ? 40 : 20
         return length &+ 14 &+ network &+ 20...length &+ 14 &+ network &+ 60
     }
+    /// What sock_recv_length returned: bytes, or a negative error; and whether it only looked (MSG_PEEK is 2).
+    var received: Int32 { Int32(truncatingIfNeeded: b) }
+    var isPeek: Bool { b >> 48 & 2 != 0 }
+    /// Whether a frame of `length` bytes carries so much data by UDP (AF_INET6 is 10), perhaps with a VLAN's tag.
+    func isDatagram(_ length: Int32) -> Bool {
+        let network: Int32 = UInt16(truncatingIfNeeded: b >> 32) == 10 ? 40 : 20
+        let plain = received &+ 14 &+ network &+ 8
+        return length == plain || length == plain &+ 4
+    }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }
     /// napi_poll's work and budget; a kernel before 4.8 does not tell the budget, which is 64 then as it is elsewhere.
@@ -194,6 +218,11 @@ extension Mark {
     var budget: Int32 {
         let budget = Int32(UInt16(truncatingIfNeeded: b >> 32))
         return budget == 0 ? 64 : budget
+    }
+    /// kvm_exit's reason.
+    var exitReason: HostReason {
+        HostReason(
+            exit: UInt32(truncatingIfNeeded: a), isa: UInt32(truncatingIfNeeded: b), exceptionClass: UInt32(truncatingIfNeeded: b >> 32))
     }
     var otherThread: Int32 { Int32(truncatingIfNeeded: a) }
     /// Where an XDP frame comes from and goes to, by interface index.

@@ -48,14 +48,18 @@ package struct PointRule: Sendable {
     package var isOptional: Bool
     /// Set where a stage ends at this point.
     package var stage: Stage?
+    /// Whose events mark it.
+    package var role: MachineRole
     /// For people: which event this is.
     package var summary: String
 
+    /// - Parameter role: whose events mark it; nil for what the point's name says.
     package init(
-        _ point: Point, _ finding: Finding, _ marks: [MarkKind], optional: Bool = false, ends stage: Stage? = nil,
-        _ summary: String
+        _ point: Point, _ finding: Finding, _ marks: [MarkKind], of role: MachineRole? = nil, optional: Bool = false,
+        ends stage: Stage? = nil, _ summary: String
     ) {
         self.point = point
+        self.role = role ?? (point.isGuests ? .guest : .host)
         self.finding = finding
         self.marks = marks
         isOptional = optional
@@ -65,13 +69,23 @@ package struct PointRule: Sendable {
 }
 
 extension PointRule {
-    /// Kernel events that can make the point, on the machine that it is a point of.
-    package var events: [String] {
+    /// Kernel events that can make the point.
+    package func events(ofHost: Bool) -> [String] {
         var events: [String] = []
-        for role in [MachineRole.host, .guest] where role == .guest || !point.isGuests {
-            for query in marks.flatMap({ $0.queries(role) }) where !events.contains(query.event) { events.append(query.event) }
-        }
+        for query in marks.flatMap({ $0.queries(role, ofHost: ofHost) }) where !events.contains(query.event) { events.append(query.event) }
         return events
+    }
+
+    /// Kinds of marks without which the point is never found, on a machine that has none of those in `isAbsent`.
+    func missing(_ isAbsent: (MarkKind) -> Bool) -> [MarkKind] {
+        switch finding {
+        case .raisingInterrupt, .entry, .doorbell, .systemCall: marks.filter(isAbsent)
+        // Not on every way that a path can take.
+        case .redirected, .datapath: []
+        case .taken where isOptional: []
+        // Any of them will do.
+        default: marks.allSatisfy(isAbsent) ? Array(marks.prefix(1)) : []
+        }
     }
 }
 

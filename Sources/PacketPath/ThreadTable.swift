@@ -8,13 +8,13 @@ struct ThreadEvent: BitwiseCopyable {
         case switchIn
         /// Left its CPU to sleep.
         case sleep
-        /// Left its CPU although it could have gone on.
+        /// Left its CPU although it could have gone on; `by` is the thread that has it now.
         case preempted
         /// Was woken; `by` is the thread that did it, `flight` the packet that was being handed over.
         case waking
         /// vCPU threads: entered the guest; `by` is the vector that was injected before, 0 for none.
         case entry
-        /// vCPU threads: left the guest; `by` is 1 when it halted.
+        /// vCPU threads: left the guest; `by` is the code of a `HostReason`.
         case exit
     }
 

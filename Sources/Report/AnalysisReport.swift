@@ -13,6 +13,7 @@ package struct AnalysisReport: Sendable {
     package var followsHost: Bool
     package var account: AnalysisAccount
     package var flows: [Flow]
+    package var relays: [Relay]
     package var names: NameTable
     package var filter: JourneyFilter
     /// One for each guest, in the order of `machines`.
@@ -34,6 +35,7 @@ package struct AnalysisReport: Sendable {
         self.account = account
         self.filter = filter
         flows = breakdown.sortedFlows
+        relays = breakdown.relays
     }
 
     /// The session's name.

@@ -45,6 +45,10 @@ package struct Flow: Sendable {
     private var deliveries = [Int](repeating: 0, count: Delivery.allCases.count)
     /// Dropped packets by the kernel's reason.
     package private(set) var dropReasons: [UInt32: Int] = [:]
+    /// Some of them are told from others by their place in a ring's order, with nothing to confirm it.
+    package private(set) var isKnownByOrderAlone = false
+    /// What vCPUs were doing when complete rx packets' interrupts were signalled.
+    package private(set) var vcpuStates = VCPUCount()
     /// First to last point of complete journeys.
     package var endToEnd = Samples()
     /// One for each rule of the path that ends a stage, in the path's order.
@@ -53,6 +57,8 @@ package struct Flow: Sendable {
     package struct StageSamples: Sendable {
         package var stage: Stage
         package var samples = Samples()
+        /// The host's part in it; empty for stages that are not the guest's.
+        package var host = HostShare()
     }
 
     /// Packets that ended so.
@@ -85,26 +91,18 @@ extension Flow {
         if journey.nic != 0, !nics.contains(journey.nic) { nics.append(journey.nic) }
         if journey.outcome == .dropped { dropReasons[journey.dropReason, default: 0] += 1 }
         guard journey.outcome == .complete else { return }
-        if direction == .receive, path != .host { deliveries[Int(journey.delivery.rawValue)] += 1 }
-        var first = PointTimes.absent
-        var last = PointTimes.absent
-        var previous = PointTimes.absent
-        var stage = -1
-        for waypoint in waypoints {
-            if waypoint.endsStage { stage += 1 }
-            let time = journey.times[waypoint.point]
-            guard time != PointTimes.absent else { continue }
-            if first == PointTimes.absent { first = time }
-            last = time
-            if previous == PointTimes.absent {
-                previous = time
-            } else if waypoint.endsStage {
-                // An absent point's time goes to the next stage that has an end.
-                stages[stage].samples.add(time - previous)
-                previous = time
-            }
+        if journey.isKnownByOrderAlone { isKnownByOrderAlone = true }
+        if direction == .receive, path != .host {
+            deliveries[Int(journey.delivery.rawValue)] += 1
+            vcpuStates.add(journey.delivery, journey.vcpuState)
         }
-        endToEnd.add(last - first)
+        var tiles = StageTiles()
+        for waypoint in waypoints {
+            guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
+            stages[tile.stage].samples.add(tile.time)
+            stages[tile.stage].host.add(journey.host, waypoint.point, of: tile.time)
+        }
+        endToEnd.add(tiles.total)
     }
 }
 
@@ -115,6 +113,7 @@ package final class Breakdown: JourneySink {
     private let machineNames: [String]
     private let names: NameTable
     private let paths = PathTable()
+    private var collector = RelayCollector()
     /// Called with every journey that passes the filter.
     package var onJourney: ((borrowing Journey) -> Void)?
 
@@ -130,6 +129,7 @@ package final class Breakdown: JourneySink {
         let index = flowIndex(journey)
         onJourney?(journey)
         flows[index].add(journey, waypoints)
+        collector.take(journey)
     }
 
     private func passes(_ journey: borrowing Journey, _ waypoints: [Waypoint]) -> Bool {
@@ -159,6 +159,9 @@ package final class Breakdown: JourneySink {
         flows.append(Flow(journey))
         return flows.count - 1
     }
+
+    /// Packets between guests, which flows tell of in halves.
+    package var relays: [Relay] { collector.sorted }
 
     /// Flows in the order of reports: by guest, by device, receive first.
     package var sortedFlows: [Flow] {

@@ -26,11 +26,13 @@ package enum JSONReport {
         let session: Session
         let clocks: [Clock]
         let flows: [FlowValue]
+        let guest_to_guest: [RelayValue]
 
         init(_ report: AnalysisReport) {
             session = Session(report)
             clocks = report.machines.indices.filter { report.machines[$0].role == .guest }.map { Clock(report, $0) }
             flows = report.flows.map { FlowValue(report, $0) }
+            guest_to_guest = report.relays.map { RelayValue(report, $0) }
         }
     }
 
@@ -106,8 +108,11 @@ package enum JSONReport {
         let device: String
         let direction: String
         let path: String
+        let identity: String
         let packets: Packets
         let delivery: [String: Int]
+        let preempted_by: [String: Int]
+        let vcpu_state: VCPUStateValue
         let end_to_end: SummaryValue
         let stages: [StageValue]
 
@@ -116,13 +121,76 @@ package enum JSONReport {
             device = report.names.name(flow.device)
             direction = flow.direction.name
             path = flow.path.name
+            // Where no ring is crossed, an address is enough.
+            let isByAddress = flow.path == .host || flow.path == .vfio
+            identity = isByAddress ? "address" : flow.isKnownByOrderAlone ? "order" : "order-and-length"
             packets = Packets(flow)
             var classes: [String: Int] = [:]
             for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.label] = flow.count(kind) }
             delivery = classes
+            preempted_by = Dictionary(uniqueKeysWithValues: report.preempters(flow).map { ($0.name, $0.count) })
+            vcpu_state = VCPUStateValue(report, flow)
             end_to_end = SummaryValue(flow.endToEnd.summary)
             let error = report.machines[flow.machine].maps[0].largestErrorBound
             stages = flow.stages.map { StageValue($0, share: flow.share($0), error: $0.stage.crossesMachines ? error : 0) }
+        }
+    }
+
+    /// Of vCPUs that were kicked.
+    private struct VCPUStateValue: Encodable {
+        let in_guest: Int
+        let in_host: [String: Int]
+
+        init(_ report: AnalysisReport, _ flow: Flow) {
+            in_guest = flow.vcpuStates.inGuest
+            in_host = Dictionary(uniqueKeysWithValues: report.exits(flow).map { ($0.name, $0.count) })
+        }
+    }
+
+    private struct RelayValue: Encodable {
+        let from: EndValue
+        let to: EndValue
+        let path: String
+        let packets: [String: Int]
+        let end_to_end: SummaryValue
+        let stages: [RelayStageValue]
+
+        init(_ report: AnalysisReport, _ relay: Relay) {
+            from = EndValue(report, relay.from)
+            to = EndValue(report, relay.to)
+            path = relay.path.name
+            packets = ["seen": relay.seen, "complete": relay.complete]
+            end_to_end = SummaryValue(relay.endToEnd.summary)
+            stages = relay.stages.map { machine, stage in
+                let error = report.machines[machine].maps[0].largestErrorBound
+                return RelayStageValue(
+                    machine: report.machines[machine].name,
+                    value: StageValue(stage, share: relay.share(stage), error: stage.stage.crossesMachines ? error : 0))
+            }
+        }
+    }
+
+    private struct EndValue: Encodable {
+        let machine: String
+        let device: String
+
+        init(_ report: AnalysisReport, _ end: Flow.End) {
+            machine = report.machines[end.machine].name
+            device = report.names.name(end.device)
+        }
+    }
+
+    /// A stage, and whose guest's it is.
+    private struct RelayStageValue: Encodable {
+        let machine: String
+        let value: StageValue
+
+        enum CodingKeys: CodingKey { case machine }
+
+        func encode(to encoder: any Encoder) throws {
+            try value.encode(to: encoder)
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(machine, forKey: .machine)
         }
     }
 
@@ -173,6 +241,7 @@ package enum JSONReport {
         let share: Double
         let error: Int64?
         let summary: SummaryValue
+        let host: HostValue?
 
         init(_ stage: Flow.StageSamples, share: Double, error: Int64?) {
             self.stage = stage.stage.name
@@ -180,9 +249,10 @@ package enum JSONReport {
             self.share = share
             self.error = error
             summary = SummaryValue(stage.samples.summary)
+            host = stage.host.count > 0 ? HostValue(stage.host) : nil
         }
 
-        enum CodingKeys: CodingKey { case stage, owner, share, clock_error_ns }
+        enum CodingKeys: CodingKey { case stage, owner, share, clock_error_ns, host }
 
         func encode(to encoder: any Encoder) throws {
             try summary.encode(to: encoder)
@@ -191,6 +261,31 @@ package enum JSONReport {
             try values.encode(owner, forKey: .owner)
             try values.encode(share, forKey: .share)
             try values.encode(error, forKey: .clock_error_ns)
+            try values.encodeIfPresent(host, forKey: .host)
+        }
+    }
+
+    /// The host's part in a guest's stage.
+    private struct HostValue: Encodable {
+        struct Reason: Encodable {
+            let count: Int
+            let total_ns: Int64
+        }
+
+        let count: Int
+        let mean_ns: Double
+        let total_ns: Int64
+        let share_of_stage: Double
+        let reasons: [String: Reason]
+
+        init(_ host: HostShare) {
+            count = host.count
+            mean_ns = host.mean
+            total_ns = Int64(clamping: host.total)
+            share_of_stage = host.shareOfStage
+            reasons = Dictionary(
+                host.sortedReasons.map { ($0.reason.name, Reason(count: $0.count, total_ns: Int64(clamping: $0.total))) },
+                uniquingKeysWith: { Reason(count: $0.count + $1.count, total_ns: $0.total_ns &+ $1.total_ns) })
         }
     }
 }

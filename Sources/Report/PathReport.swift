@@ -62,8 +62,8 @@ package struct PathReport {
         init(_ path: PathDescription) {
             name = path.name
             summary = path.summary
-            rx = path.receive.map(Rule.init)
-            tx = path.transmit.map(Rule.init)
+            rx = path.receive.map { Rule($0, of: path) }
+            tx = path.transmit.map { Rule($0, of: path) }
         }
     }
 
@@ -75,12 +75,12 @@ package struct PathReport {
         let events: [String]
         let summary: String
 
-        init(_ rule: PointRule) {
+        init(_ rule: PointRule, of path: PathDescription) {
             point = rule.point.name
             optional = rule.isOptional
             stage = rule.stage?.name
             owner = rule.stage?.owner.name
-            events = rule.events
+            events = rule.events(ofHost: path.name == PathDescription.host.name)
             summary = rule.summary
         }
 

@@ -22,6 +22,7 @@ package struct TextReport {
         writer.header()
         writer.notes()
         for flow in report.flows { writer.flow(flow) }
+        for relay in report.relays { writer.relay(relay) }
         return writer.text
     }
 
@@ -85,12 +86,27 @@ package struct TextReport {
         line(
             strong(title), "  ", stations.joined(separator: " → "), "   path \(flow.path.name)   ",
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
+        if flow.isKnownByOrderAlone { line("          identity: by order alone, which no length confirms (native XDP has no skb)") }
         let classes = Delivery.allCases.filter { flow.count($0) > 0 }.sorted { flow.count($0) > flow.count($1) }
         if !classes.isEmpty {
             line("          interrupt: ", classes.map { "\(flow.count($0)) \($0.label)" }.joined(separator: ", "))
         }
         guard flow.complete > 0 else { return }
+        states(flow)
         stages(flow)
+    }
+
+    /// What vCPUs were doing when they were kicked, and who had the CPUs of those that were preempted.
+    private mutating func states(_ flow: Flow) {
+        func list(_ counts: [(name: String, count: Int)]) -> String { counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ") }
+        let preempters = report.preempters(flow)
+        if !preempters.isEmpty { line("          preempted by: ", list(preempters)) }
+        let exits = report.exits(flow)
+        let inHost = exits.reduce(0) { $0 + $1.count }
+        var places: [String] = []
+        if flow.vcpuStates.inGuest > 0 { places.append("in the guest \(flow.vcpuStates.inGuest)") }
+        if inHost > 0 { places.append("in the host \(inHost) (\(list(exits)))") }
+        if !places.isEmpty { line("          vCPU was: ", places.joined(separator: ", ")) }
     }
 
     /// "300 complete, 1 trace-edge, 2 dropped (NO_SOCKET 2)"
@@ -108,20 +124,46 @@ package struct TextReport {
         return parts.joined(separator: ", ")
     }
 
+    private mutating func relay(_ relay: Relay) {
+        let names = report.names
+        let ends = [
+            "\(report.machines[relay.from.machine].name) \(names.name(relay.from.device))", names.name(relay.from.hostDevice),
+            names.name(relay.to.hostDevice), "\(report.machines[relay.to.machine].name) \(names.name(relay.to.device))",
+        ].filter { !$0.isEmpty }
+        line()
+        line(
+            strong("GUEST TO GUEST"), "  ", ends.joined(separator: " → "), "   path \(relay.path.name)   ", Decimal.grouped(relay.seen),
+            " packets seen, ", Decimal.grouped(relay.complete), " complete")
+        guard relay.complete > 0 else { return }
+        heading()
+        for (machine, stage) in relay.stages where stage.samples.count > 0 {
+            let share = relay.share(stage)
+            row(
+                stage.stage.name, stage.stage.owner.name, stage.samples.summary,
+                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + "  " + report.machines[machine].name)
+        }
+        row("end to end", "", relay.endToEnd.summary, "")
+    }
+
     private static let widths = (stage: 14, owner: 11, count: 7, number: 10, share: 8)
 
-    private mutating func stages(_ flow: Flow) {
+    private mutating func heading() {
         let heads = ["min", "avg", "p50", "p99", "max", "stddev"].map { right($0, Self.widths.number) }.joined()
         line(
             "  ",
             strong(
                 column("stage", Self.widths.stage) + column("owner", Self.widths.owner) + right("count", Self.widths.count)
                     + heads + right("share", Self.widths.share)), "   µs")
+    }
+
+    private mutating func stages(_ flow: Flow) {
+        heading()
         for stage in flow.stages where stage.samples.count > 0 {
             let share = flow.share(stage)
             row(
                 stage.stage.name, stage.stage.owner.name, stage.samples.summary,
                 right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + uncertainty(stage, flow))
+            host(stage.host)
         }
         row("end to end", "", flow.endToEnd.summary, "")
         let owners = Owner.allCases.compactMap { owner -> String? in
@@ -140,6 +182,18 @@ package struct TextReport {
         line(
             "  ", column(name, Self.widths.stage), column(owner, Self.widths.owner), right(String(summary.count), Self.widths.count),
             numbers.map { right($0, Self.widths.number) }.joined(), tail)
+    }
+
+    /// The part of a guest's stage that its vCPU was not in the guest; of the stage are also its share and reasons.
+    private mutating func host(_ host: HostShare) {
+        guard host.total > 0 else { return }
+        let reasons = host.sortedReasons.prefix(4).map { reason in
+            "\(reason.reason.name) \(Decimal.microseconds(Double(reason.total) / Double(host.count)))"
+        }
+        line(
+            "  ", column("  of which host", Self.widths.stage + Self.widths.owner), right(String(host.count), Self.widths.count),
+            right("", Self.widths.number), right(Decimal.microseconds(host.mean), Self.widths.number), "  ",
+            Decimal.percent(host.shareOfStage), " % of the stage: ", reasons.joined(separator: ", "))
     }
 
     /// What the clocks' error does to a stage that crosses from machine to machine; nothing where they are exact.

@@ -31,8 +31,9 @@ struct Record: AsyncParsableCommand {
               virtlat record --vm web=tcp:10.0.0.3 --key-file virtlat.key --transfer live --duration 10m
                   a long recording over the network; the guest sends its trace as it goes
 
-              virtlat record -- ping -c 10 10.0.0.1
-                  the host alone
+              virtlat record -o bare-metal --duration 10s
+              virtlat analyze bare-metal
+                  the host alone: its own packets, between its NICs and its own applications, for comparison with a guest's
 
             EXIT STATUS
               0  recorded (also when Ctrl-C ended it), or what COMMAND returned

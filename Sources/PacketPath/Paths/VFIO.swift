@@ -16,7 +16,7 @@ extension PathDescription {
         ] + injectionToReader,
         transmit: senderToDriver + [
             PointRule(
-                .nicXmit, .sameSKB, [.xmitDone],
+                .nicXmit, .sameSKB, [.xmitDone], of: .guest,
                 ends: Stage("nic", .guest),
                 "guest net_dev_xmit: the NIC's driver has the packet")
         ])

@@ -21,7 +21,7 @@ extension Tracker {
     mutating func reborn(_ id: FlightID) {
         flights[id].skb = 0
         let flight = flights[id]
-        guard !flight.flags.contains(.ended) else { return }
+        guard !flight.flags.contains(.ended), !flight.flags.contains(.onSocket) else { return }
         if flight.direction == .receive {
             if flight.times.has(.guestIngress) || followsHost && flight.flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
@@ -63,7 +63,8 @@ extension Tracker {
             machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
             queue: port >= 0 ? Int(ports[port].pair) : 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), times: flight.times)
+            delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), relay: flight.relay,
+            vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
         let isIdentified = port >= 0 && pathKind(of: port) != nil
         // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
         let isDoubtful =
@@ -74,11 +75,6 @@ extension Tracker {
             identify(&journey, port)
             sink.take(journey)
         }
-    }
-
-    /// The path a guest's device is on; nil while that is not known.
-    private func pathKind(of port: Int) -> PathKind? {
-        ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : ports[port].passage != .none ? .vfio : nil
     }
 
     /// How a journey ended, all things known.

@@ -50,6 +50,7 @@ extension Tracker {
         lanes[lane].polled = id
         if ports[port].queue < 0 {
             tracePassThrough(id, port, lane, index.map { lanes[lane].pending[$0] })
+            measureArrival(id, .vfio)
         } else if flights[id].flags.isDisjoint(with: [.half, .cut]) {
             traceDelivery(id)
         }
@@ -100,6 +101,7 @@ extension Tracker {
         flights[id].times[.guestEgress] = mark.time
         flights[id].length = mark.frameLength
         flights[id].port = Int16(port)
+        measureSending(id, lane)
         lanes[lane].beginHandover(mark.a, id, port: Int16(port))
         putTransmitted(id, port)
     }

@@ -52,7 +52,7 @@ extension Tracker {
         flights[id].nic = mark.name
         flights[id].length = mark.length
         if let index = lanes[lane].pendingIndex(receiving: mark.name, machines[0].napi) {
-            flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
+            stampInterrupt(id, lanes[lane].pending[index])
         }
         if polled { lanes[lane].polled = id }
         return id
@@ -120,6 +120,9 @@ extension Tracker {
     @discardableResult
     private mutating func forkReceived(_ sent: FlightID) -> FlightID {
         let id = newFlight(.receive, on: 0)
+        relays &+= 1
+        flights[sent].relay = relays
+        flights[id].relay = relays
         flights[id].times[.hostEgress] = flights[sent].times[.hostEgress]
         flights[id].device = flights[sent].nic
         flights[id].length = flights[sent].length

@@ -155,7 +155,7 @@ extension Tracker {
         let journey = Journey(
             machine: 0, device: flight.nic, path: .host, hostDevice: 0, nic: flight.nic, direction: flight.direction, queue: 0,
             length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: .unknown, times: flight.times)
+            delivery: .unknown, vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
         if flight.flags.contains(.callUnknown), outcome == .complete, orphans.count < 1 << 16 {
             // Its call may have begun before the recording, if calls are recorded: that is not known yet.
             orphans.append((journey, -1))

@@ -38,6 +38,8 @@ extension Tracker {
             vcpus[index].doorbell = .none
         }
         if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
+        machines[machine].threadedInterrupts.forget()
+        loseSockets(machine, .lostEvents)
         if machine == 0 { passThrough.forgetWaiting() }
         // Packets that have ended before it are not in anybody's hands; only their device's path was not known.
         for port in ports.indices { becomeByElimination(port) }

@@ -43,6 +43,20 @@ extension Tracker {
         return queue
     }
 
+    /// The paths of all devices that were found on both sides.
+    var pathsTaken: [PathKind] {
+        var paths: [PathKind] = []
+        for port in ports.indices {
+            if let path = pathKind(of: port), !paths.contains(path) { paths.append(path) }
+        }
+        return paths
+    }
+
+    /// The path a guest's device is on; nil while that is not known.
+    func pathKind(of port: Int) -> PathKind? {
+        ports[port].queue >= 0 ? queues[Int(ports[port].queue)].path : ports[port].passage != .none ? .vfio : nil
+    }
+
     /// The thread that serves a queue; -1 while unknown.
     func workerThread(of queue: Int) -> Int32 {
         let worker = queues[queue].worker

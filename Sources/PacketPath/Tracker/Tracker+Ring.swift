@@ -256,6 +256,9 @@ extension Tracker {
             flights[taken].device = first.device
             flights[taken].nic = first.nic
             flights[taken].interface = first.interface
+            flights[taken].relay = first.relay
+        } else {
+            flights[taken].host = first.host
         }
         unname(put)
         flights.release(put)

@@ -11,7 +11,8 @@ extension Tracker {
             let previous = machines[machine].threads.index(mark.thread)
             // The low byte holds the task's state; 0 is runnable, TASK_REPORT_MAX and above say "preempted".
             let sleeps = mark.b & 0xff != 0
-            machines[machine].threads[previous].push(sleeps ? .sleep : .preempted, mark.time)
+            machines[machine].threads[previous].push(sleeps ? .sleep : .preempted, mark.time, by: mark.otherThread)
+            if sleeps, !machines[machine].threadedInterrupts.isEmpty { machines[machine].threadedInterrupts.sleep(mark.thread) }
             // Few sending calls sleep; from here on its calls are seen to begin.
             if sleeps, machines[machine].threads[previous].sendingSince == ThreadState.sendingUnknown {
                 machines[machine].threads[previous].sendingSince = PointTimes.absent
@@ -107,9 +108,7 @@ extension Tracker {
         vcpus[index].isInGuest = false
         vcpus[index].lastExit = mark.time
         vcpus[index].doorbell = .none
-        // KVM_ISA_VMX is 1 and its HLT exit 12, KVM_ISA_SVM is 2 and its HLT exit 0x78, arch/x86/include/uapi/asm.
-        let halted = mark.b == 1 ? mark.a & 0xffff == 12 : mark.b == 2 ? mark.a == 0x78 : false
-        machines[0].threads[thread].push(.exit, mark.time, by: halted ? 1 : 0)
+        machines[0].threads[thread].push(.exit, mark.time, by: mark.exitReason.code)
     }
 
     mutating func injected(_ mark: Mark) {
@@ -157,6 +156,7 @@ extension Tracker {
     /// All of it lies in the past when this is called; it is read out of the vCPU thread's history.
     mutating func traceDelivery(_ id: FlightID) {
         if flights[id].flags.contains(.bare) { traceBareDelivery(id) }
+        defer { measureArrival(id, flights[id].queue >= 0 ? queues[Int(flights[id].queue)].path : .tap) }
         // Without a copy to be seen, the packet was put where it was redirected to.
         let copied = flights[id].times.has(.vhostCopy) ? flights[id].times[.vhostCopy] : flights[id].times[.hostIngress]
         let irq = flights[id].times[.guestIRQ]
@@ -180,7 +180,10 @@ extension Tracker {
         flights[id].times[.vcpuWake] = delivery.wake
         flights[id].times[.vcpuRun] = delivery.run
         flights[id].times[.vcpuEntry] = delivery.entry
-        if !isShared { flights[id].delivery = delivery.kind }
+        if !isShared {
+            flights[id].delivery = delivery.kind
+            flights[id].vcpuState = delivery.state
+        }
     }
 
     struct DeliveryPoints {
@@ -188,6 +191,8 @@ extension Tracker {
         var run = PointTimes.absent
         var entry = PointTimes.absent
         var kind = Delivery.unknown
+        /// When the interrupt was signalled.
+        var state = VCPUState.unknown
     }
 
     /// Reads an interrupt's way through a vCPU thread out of its history.
@@ -200,16 +205,22 @@ extension Tracker {
         var lastEntry = PointTimes.absent
         var firstRun = PointTimes.absent
         var before: ThreadEvent?
+        var exitBefore = HostReason.unknown
         var wakingBefore = false
         let complete = machines[0].threads[thread].newestFirst { event in
             if event.time > irq { return true }
             if event.time < anchor {
+                if before != nil {
+                    // A thread that has been off its CPU is still in the exit it had before.
+                    if event.what == .exit { exitBefore = HostReason(code: event.by) }
+                    return event.what != .exit && event.what != .entry
+                }
                 if event.what == .waking {
                     wakingBefore = true
                     return true
                 }
                 before = event
-                return false
+                return event.what == .switchIn
             }
             switch event.what {
             case .entry:
@@ -228,12 +239,20 @@ extension Tracker {
         case .sleep:
             points.run = firstRun
             points.kind = wakingBefore ? .preempted : .woken
+            if wakingBefore { points.state = VCPUState(kind: .preempted, by: 0) }
         case .preempted:
             points.run = firstRun
             points.kind = .preempted
-        case .exit where before.by == 1: points.kind = .haltPoll
-        case .entry: points.kind = lastEntry == PointTimes.absent ? .posted : .kick
-        default: points.kind = .kick
+            points.state = VCPUState(kind: .preempted, by: before.by)
+        case .exit:
+            points.kind = HostReason(code: before.by).isHalt ? .haltPoll : .kick
+            points.state = VCPUState(kind: .inHost, by: before.by)
+        case .entry:
+            points.kind = lastEntry == PointTimes.absent ? .posted : .kick
+            points.state = VCPUState(kind: .inGuest, by: 0)
+        default:
+            points.kind = .kick
+            points.state = VCPUState(kind: .inHost, by: exitBefore.code)
         }
         // Woken on the way to sleep: the thread was still running when the interrupt came.
         if points.wake != PointTimes.absent, points.run == PointTimes.absent, firstRun != PointTimes.absent, points.wake <= firstRun {

@@ -32,6 +32,7 @@ extension Tracker {
             let cause = mark.inSoftIRQ || mark.isWithoutSoftIRQs ? lanes[lane].receiving : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
+            if !cause.isNone { socketWoke(lane, machine) }
         case .groMerged:
             // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
             let id = lanes[lane].polled
@@ -41,6 +42,8 @@ extension Tracker {
                 awaitReader(id, machine)
             }
         case .tcpReceive: receivedTCP(mark, lane, machine)
+        case .socketReady: socketReady(mark, lane, machine)
+        case .socketRead: socketRead(mark, machine)
         case .copy: if mark.inThread { read(mark, machine) }
         case .consume: consumed(mark, machine)
         case .sendEnter:
@@ -63,11 +66,12 @@ extension Tracker {
             return
         }
         if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
-        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine)
+        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine, lane: Int(mark.lane))
     }
 
     /// The packet has reached its reader: when that was woken for it, and when it ran.
-    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int) {
+    /// - Parameter lane: where it reads; nil where that is long past.
+    mutating func completeRead(_ id: FlightID, at time: Nanoseconds, by reader: Int32, _ machine: Int, lane: Int? = nil) {
         let points = StackPoints.of(machine: machine)
         flights[id].times[points.read] = time
         let ingress = flights[id].times[points.ingress]
@@ -83,6 +87,7 @@ extension Tracker {
         {
             flights[id].times[points.run] = run
         }
+        if machine != 0, let lane { measureReading(id, lane) }
         unname(id)
         end(id, .complete)
     }
@@ -117,6 +122,9 @@ extension Tracker {
             if flights[id].flags.contains(.queued) { discard(id) }
         } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp) {
             read(mark, machine)
+        } else if flights[id].flags.contains(.onSocket) {
+            // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
+            unname(id)
         } else {
             // What a thread reads of TCP, it copies.
             unname(id)

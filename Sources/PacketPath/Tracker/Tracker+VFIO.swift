@@ -132,6 +132,7 @@ extension Tracker {
     private mutating func coalesce(_ id: FlightID) {
         for point in [Point.nicIRQ, .irqInject, .vcpuWake, .vcpuRun, .vcpuEntry, .guestIRQ] { flights[id].times[point] = PointTimes.absent }
         flights[id].delivery = .coalesced
+        flights[id].vcpuState = .unknown
     }
 
     private mutating func setHostPoints(_ id: FlightID, _ interrupt: DeviceInterrupt, _ lane: Int) {
@@ -147,6 +148,7 @@ extension Tracker {
         flights[id].times[.vcpuRun] = delivery.run
         flights[id].times[.vcpuEntry] = delivery.entry
         flights[id].delivery = delivery.kind
+        flights[id].vcpuState = delivery.state
     }
 
     /// A packet of a device that is known to be the guest's own.

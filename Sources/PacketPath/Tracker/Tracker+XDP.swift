@@ -63,7 +63,7 @@ extension Tracker {
         flights[id].nic = nic
         let isOnlyOne = nic == 0 && lanes[lane].pendingCount == 1
         if let index = isOnlyOne ? 0 : lanes[lane].pendingIndex(receiving: nic, machines[0].napi) {
-            flights[id].times[.nicIRQ] = lanes[lane].pending[index].time
+            stampInterrupt(id, lanes[lane].pending[index])
         }
         // Each CPU sends its frames out by itself: in which order, no event tells.
         for other in lanes.indices where other != lane && lanes[other].bulk.contains(where: { isBound($0, to: mark.targetInterface) }) {

@@ -23,6 +23,9 @@ package struct Tracker: ~Copyable {
         var skbs = AddressTable()
         var threads = ThreadTable()
         var napi = NapiInstances()
+        var threadedInterrupts = ThreadedInterrupts()
+        /// By the address of the socket.
+        var sockets: [UInt64: SocketQueue] = [:]
         /// Lanes with a hole that is open at this moment.
         var openHoles = 0
         /// What happened before this time is doubtful: there is a hole in between.
@@ -79,6 +82,8 @@ package struct Tracker: ~Copyable {
     var nativeInterfaces: Set<Int32> = []
     /// Names of interfaces, where events have told them.
     var interfaceNames: [Int32: UInt16] = [:]
+    /// Packets that went from one guest to another so far.
+    var relays: UInt32 = 0
     /// Packets that ovs-vswitchd has, oldest first.
     var upcalls: [Upcall] = []
     /// Devices that are a guest's own.
@@ -149,15 +154,19 @@ package struct Tracker: ~Copyable {
     /// - Returns: whether the mark was of that sort.
     @inline(__always)
     mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
+        let machine = Int(lanes[lane].machine)
+        if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
         switch kind {
         case .irqEntry:
             noteInterrupt(mark, lane)
             lanes[lane].enterIRQ(mark.otherThread, mark.time)
-        case .irqExit: lanes[lane].irq = -1
+        case .irqExit: leaveIRQ(mark, lane, machine)
         case .netRxRaised:
             if mark.inHardIRQ {
                 lanes[lane].raise()
                 learnPassThrough(lane)
+            } else if mark.inThread {
+                raiseInThread(mark, lane, machine)
             }
         default: return false
         }

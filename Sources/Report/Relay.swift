@@ -1,0 +1,131 @@
+// From one guest to another on the same host: the sender's way out and the receiver's way in are one.
+
+import ClockSync
+package import PacketPath
+package import Statistics
+
+/// Packets from one guest's device to another's, from application to application.
+package struct Relay: Sendable {
+    /// Where they come from, and where they go.
+    package let from: Flow.End
+    package let to: Flow.End
+    /// The path of the receiver's device.
+    package let path: PathKind
+    /// Packets whose both halves were found.
+    package var seen = 0
+    package var complete = 0
+    package var endToEnd = Samples()
+    /// The sender's stages up to `host.egress`, then the receiver's from there on.
+    package var stages: [(machine: Int, samples: Flow.StageSamples)]
+
+    private let waypoints: (transmit: [Waypoint], receive: [Waypoint])
+
+    fileprivate init(_ sent: borrowing Journey, _ received: borrowing Journey, _ paths: borrowing PathTable) {
+        from = Flow.End(machine: sent.machine, device: sent.device, hostDevice: sent.hostDevice)
+        to = Flow.End(machine: received.machine, device: received.device, hostDevice: received.hostDevice)
+        path = received.path
+        let transmit = paths[sent.path, .transmit]
+        let receive = paths[received.path, .receive]
+        let out = transmit.prefix { $0.point != .hostEgress }.count + 1
+        let into = receive.prefix { $0.point != .hostEgress }.count + 1
+        waypoints = (Array(transmit.prefix(out)), Array(receive.dropFirst(into)))
+        let sending = sent.path.description.transmit.prefix(out).compactMap(\.stage)
+        let receiving = received.path.description.receive.dropFirst(into).compactMap(\.stage)
+        let (sender, receiver) = (sent.machine, received.machine)
+        stages =
+            sending.map { (sender, Flow.StageSamples(stage: $0)) } + receiving.map { (receiver, Flow.StageSamples(stage: $0)) }
+    }
+
+    fileprivate mutating func add(_ sent: borrowing Journey, _ received: borrowing Journey) {
+        seen += 1
+        guard sent.outcome == .complete, received.outcome == .complete else { return }
+        complete += 1
+        var tiles = StageTiles()
+        for waypoint in waypoints.transmit {
+            guard let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) else { continue }
+            stages[tile.stage].samples.samples.add(tile.time)
+            stages[tile.stage].samples.host.add(sent.host, waypoint.point, of: tile.time)
+        }
+        for waypoint in waypoints.receive {
+            guard let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) else { continue }
+            stages[tile.stage].samples.samples.add(tile.time)
+            stages[tile.stage].samples.host.add(received.host, waypoint.point, of: tile.time)
+        }
+        endToEnd.add(tiles.total)
+    }
+
+    /// A stage's part of the time of all complete packets together, 0 to 1.
+    package func share(_ stage: Flow.StageSamples) -> Double {
+        endToEnd.total == 0 ? 0 : Double(stage.samples.total) / Double(endToEnd.total)
+    }
+}
+
+extension Flow {
+    /// One end of a way between guests.
+    package struct End: Equatable, Sendable {
+        package var machine: Int
+        package var device: UInt16
+        package var hostDevice: UInt16
+    }
+}
+
+/// Cuts the way of a packet into stages, waypoint by waypoint.
+struct StageTiles {
+    private var first = PointTimes.absent
+    private var last = PointTimes.absent
+    private var previous = PointTimes.absent
+    private var stage = -1
+
+    /// - Parameter time: when the packet passed it; absent when it did not.
+    /// - Returns: index of the stage that ends here, and how long it was; nil where none ends.
+    mutating func pass(_ waypoint: Waypoint, at time: Nanoseconds) -> (stage: Int, time: Nanoseconds)? {
+        if waypoint.endsStage { stage += 1 }
+        guard time != PointTimes.absent else { return nil }
+        if first == PointTimes.absent { first = time }
+        last = time
+        guard previous != PointTimes.absent else {
+            previous = time
+            return nil
+        }
+        // An absent point's time goes to the next stage that has an end.
+        guard waypoint.endsStage else { return nil }
+        defer { previous = time }
+        return (stage, time - previous)
+    }
+
+    /// From the first point to the last.
+    var total: Nanoseconds { last - first }
+}
+
+/// Brings the two halves of packets between guests together, whichever ends first.
+struct RelayCollector {
+    private(set) var relays: [Relay] = []
+    private var waiting: [UInt32: Journey] = [:]
+    private let paths = PathTable()
+
+    /// So many halves wait at the most. One whose other half never comes was no guest's after all.
+    private static let mostWaiting = 8192
+
+    mutating func take(_ journey: borrowing Journey) {
+        guard journey.relay != 0 else { return }
+        guard let other = waiting.removeValue(forKey: journey.relay) else {
+            if waiting.count == Self.mostWaiting, let oldest = waiting.keys.min() { waiting[oldest] = nil }
+            waiting[journey.relay] = copy journey
+            return
+        }
+        guard journey.direction != other.direction else { return }
+        if journey.direction == .receive { add(other, journey) } else { add(journey, other) }
+    }
+
+    private mutating func add(_ sent: borrowing Journey, _ received: borrowing Journey) {
+        let from = Flow.End(machine: sent.machine, device: sent.device, hostDevice: sent.hostDevice)
+        let to = Flow.End(machine: received.machine, device: received.device, hostDevice: received.hostDevice)
+        let path = received.path
+        let index = relays.firstIndex { $0.from == from && $0.to == to && $0.path == path } ?? relays.count
+        if index == relays.count { relays.append(Relay(sent, received, paths)) }
+        relays[index].add(sent, received)
+    }
+
+    /// In the order of reports.
+    var sorted: [Relay] { relays.sorted { ($0.from.machine, $0.to.machine) < ($1.from.machine, $1.to.machine) } }
+}
