@@ -20,7 +20,7 @@ import Testing
     ]
 
     /// Schema 1, as the design gives it.
-    private static let document = Shape.object([
+    static let document = Shape.object([
         "schema": .integer,
         "session": .object([
             "name": .text, "duration_ns": .integer,
@@ -37,7 +37,8 @@ import Testing
             ])),
         "flows": .list(
             .object([
-                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]), "path": .word(["tap", "macvtap"]),
+                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]),
+                "path": .word(["tap", "macvtap", "ovs", "xdp", "qemu", "vfio", "host"]),
                 "packets": .object(["seen": .integer, "complete": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer)]),
                 "delivery": .dictionary(PathGrammar.deliveries, .integer), "preempted_by": .map(.integer),
                 "vcpu_state": .object(["in_guest": .integer, "in_host": .map(.integer)]),
