@@ -100,6 +100,8 @@ struct GuestQueue {
     var soleVector: UInt8 = 0
     /// Copied and not yet signalled.
     var unsignalled = FlightQueue()
+    /// Its worker looks at packets before it gives them to the guest, and may drop them without an event.
+    var isFiltered = false
     /// Packets of several queues pass through it, and events do not say which are whose: there is no one order.
     var hasSeveralOrders = false
 
@@ -142,6 +144,8 @@ struct GuestPort {
     /// Packets sent before the queue was known.
     var puts = FlightQueue()
     var lastIngress = PointTimes.absent
+    /// When the queue's worker had last settled then.
+    var settledAtIngress = PointTimes.absent
     /// When a poll last ended with the ring empty.
     var lastEmptied = PointTimes.absent
     /// Packets that were let go because no queue turned up for them.

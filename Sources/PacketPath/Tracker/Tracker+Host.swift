@@ -94,6 +94,7 @@ extension Tracker {
             if !flights[id].times.has(.nicXmit) {
                 flights[id].times[.hostEgress] = mark.time
                 flights[id].nic = mark.name
+                flights[id].pair = mark.transmitQueue
                 if flights[id].queue >= 0 { learnPath(Int(flights[id].queue), of: id) }
             }
         } else {
@@ -128,6 +129,7 @@ extension Tracker {
         flights[id].relay = relays
         flights[id].times[.hostEgress] = flights[sent].times[.hostEgress]
         flights[id].device = flights[sent].nic
+        flights[id].pair = flights[sent].pair
         flights[id].length = flights[sent].length
         flights[id].flags.insert(.seen)
         name(id, flights[sent].skb, on: 0)

@@ -31,6 +31,7 @@ extension Tracker {
             index = queues.count - 1
             queues[index].path = forcedPath ?? (isServedByVMM(worker) ? .qemu : .tap)
             queues[index].isPathCertain = forcedPath != nil
+            queues[index].isFiltered = isServedByVMM(worker)
         }
         if queues[index].worker != worker { severalOrders(index) }
         if machines[0].threads[worker].queue != Int16(index) {
