@@ -38,14 +38,22 @@ import Testing
         "flows": .list(
             .object([
                 "machine": .text, "device": .text, "direction": .word(["rx", "tx"]),
-                "path": .word(["tap", "macvtap", "ovs", "xdp", "qemu", "vfio", "host"]),
+                "path": .word(paths), "identity": .word(["order-and-length", "order", "address"]),
                 "packets": .object(["seen": .integer, "complete": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer)]),
-                "delivery": .dictionary(PathGrammar.deliveries, .integer), "preempted_by": .map(.integer),
+                "delivery": .dictionary(PathGrammar.deliveries.union(["unknown"]), .integer), "preempted_by": .map(.integer),
                 "vcpu_state": .object(["in_guest": .integer, "in_host": .map(.integer)]),
                 "end_to_end": .object(summary),
                 "stages": .list(.object(summary.merging(stage) { $1 })),
             ])),
+        "guest_to_guest": .list(
+            .object([
+                "from": .object(["machine": .text, "device": .text]), "to": .object(["machine": .text, "device": .text]),
+                "path": .word(paths), "packets": .object(["seen": .integer, "complete": .integer]), "end_to_end": .object(summary),
+                "stages": .list(.object(summary.merging(stage) { $1 }.merging(["machine": .text]) { $1 })),
+            ])),
     ])
+
+    private static let paths: Set = ["tap", "macvtap", "ovs", "xdp", "qemu", "vfio", "host"]
 
     @Test(arguments: Recording.allCases)
     func `JSON has the keys and types of schema 1, and no others`(recording: Recording) async throws {
