@@ -56,6 +56,8 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .target(name: "Affinity", dependencies: ["LinuxSystem", "Sessions"], swiftSettings: strict),
+
         // Floor 4: values in, bytes out.
         .target(
             name: "Report",
@@ -66,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "virtlat",
             dependencies: [
-                "LinuxSystem", "ClockSync", "TraceData", "Sessions", "PacketPath", "Recording", "Report",
+                "LinuxSystem", "ClockSync", "TraceData", "Sessions", "PacketPath", "Recording", "Affinity", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
