@@ -90,6 +90,8 @@ let package = Package(
                 "Recording", "PacketPath", "TraceData", "Sessions", "ClockSync", "LinuxSystem", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: common),
+        .testTarget(name: "AffinityTests", dependencies: ["Affinity", "LinuxSystem", "Sessions"], swiftSettings: common),
+        .executableTarget(name: "fake-vm", path: "Tests/FakeVM"),
         .testTarget(name: "CommandTests", dependencies: ["Sessions", "TestSupport"], swiftSettings: common),
 
         // What `make bench` runs beside virtlat.

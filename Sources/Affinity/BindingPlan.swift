@@ -36,6 +36,8 @@ package struct BindingPlan: Equatable, Sendable {
         case mainThread
         /// Workers share CPUs with vCPUs that they do not work for.
         case sharedCPUs(CPUSet)
+        /// These vCPUs are pinned onto one CPU.
+        case crowdedCPU(cpu: Int, vcpus: [Int])
     }
 
     /// - Parameter threads: as they are now, by id.
@@ -55,6 +57,7 @@ package struct BindingPlan: Equatable, Sendable {
             changes.append(ThreadChange(role: .vcpu(vcpu.id), thread: vcpu.thread, cpus: pinned.map { CPUSet([$0]) }, scheduling: nil))
             homes.append(pinned ?? vcpu.thread.cpus.intersection(processors.online).single ?? vcpu.thread.lastCPU)
         }
+        if request.vcpus != nil { noteCrowds(zip(vcpus.map(\.id), homes)) }
         guard request.policy != nil || request.scheduling != nil else { return }
         let workers = try workers(threads)
         let placement = Placement(processors: processors, vcpus: homes.compactMap { $0 })
@@ -96,6 +99,12 @@ package struct BindingPlan: Equatable, Sendable {
         guard !found.isEmpty else { throw .noWorker(vm: vm.label) }
         if let queues = vm.vhostQueues, queues < found.count { notes.append(.mixedWorkers(workers: found.count, queues: queues)) }
         return found
+    }
+
+    private mutating func noteCrowds(_ vcpus: some Sequence<(Int, Int?)>) {
+        for (cpu, pairs) in Dictionary(grouping: vcpus, by: \.1).sorted(by: { $0.key ?? 0 < $1.key ?? 0 }) {
+            if let cpu, pairs.count > 1 { notes.append(.crowdedCPU(cpu: cpu, vcpus: pairs.map(\.0))) }
+        }
     }
 
     private mutating func note(_ place: Int, _ homes: [Int?], _ cpus: CPUSet?, _ processors: Processors) {

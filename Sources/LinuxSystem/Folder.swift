@@ -27,6 +27,11 @@ package enum Folder {
         guard unsafe mkdir(path, mode) == 0 else { throw SystemError(call: "mkdir") }
     }
 
+    /// Gives a folder or file another name, see rename(2).
+    package static func rename(_ path: String, to other: String) throws(SystemError) {
+        guard unsafe Glibc.rename(path, other) == 0 else { throw SystemError(call: "rename") }
+    }
+
     /// Removes an empty folder (or an ftrace instance, whose files don't count); false when it stays.
     package static func remove(_ path: String) -> Bool { unsafe rmdir(path) == 0 }
 
