@@ -24,6 +24,7 @@ extension Experiment {
             throw .unreadable(path: path, error)
         }
         guard let experiment = try? JSONDecoder().decode(Experiment.self, from: Data(bytes)), experiment.schema == schema,
+            Design.possibleRounds.contains(experiment.design.rounds), experiment.design.arms.count <= experiment.runs.count,
             // Names become paths, and every round has to have every arm.
             experiment.runs.map({ "\($0.arm) \($0.round)" })
                 == Experiment(experiment.design, recorder: "", started: "").runs.map({

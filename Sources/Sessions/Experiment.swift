@@ -29,6 +29,8 @@ package struct Experiment: Codable, Sendable, Equatable {
         /// Guests and their agents' addresses.
         package var vms: [String]
 
+        package static let possibleRounds = 1...10_000
+
         package init(arms: [Arm], rounds: Int, seed: UInt64, duration: Int64?, settle: Int64, workload: String?, vms: [String]) {
             self.arms = arms
             self.rounds = rounds
@@ -74,12 +76,13 @@ package struct Experiment: Codable, Sendable, Equatable {
         package var folder: String { "\(arm)-\(round)" }
     }
 
+    /// - Parameter design: with a possible number of rounds.
     package init(_ design: Design, recorder: String, started: String) {
         self.recorder = recorder
         self.started = started
         self.design = design
         var chance = SplitMix64(state: design.seed)
-        runs = (1...max(1, design.rounds)).flatMap { round in
+        runs = (1...design.rounds).flatMap { round in
             chance.shuffled(design.arms).map { Run(round: round, arm: $0.name, outcome: .missing, broken: 0, fault: nil) }
         }
     }

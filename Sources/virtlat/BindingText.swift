@@ -69,7 +69,7 @@ extension BindingPlan.Note {
         case .crowdedCPU(let cpu, let vcpus):
             "\(vm.label): vCPUs \(vcpus.map { String($0) }.joined(separator: ", ")) share CPU \(cpu); --vcpus LIST spreads them"
         case .sharedCPUs(let cpus):
-            "\(vm.label): no CPU is without a vCPU of its own, so a vhost worker shares \(TopologyText.cpus(cpus.description)) with one"
+            "\(vm.label): no other CPU is free of vCPUs, so a vhost worker shares \(TopologyText.cpus(cpus.description)) with one"
         }
     }
 }

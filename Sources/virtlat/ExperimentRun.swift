@@ -1,5 +1,6 @@
 // The rounds of an experiment, one recording after the other, with an account of each on disk before the next begins.
 
+import Affinity
 import LinuxSystem
 import Recording
 import Sessions
@@ -9,6 +10,8 @@ enum ExperimentFault: Error {
     case otherDesign(folder: String)
     /// Nothing came of it three times.
     case broken(arm: String, round: Int, reason: String)
+    /// Its threads can't be bound so on this machine.
+    case impossible(arm: String, BindingFault)
     case interrupted(done: Int, all: Int)
 }
 
@@ -53,6 +56,8 @@ struct ExperimentRun {
                 fault = try await record(run, folder + "/" + run.folder)
             } catch  where stop.isMade {
                 throw interruption
+            } catch let fault as BindingFault {
+                throw ExperimentFault.impossible(arm: run.arm, fault)
             } catch let reason as RecordingFault {
                 // An agent that was not there for a moment.
                 fault = reason.text
@@ -128,6 +133,7 @@ extension ExperimentFault {
                 + "it, or another folder"
         case .broken(let arm, let round, let reason):
             "nothing came of round \(round) of \(arm), three times over: \(reason). Remove the cause; the same command then goes on there"
+        case .impossible(let arm, let fault): "\(arm): \(fault.text)"
         case .interrupted(let done, let all):
             "interrupted with \(done) of \(all) recordings done, and everything restored; the same command goes on with the rest"
         }

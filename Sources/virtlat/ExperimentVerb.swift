@@ -71,7 +71,10 @@ struct ExperimentVerb: AsyncParsableCommand {
     func validate() throws {
         guard arm.count > 1 else { throw ValidationError("An experiment compares two arms or more: --arm unbound --arm same-cpu.") }
         guard Set(arm.map(\.name)).count == arm.count else { throw ValidationError("Two arms are the same.") }
-        guard (1...10_000).contains(rounds) else { throw ValidationError("--rounds is a number from 1 to 10000.") }
+        let possible = Experiment.Design.possibleRounds
+        guard possible.contains(rounds) else {
+            throw ValidationError("--rounds is a number from \(possible.lowerBound) to \(possible.upperBound).")
+        }
         guard !recording.vm.isEmpty else { throw ValidationError("Whose threads are to be bound? Give --vm NAME=ADDRESS.") }
         guard duration != nil || workload != nil else {
             throw ValidationError("When does a recording end? Give --duration, --workload, or both.")
@@ -124,29 +127,5 @@ struct ExperimentVerb: AsyncParsableCommand {
             started: UTCTime.now)
         try new.write(folder: output)
         return new
-    }
-}
-
-/// Records one arm once.
-struct ArmRecorder: Sendable {
-    var options: RecordingOptions
-    var workload: String?
-    var duration: Duration?
-    var settle: Int64
-    var stop: StopRequest
-
-    /// - Returns: why it is no use; nil when it is whole.
-    func record(_ request: BindingRequest, into folder: String) async throws -> String? {
-        var plan = try options.plan(folder: folder, command: workload.map { ["sh", "-c", $0] } ?? [], duration: duration)
-        plan.isCommandLoad = true
-        plan.binding = TemporaryBinding(request, settle: settle, stop: stop) { Failure.warn($0) }
-        let manifest = try await Recorder(plan, stop: stop) { news in
-            if case .warning(let text) = news { Failure.warn(text) }
-        }.run()
-        if let fault = manifest.faults.first { return fault }
-        guard let status = manifest.commandStatus, status != 0 else { return nil }
-        // One that was still running when the time was over was ended by us.
-        if let window = manifest.measured, let end = window.end, let duration, end - window.begin >= duration.nanoseconds { return nil }
-        return "the workload ended with status \(status)"
     }
 }
