@@ -44,7 +44,15 @@ import Testing
     @Test func `a recorder that is killed leaves nothing bound, and with its guard killed the next run restores`() async throws {
         let run = try await FakeHost.run(
             Self.agent + #"""
-                start() { "$VIRTLAT" record $guest --bind cpus=0 -o $1 2> $1.log & recorder=$!; until_says 'virtlat: recording' $1.log; }
+                # The agent may still be at what the one that was killed has left.
+                start() {
+                    for ((try = 0; try < 50; try++)); do
+                        "$VIRTLAT" record $guest --bind cpus=0 -o $1 2> $1.log & recorder=$!
+                        until_says 'virtlat: ' $1.log
+                        grep -q 'virtlat: recording' $1.log && return
+                        wait $recorder
+                    done
+                }
                 start a
                 [ "$before" = "$(threads)" ] || echo bound
                 kill -KILL $recorder; wait $recorder 2> /dev/null
