@@ -4,13 +4,15 @@ import LinuxSystem
 import Sessions
 
 enum ExperimentReport {
-    /// Arms in the order in which they were given, each with the folders of its sessions by round.
+    /// - Parameter folder: the experiment's.
     static func write(_ experiment: Experiment, folder: String) throws {
+        // In the order in which they were given; an arm's sessions by round.
         let arms = experiment.design.arms.map { arm in
-            "--arm \(arm.name)=\(experiment.sessions(of: arm.name).map { "\(folder)/\($0)" }.joined(separator: ","))"
+            (name: arm.name, folders: experiment.sessions(of: arm.name).map { "\(folder)/\($0)" })
         }
         var output = OutputStream.standardOutput()
-        try output.write("virtlat compare \(arms.joined(separator: " "))\n")
+        let words = arms.map { "--arm \($0.name)=\($0.folders.joined(separator: ","))" }
+        try output.write("virtlat compare \(words.joined(separator: " "))\n")
         try output.flush()
     }
 }
