@@ -53,6 +53,8 @@ package struct Binder: Sendable {
             for vm in vms { if let fault = contents.fault(ofProcess: vm.process) { throw fault } }
             for vm in vms {
                 if let state = contents.states.first(where: { $0.process == vm.process && $0.isForRecording }), let owner = state.owner {
+                    // One whose recorder is gone is there because it could not be restored just now.
+                    if !owner.lives, let fault = outcome.restored.faults.first { throw fault }
                     throw .held(vm: vm.label, recorder: owner.process)
                 }
             }

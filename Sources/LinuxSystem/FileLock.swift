@@ -20,6 +20,18 @@ package final class FileLock: Sendable {
         }
     }
 
+    /// Of a folder that is there, without a wait.
+    /// - Throws: `SystemError`; `EWOULDBLOCK` when somebody else has it.
+    package init(folder: String) throws(SystemError) {
+        descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SystemError(call: "open") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let error = SystemError(call: "flock")
+            close(descriptor)
+            throw error
+        }
+    }
+
     deinit {
         // A child that is just being started has it open too until it is another program.
         flock(descriptor, LOCK_UN)

@@ -61,8 +61,8 @@ extension BindingPlan.Note {
             "\(vm.label): vCPU \(vcpu) ran on CPU \(cpu) last and may leave it at any time; --vcpus current pins it there"
         case .mixedWorkers(_, 0): "\(vm.label): has no network queue that vhost serves; its vhost workers are of other devices (vsock)"
         case .mixedWorkers(let workers, let queues):
-            "\(vm.label): has \(workers) vhost workers for \(queues) network queue\(queues == 1 ? "" : "s"); the others are of other devices (vsock) and "
-                + "can't be told from them, so that all are bound"
+            "\(vm.label): has \(workers) vhost workers for \(queues) network queue\(queues == 1 ? "" : "s"); the others are of other devices (vsock). "
+                + "They can't be told apart, so that all are bound; the network's are the first as a rule"
         case .mainThread:
             "\(vm.label): vhost is off, so QEMU's main thread carries the packets and is the one that is bound; threads that it starts from now on "
                 + "begin where it is"

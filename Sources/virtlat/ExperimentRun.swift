@@ -8,6 +8,8 @@ import Sessions
 enum ExperimentFault: Error {
     /// The folder has an experiment of another kind.
     case otherDesign(folder: String)
+    /// Somebody goes on with it right now.
+    case busy(folder: String)
     /// Nothing came of it three times.
     case broken(arm: String, round: Int, reason: String)
     /// Its threads can't be bound so on this machine.
@@ -33,6 +35,15 @@ struct ExperimentRun {
         self.stop = stop
         self.record = record
         line = ExperimentLine(experiment)
+    }
+
+    /// Keeps others from going on with the same experiment, as long as it is referred to.
+    static func lock(_ folder: String) throws -> FileLock {
+        do throws(SystemError) {
+            return try FileLock(folder: folder)
+        } catch {
+            throw error.call == "flock" ? ExperimentFault.busy(folder: folder) : RecordingFault.folder(path: folder, error.text)
+        }
     }
 
     /// Does what is missing.
@@ -131,6 +142,7 @@ extension ExperimentFault {
         case .otherDesign(let folder):
             "\(folder): has another experiment (experiment.json there says which): give the same arms, rounds, times, workload and guests to go on with "
                 + "it, or another folder"
+        case .busy(let folder): "\(folder): another virtlat goes on with this experiment"
         case .broken(let arm, let round, let reason):
             "nothing came of round \(round) of \(arm), three times over: \(reason). Remove the cause; the same command then goes on there"
         case .impossible(let arm, let fault): "\(arm): \(fault.text)"

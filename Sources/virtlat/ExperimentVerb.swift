@@ -90,6 +90,9 @@ struct ExperimentVerb: AsyncParsableCommand {
     private func conduct() async throws -> Bool {
         let stop = StopRequest()
         try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { _ in stop.make() }
+        try makeFolder()
+        let lock = try ExperimentRun.lock(output)
+        defer { withExtendedLifetime(lock) {} }
         let experiment = try experiment()
         // What an experiment that was killed has left, even if nothing is missing any more.
         BindingText.tellLeftovers(try Binder().restoreAbandoned())
@@ -106,6 +109,11 @@ struct ExperimentVerb: AsyncParsableCommand {
         return true
     }
 
+    private func makeFolder() throws {
+        guard !Folder.exists(output) else { return }
+        do { try Folder.make(output) } catch { throw RecordingFault.folder(path: output, error.text) }
+    }
+
     /// A new one, or the one that the folder has.
     private func experiment() throws -> Experiment {
         func design(seed: UInt64) -> Experiment.Design {
@@ -113,15 +121,15 @@ struct ExperimentVerb: AsyncParsableCommand {
                 arms: arm.map { $0.arm(vcpus: vcpus) }, rounds: rounds, seed: seed, duration: duration?.nanoseconds,
                 settle: settle.nanoseconds, workload: workload, vms: recording.vm)
         }
-        if let begun = try Experiment.read(folder: output) {
+        if var begun = try Experiment.read(folder: output) {
             guard begun.design == design(seed: seed ?? begun.design.seed) else { throw ExperimentFault.otherDesign(folder: output) }
+            // Whoever removes a session has it recorded again.
+            for index in begun.runs.indices where !Folder.hasFile("\(output)/\(begun.runs[index].folder)/\(Manifest.fileName)") {
+                begun.runs[index].outcome = .missing
+            }
             return begun
         }
-        if Folder.exists(output) {
-            guard (try? Folder.names(in: output).isEmpty) ?? false else { throw RecordingFault.folderInUse(output) }
-        } else {
-            do { try Folder.make(output) } catch { throw RecordingFault.folder(path: output, error.text) }
-        }
+        guard (try? Folder.names(in: output).isEmpty) ?? false else { throw RecordingFault.folderInUse(output) }
         let new = Experiment(
             design(seed: seed ?? UInt64(UInt32.random(in: 0 ... .max))), recorder: "virtlat \(Virtlat.configuration.version)",
             started: UTCTime.now)

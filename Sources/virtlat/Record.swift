@@ -35,8 +35,9 @@ struct Record: AsyncParsableCommand {
               virtlat record --vm web=vsock:3 --bind same-cpu --vcpus current --duration 10s
                   with the vhost workers on their vCPUs' CPUs as long as it records; virtlat bind --help has the policies
 
-              virtlat record -- ping -c 10 10.0.0.1
-                  the host alone
+              virtlat record -o bare-metal --duration 10s
+              virtlat analyze bare-metal
+                  the host alone: its own packets, between its NICs and its own applications, for comparison with a guest's
 
             EXIT STATUS
               0  recorded (also when Ctrl-C ended it), or what COMMAND returned

@@ -98,25 +98,29 @@ import Testing
                 $experiment 2> log2 &
                 recorder=$!
                 until_says recorded log2
+                $experiment; echo $?
                 sleep 0.2
                 kill -TERM $recorder; wait $recorder; echo $?
                 restored
                 tail -1 log2
                 $experiment 2> log3; echo $?
                 restored
+                rm -r x/cpus-0-2 x/*.broken-*
+                $experiment > /dev/null 2>&1; echo $?
                 ls x
                 ${experiment/--seed 3/--seed 4}; echo $?
                 """#)
         let lines = run.output.split(separator: "\n").map { String($0) }
-        try #require(lines.count > 7, "\(run)")
-        #expect(Array(lines[0...2]) == ["restored", "1", "restored"], "\(run)")
-        #expect(lines[3].contains("of 4 recordings done, and everything restored"))
+        try #require(lines.count > 9, "\(run)")
+        #expect(Array(lines[0...3]) == ["restored", "1", "1", "restored"], "\(run)")
+        #expect(lines[4].contains("of 4 recordings done, and everything restored"))
         #expect(
-            lines[4] == "virtlat compare --arm cpus-0=x/cpus-0-1,x/cpus-0-2 --arm cpus-1-fifo-2=x/cpus-1-fifo-2-1,x/cpus-1-fifo-2-2",
+            lines[5] == "virtlat compare --arm cpus-0=x/cpus-0-1,x/cpus-0-2 --arm cpus-1-fifo-2=x/cpus-1-fifo-2-1,x/cpus-1-fifo-2-2",
             "\(lines)")
-        #expect(Array(lines[5...6]) == ["0", "restored"])
-        let folders = lines[7...].filter { !$0.contains(".broken-") }
+        #expect(Array(lines[6...8]) == ["0", "restored", "0"])
+        let folders = lines[9...].filter { !$0.contains(".broken-") }
         #expect(folders == ["cpus-0-1", "cpus-0-2", "cpus-1-fifo-2-1", "cpus-1-fifo-2-2", "experiment.json", "1"], "\(lines)")
+        #expect(run.errors.contains("x: another virtlat goes on with this experiment"))
         #expect(run.errors.contains("x: has another experiment"))
     }
 
