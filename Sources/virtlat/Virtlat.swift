@@ -9,7 +9,11 @@ struct Virtlat: AsyncParsableCommand {
         commandName: "virtlat",
         abstract: "Tells where a packet's time goes between a KVM host's NIC and the application in its guest.",
         version: "0.1.0",
-        subcommands: [Record.self, Analyze.self, ClockVerb.self, Paths.self, AgentVerb.self, VMs.self, DoctorVerb.self, GuardVerb.self])
+        subcommands: [
+            Record.self, Analyze.self, ExperimentVerb.self, Bind.self, ClockVerb.self, Paths.self, AgentVerb.self, VMs.self,
+            DoctorVerb.self,
+            GuardVerb.self,
+        ])
 
     static func main() async {
         StandardStreams.prepare()
