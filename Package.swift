@@ -56,6 +56,8 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .target(name: "Affinity", dependencies: ["LinuxSystem", "Sessions"], swiftSettings: strict),
+
         // Floor 4: values in, bytes out.
         .target(
             name: "Report",
@@ -66,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "virtlat",
             dependencies: [
-                "LinuxSystem", "ClockSync", "TraceData", "Sessions", "PacketPath", "Recording", "Report",
+                "LinuxSystem", "ClockSync", "TraceData", "Sessions", "PacketPath", "Recording", "Affinity", "Report",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -89,6 +91,8 @@ let package = Package(
                 "Recording", "PacketPath", "TraceData", "Sessions", "ClockSync", "LinuxSystem", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: common),
+        .testTarget(name: "AffinityTests", dependencies: ["Affinity", "LinuxSystem", "Sessions"], swiftSettings: common),
+        .executableTarget(name: "fake-vm", path: "Tests/FakeVM"),
         .testTarget(name: "CommandTests", dependencies: ["Sessions", "TestSupport"], swiftSettings: common),
 
         // What `make bench` runs beside virtlat.

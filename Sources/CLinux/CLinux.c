@@ -109,3 +109,9 @@ int64_t clinux_free_space(const char *folder)
 		return -1;
 	return (int64_t)(status.f_bavail / 1024.0 * status.f_frsize);
 }
+
+int clinux_set_affinity(pid_t thread, const uint64_t *words, size_t bytes)
+{
+	/* glibc's own refuses nothing, but cpu_set_t would end at 1024 CPUs. */
+	return syscall(SYS_sched_setaffinity, thread, bytes, words);
+}

@@ -5,6 +5,7 @@ import Glibc
 /// A child process. Signals that are blocked or ignored here are not for it.
 package struct Child: Sendable {
     package let process: Int32
+    private let leadsSession: Bool
 
     /// - Parameters:
     ///   - arguments: the program first, found along PATH unless it has a slash.
@@ -35,6 +36,7 @@ package struct Child: Sendable {
         let code = unsafe posix_spawnp(&process, arguments[0], &actions, &attributes, &words, environ)
         guard code == 0 else { throw SystemError(call: "posix_spawnp", errno: code) }
         self.process = process
+        leadsSession = ownSession
     }
 
     /// Waits for its end.
@@ -48,5 +50,6 @@ package struct Child: Sendable {
         return signal == 0 ? status >> 8 & 0xff : 128 + signal
     }
 
-    package func signal(_ number: Int32) { _ = kill(process, number) }
+    /// Sends it a signal; and what it has started as well, where it has a session of its own.
+    package func signal(_ number: Int32) { _ = kill(leadsSession ? -process : process, number) }
 }

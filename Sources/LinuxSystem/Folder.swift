@@ -23,8 +23,13 @@ package enum Folder {
     }
 
     /// Makes a folder, see mkdir(2).
-    package static func make(_ path: String) throws(SystemError) {
-        guard unsafe mkdir(path, 0o755) == 0 else { throw SystemError(call: "mkdir") }
+    package static func make(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
+        guard unsafe mkdir(path, mode) == 0 else { throw SystemError(call: "mkdir") }
+    }
+
+    /// Gives a folder or file another name, see rename(2).
+    package static func rename(_ path: String, to other: String) throws(SystemError) {
+        guard unsafe Glibc.rename(path, other) == 0 else { throw SystemError(call: "rename") }
     }
 
     /// Removes an empty folder (or an ftrace instance, whose files don't count); false when it stays.

@@ -88,6 +88,13 @@ package struct OutputFile: ~Copyable {
         guard fsync(descriptor) == 0 else { throw SystemError(call: "fsync") }
     }
 
+    /// Gives the file these rights, and puts all that was written on the disk.
+    package mutating func settle(mode: UInt32) throws(SystemError) {
+        try stream.flush()
+        guard fchmod(descriptor, mode) == 0 else { throw SystemError(call: "fchmod") }
+        guard fsync(descriptor) == 0 else { throw SystemError(call: "fsync") }
+    }
+
     /// Writes what is pending and gives the file its name.
     package consuming func commit() throws(SystemError) {
         try stream.flush()

@@ -2,27 +2,26 @@
 
 /// What kept a vCPU out of its guest: the reason of its last VM exit, or that another thread had its CPU.
 package struct HostReason: Hashable, BitwiseCopyable, Sendable {
-    /// The architecture in the upper four bits, the number in the others; the cases without an exit are below zero.
+    /// 13 bits, so that there is room for many in a journey: the architecture in the upper two, the number in the others.
     package var code: Int32
 
     package static let unknown = HostReason(code: 0)
     /// Runnable, and not on a CPU.
-    package static let preempted = HostReason(code: -1)
+    package static let preempted = HostReason(code: 1)
     /// More reasons than a journey has room for.
-    package static let other = HostReason(code: -2)
+    package static let other = HostReason(code: 2)
 
     package init(code: Int32) { self.code = code }
 
     /// `isa` of kvm_exit (KVM_ISA_VMX and KVM_ISA_SVM, include/trace/events/kvm.h); arm64 has none.
     private enum Architecture: Int32 { case vmx = 1, svm, arm64 }
 
-    private static let numberBits: Int32 = 28
+    private static let numberBits: Int32 = 11
+    /// This and all above it: what SVM has for its own software lies there, and is not told apart.
+    private static let large: UInt32 = 1 << 11 - 1
 
     private init(_ architecture: Architecture, _ number: UInt32) {
-        // SVM has numbers from 0x8000_0000 on for its own software: apart from the others, if not to be told from each other.
-        let large: UInt32 = 1 << 27
-        let number = number < large ? number : large | number & (large - 1)
-        code = architecture.rawValue << Self.numberBits | Int32(number)
+        code = architecture.rawValue << Self.numberBits | Int32(min(number, Self.large))
     }
 
     /// From kvm_exit's fields.
@@ -45,7 +44,7 @@ package struct HostReason: Hashable, BitwiseCopyable, Sendable {
 
     /// The guest had nothing to do. Not so on arm64: one exit, WFx, stands for WFI and for WFE, which waits for a lock.
     var isHalt: Bool {
-        let number = code & (1 << Self.numberBits - 1)
+        let number = UInt32(bitPattern: code) & Self.large
         switch Architecture(rawValue: code >> Self.numberBits) {
         case .vmx: return number == 12
         case .svm: return number == 0x78 || number == 0xa6
@@ -61,7 +60,7 @@ package struct HostReason: Hashable, BitwiseCopyable, Sendable {
         case .other: return "other"
         default: break
         }
-        let number = UInt32(bitPattern: code) & (1 << 28 - 1)
+        let number = UInt32(bitPattern: code) & Self.large
         let names: [UInt32: String]
         switch Architecture(rawValue: code >> Self.numberBits) {
         case .vmx: names = Self.vmx
@@ -73,7 +72,7 @@ package struct HostReason: Hashable, BitwiseCopyable, Sendable {
             names = [0: "IRQ", 1: "SERROR"]
         case nil: names = [:]
         }
-        return names[number] ?? "0x\(String(number, radix: 16))"
+        return names[number] ?? (number == Self.large ? "0x7ff or more" : "0x\(String(number, radix: 16))")
     }
 
     // EXIT_REASON_… of arch/x86/include/uapi/asm/vmx.h.

@@ -66,6 +66,8 @@ struct Flight {
         static let bare = Flags(rawValue: 8192)
         /// Perhaps read as part of another packet, which could not be told.
         static let unsettled = Flags(rawValue: 16384)
+        /// It was put on a UDP socket's queue.
+        static let onSocket = Flags(rawValue: 1 << 15)
     }
 
     var times = PointTimes()

@@ -80,6 +80,8 @@ struct GuestQueue {
     var device: UInt16
     /// Index of the interface, where XDP has told it; 0 while unknown.
     var interface: Int32 = 0
+    /// Native XDP has put frames on it, and no event tells when the worker copies one.
+    var hasFrames = false
     /// Index of the host thread that serves it, -1 while unknown.
     var worker: Int32
     /// Index of the guest's device, -1 while unknown.
@@ -94,8 +96,12 @@ struct GuestQueue {
     var vector: Int32 = 0
     /// The worker's last signals, oldest first; only kept where no event tells what it has copied.
     var signals: [WorkerSignal] = []
+    /// Vector that was the only one of its signals to arrive before a packet without an skb: two such packets in a row tell the receive interrupt's.
+    var soleVector: UInt8 = 0
     /// Copied and not yet signalled.
     var unsignalled = FlightQueue()
+    /// Its worker looks at packets before it gives them to the guest, and may drop them without an event.
+    var isFiltered = false
     /// Packets of several queues pass through it, and events do not say which are whose: there is no one order.
     var hasSeveralOrders = false
 
@@ -108,6 +114,8 @@ struct GuestQueue {
         if signals.count == 16 { signals.removeFirst() }
         signals.append(signal)
     }
+
+    func hasSignalled(_ vector: Int32) -> Bool { signals.contains { Int32($0.vector) == vector } }
 
     /// The queue of a macvtap, known by its worker alone.
     init(macvtapOf worker: Int32) {
@@ -136,6 +144,8 @@ struct GuestPort {
     /// Packets sent before the queue was known.
     var puts = FlightQueue()
     var lastIngress = PointTimes.absent
+    /// When the queue's worker had last settled then.
+    var settledAtIngress = PointTimes.absent
     /// When a poll last ended with the ring empty.
     var lastEmptied = PointTimes.absent
     /// Packets that were let go because no queue turned up for them.

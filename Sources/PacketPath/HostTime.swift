@@ -18,16 +18,23 @@ package struct VCPUState: BitwiseCopyable, Sendable {
     }
 }
 
-/// Time that a vCPU spent outside its guest during the stages of one journey, by reason; fixed in size, because every packet has one.
+/// Time that a vCPU spent outside its guest during the stages of one journey, by reason; fixed in size and small, because every packet has one.
 package struct HostTimes: Sendable {
-    /// One reason's part of one stage.
-    package struct Span: BitwiseCopyable, Sendable {
-        package var time: Nanoseconds = 0
-        package var reason = HostReason.unknown
-        /// How often the vCPU was out for it.
-        package var count: UInt16 = 0
-        /// Point at which the stage ends.
-        package var point = Point.guestRead
+    /// One reason's part of one stage: from the lowest bit on time (ns), count, reason, stage.
+    private struct Span: BitwiseCopyable {
+        static let longest: Nanoseconds = 1 << 36 - 1
+        static let mostOften: UInt64 = 1 << 12 - 1
+        var bits: UInt64 = 0
+
+        /// Of which stage and reason it is, as its upper bits.
+        static func key(_ stage: Int, _ reason: HostReason) -> UInt64 { UInt64(stage) << 61 | UInt64(reason.code) << 48 }
+
+        var key: UInt64 { bits & ~(1 << 48 - 1) }
+        var stage: Int { Int(bits >> 61) }
+        var reason: HostReason { HostReason(code: Int32(bits >> 48 & (1 << 13 - 1))) }
+        /// How often the vCPU was out for it; no more than `mostOften` are counted.
+        var count: UInt64 { bits >> 36 & Self.mostOften }
+        var time: Nanoseconds { Nanoseconds(bits & UInt64(Self.longest)) }
     }
 
     private static let most = 16
@@ -36,39 +43,64 @@ package struct HostTimes: Sendable {
 
     private var spans = InlineArray<16, Span>(repeating: Span())
     private var used: UInt8 = 0
-    /// One bit for each point whose stage is known.
-    private var known: UInt32 = 0
+    /// One bit for each stage that is known.
+    private var known: UInt8 = 0
+    /// One bit for each stage that was longer than a span can tell.
+    private var endless: UInt8 = 0
 
     package init() {}
 
-    /// Whether it is known what the vCPU did during all of the stage that ends at `point`. If not, nothing is known of it.
-    package func isKnown(_ point: Point) -> Bool { known & 1 << UInt32(point.rawValue) != 0 }
-
-    package func forEachSpan(of point: Point, _ body: (Span) -> Void) {
-        for index in 0..<Int(used) where spans[index].point == point { body(spans[index]) }
+    /// The stages that are measured, by the points they end at.
+    private static func stage(_ point: Point) -> Int {
+        switch point {
+        case .guestIngress: 0
+        case .guestWake: 1
+        case .guestRun: 2
+        case .guestRead: 3
+        case .guestEgress: 4
+        default: 7
+        }
     }
 
-    /// Time outside the guest during the stage that ends at `point`.
-    package func total(_ point: Point) -> Nanoseconds {
+    /// All time outside the guest during the stage that ends at `point`; nil when it is not known what the vCPU did during all of it.
+    package func total(_ point: Point) -> Nanoseconds? {
+        let stage = Self.stage(point)
+        guard known & ~endless & 1 << UInt8(stage) != 0 else { return nil }
         var total: Nanoseconds = 0
-        forEachSpan(of: point) { total &+= $0.time }
+        for index in 0..<Int(used) where spans[index].stage == stage { total &+= spans[index].time }
         return total
     }
 
-    mutating func know(_ point: Point) { known |= 1 << UInt32(point.rawValue) }
+    /// The reasons of that time, each with how often and how long; only for a stage that has a total.
+    package func forEachReason(_ point: Point, _ body: (HostReason, Int, Nanoseconds) -> Void) {
+        let stage = Self.stage(point)
+        for index in 0..<Int(used) where spans[index].stage == stage {
+            body(spans[index].reason, Int(spans[index].count), spans[index].time)
+        }
+    }
+
+    mutating func know(_ point: Point) { known |= 1 << UInt8(Self.stage(point)) }
 
     mutating func add(_ point: Point, _ reason: HostReason, _ time: Nanoseconds) {
         guard time > 0 else { return }
-        for index in 0..<Int(used) where spans[index].point == point && spans[index].reason == reason {
-            spans[index].time &+= time
-            if spans[index].count < .max { spans[index].count += 1 }
+        let stage = Self.stage(point)
+        let key = Span.key(stage, reason)
+        var index = 0
+        while index < Int(used), spans[index].key != key { index += 1 }
+        guard index < Self.most - (reason == .other || index < Int(used) ? 0 : Self.kept) else {
+            if reason != .other { add(point, .other, time) }
             return
         }
-        if Int(used) < Self.most - (reason == .other ? 0 : Self.kept) {
-            spans[Int(used)] = Span(time: time, reason: reason, count: 1, point: point)
+        if index == Int(used) {
+            spans[index].bits = key
             used += 1
-        } else if reason != .other {
-            add(point, .other, time)
         }
+        // A minute of one packet's time: its reader was busy with something else.
+        guard time <= Span.longest - spans[index].time else {
+            endless |= 1 << UInt8(stage)
+            return
+        }
+        let count = min(spans[index].count + 1, Span.mostOften)
+        spans[index].bits = key | count << 36 | UInt64(spans[index].time + time)
     }
 }

@@ -16,6 +16,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
     case signalHint
+    case socketReady, socketRead
 }
 
 extension MarkKind {
@@ -91,6 +92,19 @@ extension MarkKind {
                             .number("family", to: .b, shift: Layout.extraShift, width: 16),
                         ])
                 ] : []
+        case .socketReady:
+            // IPPROTO_UDP is 17.
+            return hasReaders ? [query("sk_data_ready", [.number("skaddr", to: .a)], where: .equals("protocol", 17))] : []
+        case .socketRead:
+            return hasReaders
+                ? [
+                    query(
+                        "sock_recv_length",
+                        [
+                            .number("sk", to: .a), .number("ret", to: .b, width: 32), .number("family", to: .b, shift: 32, width: 16),
+                            .number("flags", to: .b, shift: 48, width: 16),
+                        ], where: .equals("protocol", 17))
+                ] : []
         case .taskSwitch:
             return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
         case .waking:
@@ -155,7 +169,7 @@ extension MarkKind {
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
@@ -187,6 +201,15 @@ extension Mark {
     var lengthsOfTCP: ClosedRange<Int32> {
         let network: Int32 = UInt16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift)) == 10 ? 40 : 20
         return length &+ 14 &+ network &+ 20...length &+ 14 &+ network &+ 60
+    }
+    /// What sock_recv_length returned: bytes, or a negative error; and whether it only looked (MSG_PEEK is 2).
+    var received: Int32 { Int32(truncatingIfNeeded: b) }
+    var isPeek: Bool { b >> 48 & 2 != 0 }
+    /// Whether a frame of `length` bytes carries so much data by UDP (AF_INET6 is 10), perhaps with a VLAN's tag.
+    func isDatagram(_ length: Int32) -> Bool {
+        let network: Int32 = UInt16(truncatingIfNeeded: b >> 32) == 10 ? 40 : 20
+        let plain = received &+ 14 &+ network &+ 8
+        return length == plain || length == plain &+ 4
     }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }

@@ -74,7 +74,7 @@ struct PassThrough {
     /// Takes note of an interrupt's name.
     mutating func note(_ irq: Int32, named name: UInt16, on machine: Int) -> InterruptSort {
         let sort = sort(ofName: name)
-        guard irq >= 0, irq < Self.mostInterrupts else { return sort }
+        guard irq >= 0, irq < Self.mostInterrupts, self.sort(of: irq, on: machine) != sort else { return sort }
         let missing = Int(irq) + 1 - sortOfInterrupt[machine].count
         if missing > 0 { sortOfInterrupt[machine] += Array(repeating: .unknown, count: missing) }
         sortOfInterrupt[machine][Int(irq)] = sort

@@ -80,6 +80,8 @@ extension PointRule {
     func missing(_ isAbsent: (MarkKind) -> Bool) -> [MarkKind] {
         switch finding {
         case .raisingInterrupt, .entry, .doorbell, .systemCall: marks.filter(isAbsent)
+        // The others are no more than a substitute.
+        case .signal: marks.prefix(1).filter(isAbsent)
         // Not on every way that a path can take.
         case .redirected, .datapath: []
         case .taken where isOptional: []

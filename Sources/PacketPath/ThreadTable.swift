@@ -89,6 +89,21 @@ struct ThreadEvent: BitwiseCopyable {
         return oldest == 0
     }
 
+    /// The thread has just left its CPU, and was woken since it got that.
+    var wasWokenAwake: Bool {
+        var isFirst = true
+        var wasWoken = false
+        _ = newestFirst { event in
+            if isFirst {
+                isFirst = false
+                return true
+            }
+            wasWoken = event.what == .waking
+            return false
+        }
+        return wasWoken
+    }
+
     /// The first switch-in at or after `anchor`, if the thread was not on a CPU at that time.
     ///
     /// Events before `validFrom` say nothing about `anchor`: there is a hole in between.

@@ -59,6 +59,12 @@ package struct Flow: Sendable {
         package var samples = Samples()
         /// The host's part in it; empty for stages that are not the guest's.
         package var host = HostShare()
+        let isGuests: Bool
+
+        init(stage: Stage) {
+            self.stage = stage
+            isGuests = stage.owner == .guest || stage.owner == .app
+        }
     }
 
     /// Packets that ended so.
@@ -100,7 +106,7 @@ extension Flow {
         for waypoint in waypoints {
             guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
             stages[tile.stage].samples.add(tile.time)
-            stages[tile.stage].host.add(journey.host, waypoint.point, of: tile.time)
+            if stages[tile.stage].isGuests { stages[tile.stage].host.add(journey.host, waypoint.point, of: tile.time) }
         }
         endToEnd.add(tiles.total)
     }

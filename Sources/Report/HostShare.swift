@@ -24,19 +24,18 @@ package struct HostShare: Sendable {
     package init() {}
 
     package mutating func add(_ times: borrowing HostTimes, _ point: Point, of stage: Nanoseconds) {
-        guard times.isKnown(point) else { return }
-        let sum = times.total(point)
-        // Measured before it was known on which path the packet came, so from another point on.
-        guard sum <= stage else { return }
+        // Longer than the stage: measured before it was known on which path the packet came, so from another point on.
+        guard let sum = times.total(point), sum <= stage else { return }
         count += 1
         self.stage += Int128(stage)
+        guard sum > 0 else { return }
         total += Int128(sum)
-        times.forEachSpan(of: point) { span in
-            if let index = reasons.firstIndex(where: { $0.reason == span.reason }) {
-                reasons[index].count += Int(span.count)
-                reasons[index].total += Int128(span.time)
+        times.forEachReason(point) { reason, count, time in
+            if let index = reasons.firstIndex(where: { $0.reason == reason }) {
+                reasons[index].count += count
+                reasons[index].total += Int128(time)
             } else {
-                reasons.append(Reason(reason: span.reason, count: Int(span.count), total: Int128(span.time)))
+                reasons.append(Reason(reason: reason, count: count, total: Int128(time)))
             }
         }
     }

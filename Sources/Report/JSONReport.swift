@@ -261,7 +261,7 @@ package enum JSONReport {
             try values.encode(owner, forKey: .owner)
             try values.encode(share, forKey: .share)
             try values.encode(error, forKey: .clock_error_ns)
-            try values.encodeIfPresent(host, forKey: .host)
+            try values.encode(host, forKey: .host)
         }
     }
 

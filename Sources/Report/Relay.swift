@@ -42,10 +42,14 @@ package struct Relay: Sendable {
         complete += 1
         var tiles = StageTiles()
         for waypoint in waypoints.transmit {
-            if let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) { stages[tile.stage].samples.samples.add(tile.time) }
+            guard let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) else { continue }
+            stages[tile.stage].samples.samples.add(tile.time)
+            if stages[tile.stage].samples.isGuests { stages[tile.stage].samples.host.add(sent.host, waypoint.point, of: tile.time) }
         }
         for waypoint in waypoints.receive {
-            if let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) { stages[tile.stage].samples.samples.add(tile.time) }
+            guard let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) else { continue }
+            stages[tile.stage].samples.samples.add(tile.time)
+            if stages[tile.stage].samples.isGuests { stages[tile.stage].samples.host.add(received.host, waypoint.point, of: tile.time) }
         }
         endToEnd.add(tiles.total)
     }

@@ -26,7 +26,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var measured: Window?
     /// The host first.
     package var machines: [RecordedMachine]
+    /// As it was while the measurement ran.
     package var topology: Topology
+    /// How threads were bound for the time of the recording; absent when they were left where they were.
+    package var binding: Binding?
     /// One for each guest.
     package var clocks: [RecordedClock]
 
@@ -61,6 +64,22 @@ package struct Manifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// What was asked for, in the words of `virtlat bind`; what came of it is in `topology`.
+    package struct Binding: Codable, Sendable, Equatable {
+        /// Where the vhost workers run.
+        package var policy: String?
+        /// Where the vCPUs run.
+        package var vcpus: String?
+        /// The workers' scheduling class.
+        package var scheduling: String?
+
+        package init(policy: String?, vcpus: String?, scheduling: String?) {
+            self.policy = policy
+            self.vcpus = vcpus
+            self.scheduling = scheduling
+        }
+    }
+
     /// ns = (cycles · multiplier) >> shift, by the host's kernel.
     package struct CycleRate: Codable, Sendable, Equatable {
         package var multiplier: UInt32
@@ -92,7 +111,7 @@ package struct Manifest: Codable, Sendable, Equatable {
         case commandStatus = "command_status"
         case traceClock = "trace_clock"
         case cycleRate = "tsc_to_ns"
-        case transfer, measured, machines, topology, clocks
+        case transfer, measured, machines, topology, binding, clocks
     }
 }
 

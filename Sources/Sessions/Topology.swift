@@ -23,6 +23,10 @@ package struct HostSystem: Codable, Sendable, Equatable {
     package var postedInterrupts: Bool?
     /// Network devices with hardware behind them.
     package var nics: [NetworkDevice]
+    /// CPUs by the core they are threads of, as the kernel lists them; absent when the kernel does not tell.
+    package var cores: [String]?
+    /// CPUs by the last cache that they share; absent when the kernel does not tell.
+    package var lastLevelCaches: [String]?
 
     package init(name: String, release: String, cpus: Int, haltPoll: Int?, postedInterrupts: Bool?, nics: [NetworkDevice]) {
         self.name = name
@@ -37,7 +41,8 @@ package struct HostSystem: Codable, Sendable, Equatable {
         case name, release, cpus
         case haltPoll = "halt_poll_ns"
         case postedInterrupts = "posted_interrupts"
-        case nics
+        case nics, cores
+        case lastLevelCaches = "last_level_caches"
     }
 }
 
@@ -90,6 +95,8 @@ package struct VirtualMachine: Codable, Sendable, Equatable {
     package var vcpus: [VCPU]
     package var vhostWorkers: [VhostWorker]
     package var devices: [GuestDevice]
+    /// Queues of network devices that vhost serves; 0 where QEMU itself does, absent when unknown.
+    package var vhostQueues: Int?
 
     package init(name: String?, process: Int32, cid: UInt32?, vcpus: [VCPU], vhostWorkers: [VhostWorker], devices: [GuestDevice]) {
         self.name = name
@@ -106,6 +113,7 @@ package struct VirtualMachine: Codable, Sendable, Equatable {
         case cid, vcpus
         case vhostWorkers = "vhost_workers"
         case devices
+        case vhostQueues = "vhost_queues"
     }
 }
 
@@ -114,11 +122,19 @@ package struct VCPU: Codable, Sendable, Equatable {
     package var thread: Int32
     /// CPUs it may run on, as the kernel lists them.
     package var cpus: String
+    /// The CPU it ran on last.
+    package var lastCPU: Int?
 
-    package init(id: Int, thread: Int32, cpus: String) {
+    package init(id: Int, thread: Int32, cpus: String, lastCPU: Int? = nil) {
         self.id = id
         self.thread = thread
         self.cpus = cpus
+        self.lastCPU = lastCPU
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, thread, cpus
+        case lastCPU = "last_cpu"
     }
 }
 
@@ -133,11 +149,19 @@ package struct VhostWorker: Codable, Sendable, Equatable {
     package var thread: Int32
     package var kind: Kind
     package var cpus: String
+    /// The CPU it ran on last.
+    package var lastCPU: Int?
 
-    package init(thread: Int32, kind: Kind, cpus: String) {
+    package init(thread: Int32, kind: Kind, cpus: String, lastCPU: Int? = nil) {
         self.thread = thread
         self.kind = kind
         self.cpus = cpus
+        self.lastCPU = lastCPU
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case thread, kind, cpus
+        case lastCPU = "last_cpu"
     }
 }
 

@@ -24,6 +24,9 @@ struct Analyze: ParsableCommand {
               virtlat analyze host.dat host-g3.dat --direction rx
                   only packets that go to the guest
 
+              virtlat analyze host.dat
+                  the host's own packets, between its NICs and its own applications
+
               virtlat analyze session --format json | jq '.flows[].stages[] | {stage, p99_ns}'
                   every stage's 99th percentile
 

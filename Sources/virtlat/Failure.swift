@@ -1,5 +1,6 @@
 // What is said when something is at fault: which file, which place, what to do. Exit status 1.
 
+import Affinity
 import ArgumentParser
 import ClockSync
 import Glibc
@@ -57,6 +58,9 @@ struct Failure: Error {
         case let fault as TracingFault: fault.text
         case let fault as RecordingFault: fault.text
         case let fault as CutOffSession.Fault: fault.text
+        case let fault as BindingFault: fault.text
+        case let fault as ExperimentFault: fault.text
+        case let fault as Experiment.Fault: fault.text
         case let fault as GuestFault: fault.text
         case let fault as PreSharedKey.Fault: fault.text
         case let fault as Agent.Fault: fault.text
@@ -172,6 +176,9 @@ extension RecordingFault {
         case .guests(let faults): "nothing was recorded. " + faults.map(\.text).joined(separator: "\n")
         case .clock(let clock, let machine, let available):
             "\(machine) has no trace clock \(clock); it has \(available.joined(separator: ", ")). Choose one that all machines have, with --trace-clock"
+        case .unknownVMs(let guests):
+            "\(guests.joined(separator: ", ")): which VM of this host it is was not found, so its threads can't be bound; nothing was recorded. "
+                + "Name the guest as virtlat vms does, or reach it over vsock"
         case .interrupted: "interrupted before it recorded; nothing is left behind"
         }
     }

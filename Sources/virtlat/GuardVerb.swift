@@ -1,5 +1,6 @@
 // virtlat guard: started by record and agent to clean up after them; not for people.
 
+import Affinity
 import ArgumentParser
 import Recording
 
@@ -14,8 +15,10 @@ struct GuardVerb: ParsableCommand {
     var folder: String?
 
     func run() throws {
-        Guard.stand(over: instance) {
-            // Nobody is there to be told.
+        // Nobody is there to be told.
+        Guard.stand(over: instance) { process in
+            _ = try? Binder().restore(ownedBy: process)
+        } finish: {
             if let folder { try? CutOffSession.finish(folder: folder, instance: instance) }
         }
     }

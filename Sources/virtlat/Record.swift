@@ -1,5 +1,6 @@
 // virtlat record: a session of this host and its guests.
 
+import Affinity
 import ArgumentParser
 import Glibc
 import LinuxSystem
@@ -31,8 +32,12 @@ struct Record: AsyncParsableCommand {
               virtlat record --vm web=tcp:10.0.0.3 --key-file virtlat.key --transfer live --duration 10m
                   a long recording over the network; the guest sends its trace as it goes
 
-              virtlat record -- ping -c 10 10.0.0.1
-                  the host alone
+              virtlat record --vm web=vsock:3 --bind same-cpu --vcpus current --duration 10s
+                  with the vhost workers on their vCPUs' CPUs as long as it records; virtlat bind --help has the policies
+
+              virtlat record -o bare-metal --duration 10s
+              virtlat analyze bare-metal
+                  the host alone: its own packets, between its NICs and its own applications, for comparison with a guest's
 
             EXIT STATUS
               0  recorded (also when Ctrl-C ended it), or what COMMAND returned
@@ -45,23 +50,18 @@ struct Record: AsyncParsableCommand {
         completion: .directory)
     var output: String?
 
-    @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
-    var vm: [String] = []
+    @OptionGroup var recording: RecordingOptions
 
     @Option(help: "Record for this long (10s, 1.5s, 500ms).")
     var duration: Duration?
 
-    @Option(help: ArgumentHelp("The key that the agents have too, for tcp.", valueName: "file"), completion: .file())
-    var keyFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "For the time of the recording, bind the vhost workers by this policy (same-cpu, sibling, same-llc, other-cpu, cpus=LIST, unbound).",
+            valueName: "policy"))
+    var bind: BindingPolicy?
 
-    @Option(help: "When guests send their traces: after the measurement, or live.")
-    var transfer = Manifest.Transfer.after
-
-    @Option(help: "The ring buffer of each CPU, on all machines (16M, 512K); made to fit the memory by default.")
-    var bufferSize: ByteCount?
-
-    @Option(help: "The trace clock of all machines; x86-tsc where that is exact and mono_raw elsewhere by default.")
-    var traceClock: String?
+    @OptionGroup var binding: BindingOptions
 
     @Flag(help: "Keep the kernels' symbols (kallsyms) in the files; virtlat does not need them.")
     var kallsyms = false
@@ -75,7 +75,9 @@ struct Record: AsyncParsableCommand {
     var command: [String] = []
 
     func validate() throws {
-        _ = try GuestTarget.parsed(vm, keyFile: keyFile)
+        if binding.request(policy: bind) != nil, recording.vm.isEmpty {
+            throw ValidationError("--bind, --vcpus and --sched bind threads of the guests that are recorded: name one with --vm.")
+        }
         if let duration, duration.nanoseconds == 0 { throw ValidationError("--duration \(duration) records nothing.") }
     }
 
@@ -91,17 +93,11 @@ struct Record: AsyncParsableCommand {
             return 0
         }
         let folder = output ?? "virtlat-\(UTCTime.stamp)"
-        var plan = RecordingPlan(
-            folder: folder, guests: try GuestTarget.parsed(vm, keyFile: keyFile), command: command,
-            recorder: "virtlat \(Virtlat.configuration.version)")
-        plan.key = try keyFile.map { try PreSharedKey(file: $0) }
-        plan.traceClock = traceClock
-        plan.bufferKiB = bufferSize.map { Int(clamping: $0.bytes >> 10) }
-        plan.transfer = transfer
-        plan.duration = duration?.nanoseconds
+        var plan = try recording.plan(folder: folder, command: command, duration: duration)
         plan.wantsKernelSymbols = kallsyms
         let stop = StopRequest()
         try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { _ in stop.make() }
+        plan.binding = binding.request(policy: bind).map { TemporaryBinding($0, stop: stop) { Failure.warn($0) } }
         let line = RecordingLine(folder: folder, isOpenEnded: command.isEmpty && duration == nil)
         let recorder = Recorder(plan, stop: stop) { line.show($0) }
         let manifest = try await recorder.run()
@@ -110,5 +106,3 @@ struct Record: AsyncParsableCommand {
         return status != 0 ? status : manifest.outcome == .complete ? 0 : 1
     }
 }
-
-extension Manifest.Transfer: ExpressibleByArgument {}

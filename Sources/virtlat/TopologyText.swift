@@ -1,5 +1,6 @@
 // The host and its virtual machines as text: a block for each.
 
+import LinuxSystem
 import Sessions
 
 enum TopologyText {
@@ -10,11 +11,18 @@ enum TopologyText {
         return text
     }
 
-    private static func host(_ host: HostSystem) -> Block {
+    private static func host(_ host: HostSystem) -> TextBlock {
         var facts = ["Linux \(host.release)", counted(host.cpus, "CPU")]
         if let haltPoll = host.haltPoll { facts.append("halt polling \(haltPoll == 0 ? "off" : duration(haltPoll))") }
         if let posted = host.postedInterrupts { facts.append("posted interrupts \(posted ? "on" : "off")") }
-        var block = Block(title: "host \(host.name)", facts: facts)
+        var block = TextBlock(title: "host \(host.name)", facts: facts)
+        if let cores = host.cores {
+            // Without SMT the list would only say what is known.
+            block.rows.append(["SMT", cores.allSatisfy { CPUSet($0)?.single != nil } ? "off" : cores.joined(separator: "  ")])
+        }
+        if let caches = host.lastLevelCaches {
+            block.rows.append(["cache", caches.map(cpus).joined(separator: "  ")])
+        }
         for nic in host.nics {
             let queues = "\(counted(nic.receiveQueues, "rx queue")), \(counted(nic.transmitQueues, "tx queue"))"
             block.rows.append([nic.name, nic.driver ?? "", queues])
@@ -25,13 +33,16 @@ enum TopologyText {
         return block
     }
 
-    private static func machine(_ vm: VirtualMachine) -> Block {
+    private static func machine(_ vm: VirtualMachine) -> TextBlock {
         var facts = ["pid \(vm.process)"]
         if let cid = vm.cid { facts.append("CID \(cid)") }
-        var block = Block(title: vm.name ?? "(no name)", facts: facts)
-        block.rows += vm.vcpus.map { ["vCPU \($0.id)", "thread \($0.thread)", cpus($0.cpus)] }
+        var block = TextBlock(title: vm.name ?? "(no name)", facts: facts)
+        block.rows += vm.vcpus.map { ["vCPU \($0.id)", "thread \($0.thread)", place($0.cpus, last: $0.lastCPU)] }
         block.rows += vm.vhostWorkers.map {
-            ["vhost", "thread \($0.thread)", cpus($0.cpus), $0.kind == .kernel ? "kernel thread" : "thread of the process"]
+            [
+                "vhost", "thread \($0.thread)", place($0.cpus, last: $0.lastCPU),
+                $0.kind == .kernel ? "kernel thread" : "thread of the process",
+            ]
         }
         for device in vm.devices {
             var behind = device.bridge.map { ["bridge \($0)"] } ?? []
@@ -45,7 +56,13 @@ enum TopologyText {
 
     private static func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
 
-    private static func cpus(_ list: String) -> String {
+    /// Where a thread may run, and which of the CPUs it is on.
+    private static func place(_ list: String, last: Int?) -> String {
+        guard let last, CPUSet(list)?.single == nil else { return cpus(list) }
+        return "\(cpus(list)), on \(last) now"
+    }
+
+    static func cpus(_ list: String) -> String {
         if list.isEmpty { return "" }
         return list.contains { $0 == "-" || $0 == "," } ? "CPUs \(list)" : "CPU \(list)"
     }
@@ -53,31 +70,5 @@ enum TopologyText {
     /// halt_poll_ns is a round number of µs as a rule.
     private static func duration(_ nanoseconds: Int) -> String {
         nanoseconds % 1_000 == 0 ? "\(nanoseconds / 1_000) µs" : "\(nanoseconds) ns"
-    }
-}
-
-extension TopologyText {
-    /// A line with a name and facts, and rows in columns below it.
-    fileprivate struct Block {
-        var title: String
-        var facts: [String]
-        var rows: [[String]] = []
-
-        func text(colour: Bool) -> String {
-            let name = colour ? "\u{1b}[1m\(title)\u{1b}[0m" : title
-            let lines = rows.map { row in
-                let cells = row.enumerated().map { column, cell in
-                    cell + String(repeating: " ", count: max(0, width(of: column) - cell.count))
-                }
-                let line = "  " + cells.joined(separator: "  ")
-                return String(line[..<(line.lastIndex { $0 != " " }.map { line.index(after: $0) } ?? line.startIndex)])
-            }
-            return (["\(name): \(facts.joined(separator: ", "))"] + lines).joined(separator: "\n") + "\n"
-        }
-
-        /// The last cell of a row takes no room, however long it is.
-        private func width(of column: Int) -> Int {
-            rows.map { $0.count > column + 1 ? $0[column].count : 0 }.max() ?? 0
-        }
     }
 }

@@ -12,8 +12,8 @@ struct VMs: ParsableCommand {
         usage: "virtlat vms [options]",
         discussion: """
             Reads /proc, /sys and debugfs of a KVM host and prints, for each virtual machine, its vCPU threads and vhost workers \
-            with the CPUs they may run on, and its network devices with the bridge and the NICs behind them; and of the host, \
-            its NICs with their interrupts. Nothing is changed. Other users' processes and debugfs are readable to root only.
+            with the CPUs they may run on and the one they are on, and its network devices with the bridge and the NICs behind them; and of the host, \
+            which CPUs share a core (SMT) and a last-level cache, and its NICs with their interrupts. Nothing is changed. Other users' processes and debugfs are readable to root only.
 
             EXAMPLES
               virtlat vms
@@ -23,7 +23,7 @@ struct VMs: ParsableCommand {
                   every virtual machine's vCPU threads
 
               virtlat vms --format json | jq -r '.vms[] | select(.name == "g3") | .vhost_workers[].thread'
-                  threads to be bound with taskset
+                  threads to look at with perf; virtlat bind binds them
 
             EXIT STATUS
               0  done, also when no virtual machine was found (the output says so)
@@ -60,7 +60,7 @@ struct VMs: ParsableCommand {
 
 extension Topology.Gap {
     /// What can't be seen, and what to do.
-    fileprivate var text: String {
+    var text: String {
         let names = "virtual machines are found by their threads' names only, which a QEMU without debug-threads=on does not give them"
         switch self {
         case .noDebugfs(let path): return "\(path): no debugfs there, so \(names); mount -t debugfs none \(path)"

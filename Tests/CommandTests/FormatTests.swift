@@ -11,11 +11,16 @@ import Testing
 
     private static let stage: [String: Shape] = [
         "stage": .text, "owner": .word(["irq", "host-stack", "vhost", "kvm", "guest", "app"]), "share": .number,
-        "clock_error_ns": .optional(.integer),
+        "clock_error_ns": .optional(.integer), "host": .optional(.object(host)),
+    ]
+
+    private static let host: [String: Shape] = [
+        "count": .integer, "mean_ns": .number, "total_ns": .integer, "share_of_stage": .number,
+        "reasons": .map(.object(["count": .integer, "total_ns": .integer])),
     ]
 
     /// Schema 1, as the design gives it.
-    private static let document = Shape.object([
+    static let document = Shape.object([
         "schema": .integer,
         "session": .object([
             "name": .text, "duration_ns": .integer,
@@ -32,13 +37,23 @@ import Testing
             ])),
         "flows": .list(
             .object([
-                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]), "path": .word(["tap", "macvtap"]),
+                "machine": .text, "device": .text, "direction": .word(["rx", "tx"]),
+                "path": .word(paths), "identity": .word(["order-and-length", "order", "address"]),
                 "packets": .object(["seen": .integer, "complete": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer)]),
-                "delivery": .dictionary(PathGrammar.deliveries, .integer),
+                "delivery": .dictionary(PathGrammar.deliveries.union(["unknown"]), .integer), "preempted_by": .map(.integer),
+                "vcpu_state": .object(["in_guest": .integer, "in_host": .map(.integer)]),
                 "end_to_end": .object(summary),
                 "stages": .list(.object(summary.merging(stage) { $1 })),
             ])),
+        "guest_to_guest": .list(
+            .object([
+                "from": .object(["machine": .text, "device": .text]), "to": .object(["machine": .text, "device": .text]),
+                "path": .word(paths), "packets": .object(["seen": .integer, "complete": .integer]), "end_to_end": .object(summary),
+                "stages": .list(.object(summary.merging(stage) { $1 }.merging(["machine": .text]) { $1 })),
+            ])),
     ])
+
+    private static let paths: Set = ["tap", "macvtap", "ovs", "xdp", "qemu", "vfio", "host"]
 
     @Test(arguments: Recording.allCases)
     func `JSON has the keys and types of schema 1, and no others`(recording: Recording) async throws {
@@ -46,6 +61,23 @@ import Testing
         let faults = Self.document.faults(json)
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
         #expect(json["schema"] == .integer(1))
+    }
+
+    @Test(arguments: Recording.allCases)
+    func `the host's part is told of the guest's stages, and is no more than the stage`(recording: Recording) async throws {
+        for flow in try await AnalyzedRecording.of(recording).json["flows"].list {
+            for stage in flow["stages"].list where stage["host"] != .null {
+                let host = stage["host"]
+                #expect(["guest", "app"].contains(try stage.text("owner")))
+                #expect(try (1...stage.integer("count")).contains(host.integer("count")))
+                #expect(try (0...1).contains(host.number("share_of_stage")))
+                #expect(
+                    try host.number("mean_ns") * Double(host.integer("count")) <= stage.number("mean_ns") * Double(stage.integer("count"))
+                        + 1)
+            }
+            let state = flow["vcpu_state"]
+            if flow["direction"] == .text("tx") { #expect(state["in_guest"] == .integer(0)) }
+        }
     }
 
     @Test(arguments: Recording.allCases)

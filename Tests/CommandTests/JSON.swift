@@ -68,6 +68,8 @@ indirect enum Shape: Sendable {
     case object([String: Shape])
     /// Some of these keys.
     case dictionary(Set<String>, Shape)
+    /// Any keys.
+    case map(Shape)
 
     /// Where `value` has another shape, and how.
     func faults(_ value: JSON, at place: String = "$") -> [String] {
@@ -86,6 +88,8 @@ indirect enum Shape: Sendable {
             return object.flatMap { key, value in
                 (keys.contains(key) ? [] : ["\(place): \(key) is no word of it"]) + shape.faults(value, at: "\(place).\(key)")
             }
+        case (.map(let shape), .object(let object)):
+            return object.flatMap { key, value in shape.faults(value, at: "\(place).\(key)") }
         default: return ["\(place): \(value) is not of the kind \(self)"]
         }
     }

@@ -17,6 +17,9 @@ struct PathGrammar: Sendable {
 
     static let receive = PathGrammar(steps: [
         Step(point: "nic.irq"),
+        // Where a thread handles the interrupt.
+        Step(point: "nic.wake"),
+        Step(point: "nic.run", stage: ("irq-wakeup", "irq")),
         Step(point: "host.ingress", stage: ("irq", "irq")),
         Step(point: "host.egress", stage: ("host-stack", "host-stack"), isRequired: true),
         Step(point: "vhost.wake"),

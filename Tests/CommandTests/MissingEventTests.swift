@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("host", "irq_handler_entry"), ("host", "softirq_raise"), ("host", "napi_gro_receive_entry"), ("host", "netif_receive_skb"),
+        ("host", "irq_handler_entry"), ("host", "softirq_raise"), ("host", "netif_receive_skb"),
         ("host", "net_dev_start_xmit"), ("host", "net_dev_xmit"), ("host", "skb_copy_datagram_iovec"), ("host", "sched_switch"),
         ("host", "sched_waking"), ("host", "kvm_entry"), ("host", "kvm_exit"), ("host", "kvm_msi_set_irq"), ("guest", "irq_handler_entry"),
         ("guest", "softirq_raise"), ("guest", "napi_gro_receive_entry"), ("guest", "napi_poll"), ("guest", "net_dev_start_xmit"),

@@ -29,7 +29,7 @@ import Testing
             .expectRefusal(naming: Recording.steady.guest)
     }
 
-    @Test func `a host without a guest says why there are no packets`() async throws {
+    @Test func `a host without its guests says whose packets these are`() async throws {
         let run = try await Command.virtlat("analyze", Recording.steady.host)
         #expect(run.status == 0)
         #expect(run.output.contains("no guest's recording was given"))

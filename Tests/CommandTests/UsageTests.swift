@@ -4,7 +4,9 @@ import Foundation
 import Testing
 
 @Suite struct UsageTests {
-    static let options = ["--format", "--packets", "--guest", "--device", "--direction", "--since", "--until", "--clock", "--servo-log"]
+    static let options = [
+        "--format", "--packets", "--guest", "--device", "--direction", "--since", "--until", "--clock", "--path", "--servo-log",
+    ]
 
     @Test func `help names every option and has examples`() async throws {
         let run = try await Command.virtlat("analyze", "--help")

@@ -7,15 +7,15 @@ import Testing
 import TraceData
 
 @Suite struct HostTimeTests {
-    private static let npf = HostReason(code: 2 << 28 | 0x400)
-    private static let msr = HostReason(code: 2 << 28 | 0x7c)
-    private static let hlt = HostReason(code: 2 << 28 | 0x78)
+    private static let npf = HostReason(exit: 0x400, isa: 2, exceptionClass: 0)
+    private static let msr = HostReason(exit: 0x7c, isa: 2, exceptionClass: 0)
+    private static let hlt = HostReason(exit: 0x78, isa: 2, exceptionClass: 0)
 
     /// Time outside the guest in the stage that ends at `point`, by reason; nil when it is not known.
     private func host(_ journey: Journey, _ point: Point) -> [HostReason: Nanoseconds]? {
-        guard journey.host.isKnown(point) else { return nil }
+        guard journey.host.total(point) != nil else { return nil }
         var times: [HostReason: Nanoseconds] = [:]
-        journey.host.forEachSpan(of: point) { times[$0.reason] = $0.time }
+        journey.host.forEachReason(point) { times[$0] = $2 }
         return times
     }
 

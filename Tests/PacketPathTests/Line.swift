@@ -6,6 +6,8 @@ struct Line {
     var nic: UInt16 = 1
     var tap: UInt16 = 2
     var device: UInt16 = 3
+    /// Which of the device's queue pairs.
+    var pair = 0
     var nicIRQ: Int32 = 32
     var nicNapi: UInt64 = 0xa000
     /// Interrupts and NAPI instances of the guest's virtio-net device, one of each for received packets and sent buffers.
@@ -50,6 +52,15 @@ extension Line {
         line.outputIRQ = 28
         line.outputNapi = 0xc100
         line.vector = 41
+        return line
+    }()
+
+    /// The second queue pair of the same device, which has a worker and interrupts of its own.
+    static let secondPair = {
+        var line = Line.secondDevice
+        line.tap = Line().tap
+        line.device = Line().device
+        line.pair = 1
         return line
     }()
 

@@ -16,7 +16,7 @@ extension Scene {
 
     mutating func guestReceives(_ packet: Packet, waking: Bool, context: Context = .softIRQ) {
         packet.points[.guestIngress] = skbMark(
-            .napiReceive, packet.guestSKB, line.device, length: packet.length - 14, lane: line.guestLane, context)
+            .napiReceive, packet.guestSKB, line.device, length: packet.length - 14, queue: line.pair + 1, lane: line.guestLane, context)
         skbMark(.stackReceive, packet.guestSKB, line.device, length: packet.length - 14, lane: line.guestLane, context)
         if waking { packet.points[.guestWake] = wake(line.reader, lane: line.guestLane, context) }
     }
@@ -65,7 +65,8 @@ extension Scene {
 
     mutating func driverBegins(_ packet: Packet, thread: Int32? = nil, _ context: Context = .thread) {
         packet.points[.guestEgress] = skbMark(
-            .startXmit, packet.guestSKB, line.device, length: packet.length, lane: line.guestLane, thread: thread ?? line.reader, context)
+            .startXmit, packet.guestSKB, line.device, length: packet.length, queue: line.pair, lane: line.guestLane,
+            thread: thread ?? line.reader, context)
     }
 
     mutating func driverEnds(_ packet: Packet, rc: UInt32 = 0, thread: Int32? = nil, _ context: Context = .thread) {

@@ -23,7 +23,7 @@ extension Scene {
     /// The bridge, or the host's own stack, gives the packet to the tap's driver, which wakes the worker if it sleeps.
     mutating func tapReceives(_ packet: Packet, waking: Bool, thread: Int32 = 0, _ context: Context = .softIRQ) {
         packet.points[.hostEgress] = skbMark(
-            .startXmit, packet.hostSKB, line.tap, length: packet.length, lane: line.nicLane, thread: thread, context)
+            .startXmit, packet.hostSKB, line.tap, length: packet.length, queue: line.pair, lane: line.nicLane, thread: thread, context)
         if waking { packet.points[.vhostWake] = wake(line.worker, lane: line.nicLane, thread: thread, context) }
         skbMark(.xmitDone, packet.hostSKB, line.tap, lane: line.nicLane, thread: thread, context)
     }

@@ -27,7 +27,11 @@ struct Found: CustomStringConvertible {
         self.containments = containments
         self.recorderPackets = recorderPackets
         for (index, journey) in journeys.enumerated() {
-            for point in Packet.identity where journey.times.has(point) { owners[journey.times[point], default: []].append(index) }
+            for point in Packet.identity where journey.times.has(point) {
+                // Native XDP gives a whole bulk to the NIC at one time.
+                if point == .nicXmit, journey.isKnownByOrderAlone { continue }
+                owners[journey.times[point], default: []].append(index)
+            }
         }
     }
 
@@ -54,9 +58,8 @@ extension Scene {
     func run() -> Found {
         let collector = Collector()
         var tracker = Tracker(
-            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, path: threads.isEmpty ? .host : nil,
-            loopback: Self.loopback,
-            lanes: lanes, names: names, sink: collector)
+            threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, otherThreads: otherThreads,
+            path: threads.isEmpty ? .host : nil, loopback: Self.loopback, lanes: lanes, names: names, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }
         let unclaimed = tracker.finish()

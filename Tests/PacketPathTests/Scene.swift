@@ -32,6 +32,9 @@ struct Scene {
     /// What the host's file calls vhost workers.
     var workers: Set<Int32> = [Line().worker, Line.secondGuest.worker]
 
+    /// … and what it calls otherwise.
+    var otherThreads: Set<Int32> = []
+
     /// Two CPUs in the host and one in each guest, unless their numbers are given.
     init(
         threads: [[Int: Int32]] = [[0: 181]], agentPorts: [UInt16?] = [], hostCPUs: Int = 2, guestCPUs: [Int]? = nil, line: Line = Line()
@@ -82,12 +85,14 @@ struct Scene {
         return time
     }
 
-    /// A mark of a packet event: skb address, device and length.
+    /// A mark of a packet event: skb address, device and length; the queue as the event has it, and whether a VLAN tag stands beside the frame.
     @discardableResult
     mutating func skbMark(
-        _ kind: MarkKind, _ skb: UInt64, _ device: UInt16 = 0, length: Int = 0, lane: Int, thread: Int32 = 0, _ context: Context
+        _ kind: MarkKind, _ skb: UInt64, _ device: UInt16 = 0, length: Int = 0, queue: Int = 0, tagged: Bool = false, lane: Int,
+        thread: Int32 = 0, _ context: Context
     ) -> Nanoseconds {
-        mark(kind, lane: lane, thread: thread, context, a: skb, b: UInt64(device) | UInt64(length) << 16)
+        let b = UInt64(device) | UInt64(length) << 16 | UInt64(queue) << 48 | (tagged ? 1 << 60 : 0)
+        return mark(kind, lane: lane, thread: thread, context, a: skb, b: b)
     }
 
     /// sched_switch; the state is TASK_INTERRUPTIBLE for a thread that goes to sleep, TASK_REPORT_MAX for one that is preempted.

@@ -125,7 +125,7 @@ extension Traffic {
 
     private func receive(_ packet: Packet, _ interrupt: Nanoseconds?) {
         packet.guestSKB = guestPool.take()
-        if let interrupt, interrupt > packet.points[.vhostCopy]! { packet.points[.guestIRQ] = interrupt }
+        if let interrupt, interrupt > packet.points[.vhostCopy] ?? packet.points[.hostIngress]! { packet.points[.guestIRQ] = interrupt }
         scene.guestReceives(packet, waking: false)
         let fate = Int.random(in: 0..<100, using: &random)
         if fate < 6 {

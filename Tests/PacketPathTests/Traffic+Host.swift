@@ -37,7 +37,8 @@ extension Traffic {
         isPolling = true
         let work = min(backlog, chance(50) ? 64 : Int.random(in: 1...16, using: &random))
         backlog -= work
-        for _ in 0..<work { plan(.nic) { [self] in arrive() } }
+        for _ in 0..<work { plan(.nic) { [self] in plumbing == .bridge ? arrive() : redirect() } }
+        if plumbing == .nativeXDP { plan(.nic) { [self] in flushToTap(isLast: true) } }
         plan(.nic) { [self] in
             scene.nicPollEnds(work: work)
             interruptTime = nil
@@ -62,7 +63,7 @@ extension Traffic {
         }
     }
 
-    private func giveToTap(_ packet: Packet) {
+    func giveToTap(_ packet: Packet) {
         let skb = packet.hostSKB
         received.append(packet)
         packet.points[.hostEgress] = scene.skbMark(.startXmit, skb, scene.line.tap, length: packet.length, lane: 0, .softIRQ)
@@ -132,6 +133,7 @@ extension Traffic {
                 guard !tap.isEmpty else { return }
                 let packet = tap.removeFirst()
                 copied.append(packet)
+                guard packet.hostSKB != 0 else { return }
                 scene.vhostCopies(packet)
                 hostPool.give(packet.hostSKB)
             }
@@ -158,8 +160,13 @@ extension Traffic {
 
     private func planWrites() {
         for _ in 0..<Int.random(in: 1...8, using: &random) {
-            plan(.worker) { [self] in if !transmitRing.isEmpty { write(transmitRing.removeFirst()) } }
+            plan(.worker) { [self] in
+                guard !transmitRing.isEmpty else { return }
+                let packet = transmitRing.removeFirst()
+                if plumbing == .bridge { write(packet) } else { redirect(packet) }
+            }
         }
+        if plumbing == .nativeXDP { plan(.worker) { [self] in flushToNIC() } }
         if chance(30) { plan(.worker) { [self] in _ = inject(Self.outputVector) } }
     }
 

@@ -45,6 +45,12 @@ struct AddressPool {
 
 final class Traffic {
     enum Actor: Int, CaseIterable { case nic, worker, vcpu }
+    /// What joins NIC and tap: a bridge, or native XDP programs.
+    enum Plumbing { case bridge, nativeXDP }
+
+    let plumbing: Plumbing
+    /// Native programs pass much on to the bridge, and not only ARP now and then.
+    var isMixed = false
 
     var scene: Scene
     var random: SeededGenerator
@@ -64,6 +70,9 @@ final class Traffic {
     var interruptTime: Nanoseconds?
     /// Sent packets whose buffers the NIC still has.
     var inNIC: [Packet] = []
+    /// Frames that were redirected and are not on the tap's queue, or not with the NIC, yet.
+    var framesToTap: [Packet] = []
+    var framesToNIC: [Packet] = []
 
     // Worker and rings
     enum Sleeper { case asleep, woken, running }
@@ -92,7 +101,8 @@ final class Traffic {
 
     private var steps: [[() -> Void]] = Array(repeating: [], count: 3)
 
-    init(seed: UInt64, packets: Int) {
+    init(seed: UInt64, packets: Int, plumbing: Plumbing = .bridge) {
+        self.plumbing = plumbing
         random = SeededGenerator(seed: seed)
         arrivals = packets / 2
         departures = packets / 2

@@ -22,6 +22,29 @@ import Testing
         #expect(try host { try $0.write(list + "\n", "sys/devices/system/cpu/online") }.cpus == count)
     }
 
+    @Test func `cores and caches are each told once, by the CPUs that share them`() throws {
+        let found = try host { system in
+            for cpu in 0..<4 {
+                let folder = "sys/devices/system/cpu/cpu\(cpu)"
+                try system.write(cpu % 2 == 0 ? "0,2\n" : "1,3\n", folder + "/topology/thread_siblings_list")
+                // An instruction cache is never the last one, whatever its level.
+                for (index, cache) in [
+                    ("1", "Data", "\(cpu)"), ("9", "Instruction", "\(cpu)"), ("3", "Unified", "0-3"), ("2", "Unified", "0,2"),
+                ]
+                .enumerated() {
+                    try system.write(cache.0 + "\n", "\(folder)/cache/index\(index)/level")
+                    try system.write(cache.1 + "\n", "\(folder)/cache/index\(index)/type")
+                    try system.write(cache.2 + "\n", "\(folder)/cache/index\(index)/shared_cpu_list")
+                }
+            }
+        }
+        #expect(found.cores == ["0,2", "1,3"])
+        #expect(found.lastLevelCaches == ["0-3"])
+        // Half of the truth would be taken for all of it.
+        let half = try host { try $0.write("0\n", "sys/devices/system/cpu/cpu0/topology/thread_siblings_list") }
+        #expect(half.cores == nil && half.lastLevelCaches == nil)
+    }
+
     @Test(arguments: [
         ("kvm_intel/parameters/enable_apicv", "Y", true), ("kvm_intel/parameters/enable_apicv", "N", false),
         ("kvm_amd/parameters/avic", "1", true), ("kvm_amd/parameters/avic", "0", false), ("kvm_amd/parameters/avic", "N", false),

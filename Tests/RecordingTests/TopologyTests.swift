@@ -62,6 +62,18 @@ import Testing
         #expect(vm.vhostWorkers.map(\.kind) == [.process, .process, .kernel])
     }
 
+    @Test func `queues that vhost serves are counted by who has its device open, and last CPUs are told`() throws {
+        let system = try Self.twoGuests()
+        defer { system.remove() }
+        for descriptor in [20, 21] { try system.open(descriptor, as: "/dev/vhost-net", in: 100) }
+        try system.open(22, as: "/dev/vhost-vsock", in: 100)
+        let fields = (4...52).map { $0 == 39 ? "3" : "\($0)" }.joined(separator: " ")
+        try system.write("110 (CPU 0/KVM) S \(fields)\n", "proc/100/task/110/stat")
+        let vms = Topology.ofThisHost(in: system.root).vms
+        #expect(vms.map(\.vhostQueues) == [2, 0])
+        #expect(vms[0].vcpus.map(\.lastCPU) == [3, nil])
+    }
+
     @Test func `a process that only calls itself a vhost worker is none`() throws {
         let system = try Self.twoGuests()
         defer { system.remove() }

@@ -30,7 +30,7 @@ import Testing
         let top = try #require(try JSONSerialization.jsonObject(with: Data(Manifest.full.encoded())) as? [String: Any])
         let known: Set = [
             "schema", "recorder", "started", "outcome", "faults", "command", "command_status", "trace_clock", "transfer", "measured",
-            "machines", "topology", "clocks",
+            "machines", "topology", "binding", "clocks",
         ]
         #expect(Set(top.keys) == known)
         #expect(top["outcome"] as? String == "cut-off")

@@ -27,6 +27,7 @@ extension Manifest {
         manifest.commandStatus = 9
         manifest.faults = ["g3: the connection ended."]
         manifest.measured = Window(begin: 1_000, end: 2_000)
+        manifest.binding = Binding(policy: "same-cpu", vcpus: "2,3", scheduling: "fifo:10")
         return manifest
     }
 
@@ -49,15 +50,18 @@ extension Manifest {
         let nic = NetworkDevice(
             name: "nic0", driver: "e1000e", receiveQueues: 1, transmitQueues: 2,
             interrupts: [Interrupt(number: 24, name: "nic0", cpus: "0-1")])
-        let vm = VirtualMachine(
-            name: "g3", process: 151, cid: 3, vcpus: [VCPU(id: 0, thread: 161, cpus: "0-1")],
-            vhostWorkers: [VhostWorker(thread: 160, kind: .kernel, cpus: "0")],
+        var vm = VirtualMachine(
+            name: "g3", process: 151, cid: 3, vcpus: [VCPU(id: 0, thread: 161, cpus: "0-1", lastCPU: 1)],
+            vhostWorkers: [VhostWorker(thread: 160, kind: .kernel, cpus: "0", lastCPU: 0)],
             devices: [
                 GuestDevice(kind: .tap, name: "tap0", address: "52:54:00:00:00:03", queues: 1, bridge: "br0", nics: ["nic0"]),
                 GuestDevice(kind: .vfio, name: "0000:00:04.0", address: nil, queues: 0, bridge: nil, nics: []),
             ])
-        return Topology(
-            host: HostSystem(name: "l1", release: "6.1.0", cpus: 2, haltPoll: 200_000, postedInterrupts: false, nics: [nic]), vms: [vm])
+        vm.vhostQueues = 7
+        var host = HostSystem(name: "l1", release: "6.1.0", cpus: 2, haltPoll: 200_000, postedInterrupts: false, nics: [nic])
+        host.cores = ["0", "1"]
+        host.lastLevelCaches = ["0-1"]
+        return Topology(host: host, vms: [vm])
     }
 
     private static var clock: RecordedClock {

@@ -13,9 +13,9 @@ struct TemporaryFolder {
 
     func remove() { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Makes `text` the folder's manifest; returns its path.
-    func write(_ text: String) throws -> String {
-        let file = path + "/" + Manifest.fileName
+    /// Makes `text` the folder's manifest, or another file of it; returns its path.
+    func write(_ text: String, to name: String = Manifest.fileName) throws -> String {
+        let file = path + "/" + name
         try text.write(toFile: file, atomically: false, encoding: .utf8)
         return file
     }

@@ -52,3 +52,6 @@ int clinux_vsock_context(uint32_t *context);
 
 /// KiB that a program without privileges can still write in a folder, see statvfs(3); -1 with errno.
 int64_t clinux_free_space(const char *folder);
+
+/// sched_setaffinity(2) with a mask of any size, the lowest CPU in the lowest bit of the first word. Returns 0, or -1 with errno.
+int clinux_set_affinity(pid_t thread, const uint64_t *words, size_t bytes);

@@ -74,9 +74,9 @@ extension PathDescription {
             ends: Stage("app-wakeup", .app),
             "guest sched_switch to that thread; absent when it was running"),
         PointRule(
-            .guestRead, .consumed, [.copy, .consume],
+            .guestRead, .consumed, [.copy, .consume, .socketRead],
             ends: Stage("app-read", .app),
-            "skb_copy_datagram_iovec, else consume_skb, of the guest's skb in that thread"),
+            "skb_copy_datagram_iovec, else consume_skb, of the guest's skb in that thread; from Linux 6.18 on sock_recv_length for UDP"),
     ]
 
     /// Transmit, up to the guest's driver.

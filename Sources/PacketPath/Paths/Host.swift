@@ -14,9 +14,9 @@ extension PathDescription {
                 ends: Stage("app-wakeup", .app),
                 "sched_switch to that thread; absent when it was running"),
             PointRule(
-                .appRead, .consumed, [.copy, .consume],
+                .appRead, .consumed, [.copy, .consume, .socketRead],
                 ends: Stage("app-read", .app),
-                "skb_copy_datagram_iovec, else consume_skb, of the skb in that thread"),
+                "skb_copy_datagram_iovec, else consume_skb, of the skb in that thread; from Linux 6.18 on sock_recv_length for UDP"),
         ],
         transmit: [
             PointRule(

@@ -5,7 +5,7 @@ extension Tracker {
     mutating func oweReceived(_ queue: Int) {
         flights.forEachLive { id in
             let flight = flights[id]
-            guard flight.direction == .receive, flight.device == queues[queue].device, flight.flags.contains(.seen),
+            guard flight.direction == .receive, flight.flags.contains(.seen), destination(of: flight) == queue,
                 flight.flags.isDisjoint(with: [.half, .owed, .ended, .bare]), !flight.times.has(.vhostCopy)
             else { return }
             flights[id].flags.insert(.owed)
@@ -28,7 +28,7 @@ extension Tracker {
         guard flights[id].direction == .receive, flights[id].flags.contains(.seen), !flights[id].times.has(.vhostCopy) else { return }
         if flights[id].flags.contains(.owed) {
             flights[id].flags.remove(.owed)
-        } else if flights[id].flags.contains(.lost), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
+        } else if flights[id].flags.contains(.lost), let queue = destination(of: flights[id]) {
             queues[queue].rings[Direction.receive.index].counted += 1
         }
     }

@@ -21,12 +21,12 @@ extension Tracker {
     mutating func reborn(_ id: FlightID) {
         flights[id].skb = 0
         let flight = flights[id]
-        guard !flight.flags.contains(.ended) else { return }
+        guard !flight.flags.contains(.ended), !flight.flags.contains(.onSocket) else { return }
         if flight.direction == .receive {
             if flight.times.has(.guestIngress) || followsHost && flight.flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
-            } else if flight.flags.contains(.seen), knownQueue(flight.device, pair: flight.pair) != nil {
+            } else if flight.flags.contains(.seen), destination(of: flight) != nil {
                 takenUnseen(id)
                 if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
@@ -145,7 +145,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : knownQueue(flight.device, pair: flight.pair) ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : destination(of: flight) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0 || flight.port >= 0 && ports[Int(flight.port)].passage != .none
@@ -181,9 +181,8 @@ extension Tracker {
 
     /// What becomes of a packet that was on its way when the recording ended.
     func outcomeAtEdge(of id: FlightID) -> Outcome {
-        // Read with another one perhaps, or with ovs-vswitchd to the end: that is not known, and no edge's fault.
-        if flights[id].flags.contains(.unsettled) { return .ambiguous }
-        return flights[id].times.has(.ovsUpcall) && !flights[id].times.has(.ovsReply) ? .notRecorded : .traceEdge
+        // Read with another one perhaps: that is not known, and no edge's fault.
+        flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
     }
 
     /// What the order of a queue's rings was not proven for.

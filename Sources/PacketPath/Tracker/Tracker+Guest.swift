@@ -37,6 +37,8 @@ extension Tracker {
         if let index, ports[port].queue < 0, ports[port].passage == .none, canHaveQueue(port) {
             joinByInterrupt(port, lane, lanes[lane].pending[index].time)
         }
+        let queue = Int(ports[port].queue)
+        ports[port].settledAtIngress = queue >= 0 ? queues[queue].lastSettled : PointTimes.absent
         let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }

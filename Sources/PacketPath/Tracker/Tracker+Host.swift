@@ -6,7 +6,7 @@ import TraceData
 extension Tracker {
     mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
         if followInterrupts(kind, mark, lane) { return }
-        if kind != .redirect, !mark.inHardIRQ { lanes[lane].fresh = .none }
+        if kind != .redirect, kind != .ovsAction, !mark.inHardIRQ { lanes[lane].fresh = .none }
         switch kind {
         case .taskSwitch:
             lanes[lane].isSettled = true
@@ -26,6 +26,8 @@ extension Tracker {
         case .napiPoll:
             if lanes[lane].redirectedFrom != 0 { interfaceNames[lanes[lane].redirectedFrom] = mark.name }
             lanes[lane].redirectedFrom = 0
+            // A driver sends all out before its poll ends.
+            lanes[lane].bulk.removeAll(keepingCapacity: true)
             pollEnded(mark, lane, 0)
         case .stackReceive: hostStackReceive(mark, lane)
         case .startXmit: hostStartXmit(mark, lane)
@@ -34,7 +36,7 @@ extension Tracker {
         case .consume: hostFree(mark, reason: nil)
         case .drop: hostFree(mark, reason: UInt32(truncatingIfNeeded: mark.b))
         case .ovsUpcall: ovsUpcall(mark)
-        case .ovsAction: ovsAction(mark)
+        case .ovsAction: ovsAction(mark, lane)
         case .redirect: redirected(mark, lane)
         case .bulkXmit: bulkSent(mark, lane)
         case .stackReturn: stackReturned(lane, mark)
@@ -92,6 +94,7 @@ extension Tracker {
             if !flights[id].times.has(.nicXmit) {
                 flights[id].times[.hostEgress] = mark.time
                 flights[id].nic = mark.name
+                flights[id].pair = mark.transmitQueue
                 if flights[id].queue >= 0 { learnPath(Int(flights[id].queue), of: id) }
             }
         } else {
@@ -101,6 +104,7 @@ extension Tracker {
             flights[id].pair = mark.transmitQueue
             flights[id].length = mark.frameLength
             flights[id].flags.insert(.seen)
+            meetsFrames(id)
         }
         lanes[lane].beginHandover(mark.a, id, port: -1)
     }
@@ -125,6 +129,7 @@ extension Tracker {
         flights[id].relay = relays
         flights[id].times[.hostEgress] = flights[sent].times[.hostEgress]
         flights[id].device = flights[sent].nic
+        flights[id].pair = flights[sent].pair
         flights[id].length = flights[sent].length
         flights[id].flags.insert(.seen)
         name(id, flights[sent].skb, on: 0)
@@ -179,6 +184,7 @@ extension Tracker {
         }
         learnPair(queue, of: id)
         learnPath(queue, of: id)
+        overtakes(id, queue)
         queues[queue].lastCopy = mark.time
         queues[queue].unsignalled.append(id)
         if queues[queue].unsignalled.count > RingOrder.mostWaiting { _ = queues[queue].unsignalled.popFirst() }
@@ -199,7 +205,8 @@ extension Tracker {
         let queue = Int(machines[0].threads[worker].queue)
         if queues[queue].path == .xdp { queues[queue].note(WorkerSignal(time: time, vector: vector)) }
         guard machines[0].threads[worker].isReceiving else { return }
-        queues[queue].lastSettled = time
+        // Of frames it may have more to copy, for all that can be seen.
+        if !queues[queue].hasFrames { queues[queue].lastSettled = time }
         queues[queue].vector = Int32(vector)
         while let id = queues[queue].unsignalled.popFirst() {
             guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
@@ -235,7 +242,7 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
-        if isWithVswitchd(id) { return }
+        if isWithVswitchd(id, isDropped: reason != nil) { return }
         if let reason {
             flights[id].dropReason = reason
         } else {
@@ -245,7 +252,7 @@ extension Tracker {
             // A driver may free the skb before it reports the transmission.
             if reason == nil, flights[id].times.has(.hostEgress), flights[id].interface == 0 { return }
             end(id, reason != nil ? .dropped : flights[id].interface != 0 ? .notRecorded : .kernelConsumed)
-        } else if flights[id].flags.contains(.seen), let queue = knownQueue(flights[id].device, pair: flights[id].pair) {
+        } else if flights[id].flags.contains(.seen), let queue = destination(of: flights[id]) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)
         } else if flights[id].flags.contains(.seen), reason != nil {

@@ -10,68 +10,111 @@ import ClockSync
 extension Tracker {
     /// The stage up to the guest's first sight of a packet: it may begin in the host, and on which point depends on the path.
     mutating func measureArrival(_ id: FlightID, _ path: PathKind) {
-        let times = flights[id].times
-        var begin = PointTimes.absent
-        for waypoint in paths[path, .receive] {
-            if waypoint.point == .guestIngress { break }
-            if times.has(waypoint.point), begin == PointTimes.absent || waypoint.endsStage { begin = times[waypoint.point] }
+        let waypoints = paths[path, .receive]
+        var first = PointTimes.absent
+        for index in waypoints.indices.reversed() where waypoints[index].point.rawValue < Point.guestIngress.rawValue {
+            let time = flights[id].times[waypoints[index].point]
+            guard time != PointTimes.absent else { continue }
+            first = time
+            if waypoints[index].endsStage { break }
         }
-        measure(id, .guestIngress, from: begin, Int(flights[id].guestLane))
+        measure(id, Stages(.guestIngress, from: first), Int(flights[id].guestLane))
     }
 
     /// The stages from there to the reader, which reads on `lane`.
     mutating func measureReading(_ id: FlightID, _ lane: Int) {
-        let times = flights[id].times
-        var begin = times[.guestIngress]
-        for (point, lane) in [(Point.guestWake, Int(flights[id].guestLane)), (.guestRun, lane), (.guestRead, lane)] where times.has(point) {
-            measure(id, point, from: begin, lane)
-            begin = times[point]
+        let (wake, run) = (flights[id].times[.guestWake], flights[id].times[.guestRun])
+        var stages = Stages(.guestRead, from: flights[id].times[.guestIngress])
+        if run != PointTimes.absent { stages.split(.guestRun, at: run) }
+        if wake != PointTimes.absent {
+            let polling = Int(flights[id].guestLane)
+            if lanes[polling].vcpu == lanes[lane].vcpu {
+                stages.split(.guestWake, at: wake)
+            } else {
+                measure(id, Stages(.guestWake, from: flights[id].times[.guestIngress]), polling)
+                stages.begin(at: wake)
+            }
         }
+        measure(id, stages, lane)
     }
 
     /// The stage from the call that sends to the driver.
     mutating func measureSending(_ id: FlightID, _ lane: Int) {
-        measure(id, .guestEgress, from: flights[id].times[.guestSend], lane)
+        measure(id, Stages(.guestEgress, from: flights[id].times[.guestSend]), lane)
+    }
+
+    /// Stages of one vCPU that follow each other, the latest first.
+    private struct Stages {
+        var ends = InlineArray<3, Point>(repeating: .guestRead)
+        var begins = InlineArray<3, Nanoseconds>(repeating: PointTimes.absent)
+        var count = 1
+
+        init(_ point: Point, from begin: Nanoseconds) {
+            ends[0] = point
+            begins[0] = begin
+        }
+
+        /// Another stage before these, from their beginning on.
+        mutating func split(_ point: Point, at time: Nanoseconds) {
+            ends[count] = point
+            begins[count] = begins[count - 1]
+            begins[count - 1] = time
+            count += 1
+        }
+
+        mutating func begin(at time: Nanoseconds) { begins[count - 1] = time }
     }
 
     /// All of it lies in the past, and is read out of the vCPU thread's history; where that does not reach back, nothing is known.
-    private mutating func measure(_ id: FlightID, _ point: Point, from begin: Nanoseconds, _ lane: Int) {
-        let end = flights[id].times[point]
+    private mutating func measure(_ id: FlightID, _ stages: Stages, _ lane: Int) {
+        let end = flights[id].times[stages.ends[0]]
         let vcpu = Int(lanes[lane].vcpu)
-        guard vcpu >= 0, begin != PointTimes.absent, begin <= end, begin >= machines[0].validFrom, machines[0].openHoles == 0, !hostEnded
+        guard vcpu >= 0, stages.begins[stages.count - 1] != PointTimes.absent, stages.begins[0] <= end, machines[0].openHoles == 0,
+            !hostEnded
         else { return }
+        let validFrom = machines[0].validFrom
         var host = flights[id].host
+        // The stage that is being looked at; earlier ones come later.
+        var stage = 0
+        var settled = 0
         var until = end
-        // Time on the host whose exit is further back.
-        var open: Nanoseconds = 0
+        // Time on the host whose exit is further back, by stage.
+        var open = InlineArray<3, Nanoseconds>(repeating: 0)
         var nextExit = HostReason.unknown
-        var isSettled = false
         _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
             if event.time >= end {
                 if event.what == .exit { nextExit = HostReason(code: event.by) }
                 return true
             }
-            guard event.time >= machines[0].validFrom else { return false }
-            let since = max(event.time, begin)
-            switch event.what {
-            case .waking: return true
-            case .preempted: host.add(point, .preempted, until - since)
-            case .sleep, .switchIn: open += until - since
-            case .exit:
-                nextExit = HostReason(code: event.by)
-                host.add(point, nextExit, open + until - since)
-                open = 0
-            case .entry:
-                // It lost its CPU before the kvm_exit came, which then was the next one.
-                host.add(point, nextExit, open)
-                open = 0
+            guard event.time >= validFrom else { return false }
+            if event.what == .waking { return true }
+            if event.what == .exit { nextExit = HostReason(code: event.by) }
+            while stage < stages.count {
+                let begin = stages.begins[stage]
+                let since = max(event.time, begin)
+                switch event.what {
+                case .preempted: host.add(stages.ends[stage], .preempted, until &- since)
+                case .entry: break
+                default: open[stage] &+= until &- since
+                }
+                until = since
+                guard event.time <= begin else { break }
+                stage += 1
             }
-            until = since
-            isSettled = event.time <= begin && open == 0
-            return !isSettled
+            // An entry before any exit: the vCPU lost its CPU before the kvm_exit came, which then was the next one.
+            if event.what == .exit || event.what == .entry {
+                for index in settled..<min(stage + 1, stages.count) {
+                    host.add(stages.ends[index], nextExit, open[index])
+                    open[index] = 0
+                }
+            }
+            while settled < stage, open[settled] == 0 {
+                host.know(stages.ends[settled])
+                settled += 1
+            }
+            return settled < stages.count
         }
-        guard isSettled else { return }
-        host.know(point)
+        // What is not settled is not known, whatever has been found of it.
         flights[id].host = host
     }
 }

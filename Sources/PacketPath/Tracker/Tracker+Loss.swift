@@ -39,7 +39,11 @@ extension Tracker {
         }
         if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
         machines[machine].threadedInterrupts.forget()
-        if machine == 0 { passThrough.forgetWaiting() }
+        loseSockets(machine, .lostEvents)
+        if machine == 0 {
+            passThrough.forgetWaiting()
+            loseUpcalls()
+        }
         // Packets that have ended before it are not in anybody's hands; only their device's path was not known.
         for port in ports.indices { becomeByElimination(port) }
         flights.forEachLive { id in
@@ -92,7 +96,8 @@ extension Tracker {
             queues[queue].rings[side.index].counted += puts.count
             if side == .receive, outcome == .lostEvents, counted == .receive { oweReceived(queue) }
             for index in 0..<takens.count { endTaken(takens[index], outcome, queue, side) }
-            // Joined in a proven order before the hole, and in it only if they were marked above.
+            // Joined in a proven order before the hole, and in it only if they were marked above; where there was no hole, the order was wrong.
+            if outcome == .ambiguous { doubtAll(queue, side) }
             confirmAll(queue, side)
         }
         while queues[queue].unsignalled.popFirst() != nil {}

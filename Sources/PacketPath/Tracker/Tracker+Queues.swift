@@ -10,6 +10,12 @@ extension Tracker {
         return queues.firstIndex { $0.device == device && (pair < 0 || $0.pair < 0 || $0.pair == pair) }
     }
 
+    /// The queue that a packet for a guest is on its way to, if it is known.
+    func destination(of flight: Flight) -> Int? {
+        flight.interface != 0
+            ? queues.firstIndex { $0.interface == flight.interface } : knownQueue(flight.device, pair: flight.pair)
+    }
+
     /// The queue of a tap that `worker` serves, made known if it was not.
     ///
     /// vhost-net has one worker for each queue pair, so a further worker is a further pair. A VMM's threads share what they serve:
@@ -25,6 +31,7 @@ extension Tracker {
             index = queues.count - 1
             queues[index].path = forcedPath ?? (isServedByVMM(worker) ? .qemu : .tap)
             queues[index].isPathCertain = forcedPath != nil
+            queues[index].isFiltered = isServedByVMM(worker)
         }
         if queues[index].worker != worker { severalOrders(index) }
         if machines[0].threads[worker].queue != Int16(index) {
@@ -74,7 +81,8 @@ extension Tracker {
 
     /// Takes note of which of the device's queues this is.
     mutating func learnPair(_ queue: Int, of id: FlightID) {
-        guard flights[id].times.has(.hostEgress) else { return }
+        // XDP's events tell no queue.
+        guard flights[id].times.has(.hostEgress), flights[id].interface == 0 else { return }
         if queues[queue].pair < 0 {
             queues[queue].pair = flights[id].pair
         } else if queues[queue].pair != flights[id].pair {

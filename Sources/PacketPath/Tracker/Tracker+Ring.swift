@@ -37,11 +37,13 @@ extension Tracker {
     /// That proves the order if all the host had copied was on the ring by then, which a signal or sleep of the worker shows.
     mutating func proveReceiveRingEmpty(_ port: Int) {
         let queue = Int(ports[port].queue)
-        guard queue >= 0, !queues[queue].hasSeveralOrders else { return }
+        guard queue >= 0, !queues[queue].hasSeveralOrders, !hasFramesOnTheWay(to: queue) else { return }
         let copied = queues[queue].lastCopy
         // In a hole it may have copied unseen: then only what it did after the hole shows anything.
         if copied != PointTimes.absent || machines[0].validFrom != PointTimes.absent {
-            let settled = queues[queue].lastSettled
+            // Since the guest took its last packet, the worker may have settled other things.
+            let atIngress = ports[port].settledAtIngress
+            let settled = atIngress != PointTimes.absent ? atIngress : queues[queue].lastSettled
             guard settled != PointTimes.absent, settled >= copied, settled < ports[port].lastIngress else { return }
         }
         settle(queue, .receive)
@@ -117,6 +119,7 @@ extension Tracker {
         _ queue: Int, _ side: Direction, length: Int32, on machine: Int
     ) -> FlightID {
         if queues[queue].rings[side.index].isSynced {
+            passFiltered(queue, side, until: length)
             if let put = queues[queue].rings[side.index].puts.popFirst(), flights.contains(put) {
                 if isSameLength(flights[put].length, length) {
                     if flights[put].length == 0 { flights[put].length = length }
@@ -130,6 +133,8 @@ extension Tracker {
                     return put
                 }
                 end(put, .ambiguous)
+                // What was taken may be this one or another: it is counted once.
+                queues[queue].rings[side.index].counted += 1
             } else if !isRecording(puttingOn: side, queue) {
                 // Its first half is beyond the recording of the other machine.
                 let id = half(side, on: machine, length: length)
@@ -162,10 +167,15 @@ extension Tracker {
         queues[queue].rings[side.index].isSynced = false
         queues[queue].rings[side.index].leftover = .ambiguous
         queues[queue].rings[side.index].countsTakens = true
-        while let id = queues[queue].rings[side.index].unconfirmed.popFirst() {
-            guard flights.contains(id) else { continue }
-            flights[id].flags.insert(.ambiguous)
-            confirm(id)
+        doubtAll(queue, side)
+        confirmAll(queue, side)
+    }
+
+    /// Nothing joined since the last proof is certain.
+    mutating func doubtAll(_ queue: Int, _ side: Direction) {
+        let unconfirmed = queues[queue].rings[side.index].unconfirmed
+        for index in 0..<unconfirmed.count where flights.contains(unconfirmed[index]) {
+            flights[unconfirmed[index]].flags.insert(.ambiguous)
         }
     }
 
@@ -185,7 +195,7 @@ extension Tracker {
         // Inside a hole nothing is proven: what was put or taken may not have been seen.
         guard machines[0].openHoles == 0, machines[Int(ports[Int(queues[queue].port)].machine)].openHoles == 0 else { return }
         if queues[queue].rings[side.index].isSynced {
-            if queues[queue].rings[side.index].puts.isEmpty {
+            if queues[queue].rings[side.index].puts.isEmpty || passFiltered(queue, side) {
                 confirmAll(queue, side)
                 return
             }
@@ -197,22 +207,16 @@ extension Tracker {
         queues[queue].rings[side.index].puts.removeAll()
         queues[queue].rings[side.index].takens.removeAll()
         queues[queue].rings[side.index].isSynced = true
-        let pairs = min(puts.count, takens.count)
-        var isConfirmed = true
-        for index in 0..<pairs {
-            let put = puts[puts.count - pairs + index]
-            let taken = takens[takens.count - pairs + index]
-            if !flights.contains(put) || !flights.contains(taken) || !isSameLength(flights[put].length, flights[taken].length) {
-                isConfirmed = false
-            }
-        }
-        for index in 0..<puts.count - pairs where !isExcusable(puts[index], queue, side, leftover) { isConfirmed = false }
-        for index in 0..<puts.count - pairs { endIfLive(puts[index], leftover) }
-        for index in 0..<takens.count - pairs { endTaken(takens[index], leftover, queue, side) }
+        let match = align(puts, takens, queue, side)
+        var isConfirmed = match.isCertain
+        // Frames whose queue is not known yet may have come between.
+        if side == .receive, takens.count > puts.count, queues[queue].interface == 0, hasUnclaimedFrames { isConfirmed = false }
+        for put in match.puts where !isExcusable(put, queue, side, leftover) { isConfirmed = false }
+        for put in match.filtered { endIfLive(put, isConfirmed ? .notRecorded : .ambiguous) }
+        for put in match.puts { endIfLive(put, leftover) }
+        for taken in match.takens { endTaken(taken, leftover, queue, side) }
         forgive(queue, side)
-        for index in 0..<pairs {
-            let put = puts[puts.count - pairs + index]
-            let taken = takens[takens.count - pairs + index]
+        for (put, taken) in match.pairs {
             if isConfirmed {
                 marry(put, taken)
             } else {
@@ -223,10 +227,10 @@ extension Tracker {
     }
 
     /// The length of a frame without an skb is not known: 0. Its order has to do.
-    private func isSameLength(_ put: Int32, _ taken: Int32) -> Bool { put == taken || put == 0 || taken == 0 }
+    func isSameLength(_ put: Int32, _ taken: Int32) -> Bool { put == taken || put == 0 || taken == 0 }
 
     /// Whether a packet that was put may have been taken unseen: only before the taking side's recording began.
-    private func isExcusable(_ put: FlightID, _ queue: Int, _ side: Direction, _ leftover: Outcome) -> Bool {
+    func isExcusable(_ put: FlightID, _ queue: Int, _ side: Direction, _ leftover: Outcome) -> Bool {
         if leftover == .ambiguous || !flights.contains(put) { return true }
         guard leftover == .traceEdge else { return false }
         let taker = side == .receive ? Int(ports[Int(queues[queue].port)].machine) : 0

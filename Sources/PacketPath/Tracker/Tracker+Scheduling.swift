@@ -30,9 +30,11 @@ extension Tracker {
         guard mark.thread != 0 else { return }
         let previous = machines[0].threads.index(mark.thread)
         let queue = machines[0].threads[previous].queue
-        // TASK_INTERRUPTIBLE: a vhost worker sleeps so when it has nothing left to do.
-        if queue >= 0, mark.b & 0xff == 1 {
+        // TASK_INTERRUPTIBLE: a vhost worker sleeps so when it has nothing left to do, unless it was woken again on its way to sleep.
+        if queue >= 0, mark.b & 0xff == 1, !machines[0].threads[previous].wasWokenAwake {
             queues[Int(queue)].lastSettled = mark.time
+            // Frames it redirected are long on their way.
+            lanes[Int(mark.lane)].bulk.removeAll(keepingCapacity: true)
             proveTransmitRingEmpty(Int(queue))
         }
         let vcpu = machines[0].threads[previous].vcpu

@@ -32,6 +32,7 @@ extension Tracker {
             let cause = mark.inSoftIRQ || mark.isWithoutSoftIRQs ? lanes[lane].receiving : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
+            if !cause.isNone { socketWoke(lane, machine) }
         case .groMerged:
             // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
             let id = lanes[lane].polled
@@ -41,6 +42,8 @@ extension Tracker {
                 awaitReader(id, machine)
             }
         case .tcpReceive: receivedTCP(mark, lane, machine)
+        case .socketReady: socketReady(mark, lane, machine)
+        case .socketRead: socketRead(mark, machine)
         case .copy: if mark.inThread { read(mark, machine) }
         case .consume: consumed(mark, machine)
         case .sendEnter:
@@ -119,6 +122,9 @@ extension Tracker {
             if flights[id].flags.contains(.queued) { discard(id) }
         } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp) {
             read(mark, machine)
+        } else if flights[id].flags.contains(.onSocket) {
+            // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
+            unname(id)
         } else {
             // What a thread reads of TCP, it copies.
             unname(id)

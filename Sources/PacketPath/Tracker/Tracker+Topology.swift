@@ -86,7 +86,7 @@ extension Tracker {
             }
             // Vectors are each CPU's own, so two devices may share one; and a worker also wakes for what it has sent.
             let wakers = candidates.filter { waker >= 0 && workerThread(of: $0) == waker }
-            let fitting = vector == 0 ? wakers : candidates.filter { queues[$0].vector == vector }
+            let fitting = vector == 0 ? wakers : candidates.filter { queues[$0].vector == vector || queues[$0].hasSignalled(vector) }
             let both = fitting.filter(wakers.contains)
             if let found = both.first ?? (fitting.count == 1 ? fitting[0] : nil) {
                 join(queue: found, port: port)

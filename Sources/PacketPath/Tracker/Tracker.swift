@@ -24,6 +24,8 @@ package struct Tracker: ~Copyable {
         var threads = ThreadTable()
         var napi = NapiInstances()
         var threadedInterrupts = ThreadedInterrupts()
+        /// By the address of the socket.
+        var sockets: [UInt64: SocketQueue] = [:]
         /// Lanes with a hole that is open at this moment.
         var openHoles = 0
         /// What happened before this time is doubtful: there is a hole in between.

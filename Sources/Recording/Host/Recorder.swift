@@ -129,6 +129,8 @@ package final class Recorder: Sendable {
             HostFile.reserve(folder: plan.folder)
             let watch = try Guard(host.instance, folder: plan.folder)
             defer { watch.dismiss() }
+            defer { unbind() }
+            try await bind(&session)
             let spool = try Spool(cpus: host.cpus, folder: plan.folder, prefix: HostFile.spoolPrefix)
             try await prepare(&session)
             guard !stopRequest.isMade else { throw RecordingFault.interrupted }
@@ -140,6 +142,7 @@ package final class Recorder: Sendable {
             try await start(&session)
             hasRecorded = true
             await measure(&session, host: host)
+            unbind()
             try await finish(&session, host: host, spool: spool, watch: watch)
             return session.manifest
         } catch {
@@ -222,7 +225,7 @@ package final class Recorder: Sendable {
         let begin = monotonicNanoseconds()
         let child: Child?
         do throws(SystemError) {
-            child = plan.command.isEmpty ? nil : try Child(plan.command)
+            child = try startCommand()
         } catch {
             add(fault: "\(plan.command[0]): \(error.text)")
             return (127, [])
@@ -242,7 +245,7 @@ package final class Recorder: Sendable {
             let left = plan.duration.map { $0 - elapsed } ?? .max
             if left <= 0 || ended?.isMade == true { break }
             // With a command its end counts: it has heard the same signal as we.
-            if stopRequest.isMade && (ended == nil || stopRequest.isInsistent) { break }
+            if stopRequest.isMade && (ended == nil || plan.isCommandLoad || stopRequest.isInsistent) { break }
             let most: Int64 = status.isWanted ? 1_000_000_000 : Int64(RecordingPlan.crossTimestampMilliseconds) * 1_000_000
             await StopRequest.any(ended == nil || !stopRequest.isMade ? [stopRequest, ended] : [ended], within: min(left, most))
             if let clock, readings.count < 50_000 { readings.append(.take(clock)) }
@@ -255,7 +258,17 @@ package final class Recorder: Sendable {
             if !ended.isMade { child.signal(SIGKILL) }
             await StopRequest.any([ended], within: 5_000_000_000)
         }
+        // What a load has started and not waited for.
+        if plan.isCommandLoad { child?.signal(SIGTERM) }
         return (ended?.status.withLock { $0 }, readings)
+    }
+
+    private func startCommand() throws(SystemError) -> Child? {
+        guard !plan.command.isEmpty else { return nil }
+        guard plan.isCommandLoad else { return try Child(plan.command) }
+        let nothing = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { close(nothing) }
+        return try Child(plan.command, descriptors: [(0, nothing)], ownSession: true)
     }
 
     private func discardFolder(_ cpus: [Int]) {

@@ -17,6 +17,10 @@ package struct RecordingPlan: Sendable {
     package var duration: Int64?
     /// Recorded from its start to its end; empty for none.
     package var command: [String]
+    /// The command is a load that goes on by itself: it gets no input, and is ended together with all that it has started.
+    package var isCommandLoad = false
+    /// What is bound for the time of the recording; nil when threads are left where they are.
+    package var binding: TemporaryBinding?
     package var wantsKernelSymbols = false
     /// Name and version of the program, for the manifest.
     package var recorder: String
@@ -59,5 +63,7 @@ package enum RecordingFault: Error, Sendable {
     case folder(path: String, String)
     case guests([GuestFault])
     case clock(String, machine: String, available: [String])
+    /// Guests whose threads were to be bound, and whose VMs were not found.
+    case unknownVMs([String])
     case interrupted
 }

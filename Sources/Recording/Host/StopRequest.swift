@@ -56,6 +56,9 @@ package final class StopRequest: Sendable {
         }
     }
 
+    /// Returns when it is made, or after so many ns.
+    package func wait(atMost nanoseconds: Int64) async { await Self.any([self], within: nanoseconds) }
+
     /// Returns when one of them is made, or after some time.
     static func any(_ requests: [StopRequest?], within nanoseconds: Int64) async {
         await withTaskGroup(of: Void.self) { tasks in

@@ -13,6 +13,9 @@ extension HostSystem {
             haltPoll: TextFile.number(in: system.sys + "/module/kvm/parameters/halt_poll_ns"),
             postedInterrupts: Self.postedInterrupts(system),
             nics: network.interfaces.filter(network.isHardware).map { NetworkDevice($0, in: network, system) })
+        let processors = ProcessorFolders(sys: system.sys)
+        cores = processors.cores
+        lastLevelCaches = processors.lastLevelCaches
     }
 
     /// Numbers in a list as the kernel writes it, "0-3,8".

@@ -32,6 +32,9 @@ struct ProcessFolder {
     /// CPUs a thread may run on; empty when it has ended.
     func cpus(of thread: Int32) -> String { Self.cpus(status: "\(path)/task/\(thread)/status") }
 
+    /// The CPU a thread runs on or ran on last; nil when it has ended.
+    func lastCPU(of thread: Int32) -> Int? { ProcessEntry.lastCPU(stat: "\(path)/task/\(thread)/stat") }
+
     private static func cpus(status path: String) -> String {
         let key = "Cpus_allowed_list:"
         let line = TextFile.optional(path)?.split(separator: "\n").first { $0.hasPrefix(key) }

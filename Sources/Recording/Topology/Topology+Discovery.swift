@@ -57,7 +57,8 @@ extension Topology {
             let process = ProcessFolder(id, in: system)
             // Anybody may call a process so; only kernel threads have no words.
             guard let owner = TextFile.optional(process.path + "/comm")?.vhostOwner, process.words.isEmpty else { continue }
-            workers[owner, default: []].append(VhostWorker(thread: id, kind: .kernel, cpus: process.cpus(of: id)))
+            workers[owner, default: []].append(
+                VhostWorker(thread: id, kind: .kernel, cpus: process.cpus(of: id), lastCPU: process.lastCPU(of: id)))
         }
         return workers
     }

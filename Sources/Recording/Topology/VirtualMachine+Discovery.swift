@@ -12,13 +12,20 @@ extension VirtualMachine {
         guard !threads.isEmpty else { return nil }
         let words = QEMUCommandLine(process.words)
         let own = threads.compactMap { thread in
-            thread.name.vhostOwner.map { _ in VhostWorker(thread: thread.id, kind: .process, cpus: process.cpus(of: thread.id)) }
+            thread.name.vhostOwner.map { _ in
+                VhostWorker(
+                    thread: thread.id, kind: .process, cpus: process.cpus(of: thread.id), lastCPU: process.lastCPU(of: thread.id))
+            }
         }
         self.init(
             name: words.name, process: process.id, cid: words.cid,
-            vcpus: Self.vcpus(threads, folders).map { VCPU(id: $0.id, thread: $0.thread, cpus: process.cpus(of: $0.thread)) },
+            vcpus: Self.vcpus(threads, folders).map {
+                VCPU(id: $0.id, thread: $0.thread, cpus: process.cpus(of: $0.thread), lastCPU: process.lastCPU(of: $0.thread))
+            },
             vhostWorkers: (own + threads.flatMap { kernelWorkers[$0.id] ?? [] }).sorted { $0.thread < $1.thread },
             devices: GuestDevice.all(of: process, words, in: system))
+        // One for each queue pair of a device, whoever opened it: drivers/vhost/net.c, vhost_net_misc.
+        if process.isOpenToUs { vhostQueues = process.descriptors.count { $0.link == "/dev/vhost-net" } }
     }
 
     private static func vcpus(_ threads: [(id: Int32, name: String)], _ folders: [KVMFolder]) -> [(id: Int, thread: Int32)] {

@@ -26,8 +26,20 @@ package enum EventSet {
             // NET_RX_DROP is 1, include/linux/netdevice.h: what the stack returns for a packet that generic XDP has taken away.
             ("net:netif_receive_skb_exit", "ret == 1"),
             ("openvswitch:ovs_do_execute_action", nil), ("openvswitch:ovs_dp_upcall", nil),
-        ]) + requests(network) + (vms.isEmpty ? requests(applications) : [])
+        ]) + requests(network + injections) + (vms.isEmpty ? requests(applications) : [])
     }
+
+    /// How arm64 injects interrupts: by the distributor, or by an ITS, which only kprobes by these names tell of, or the IPI to a running vCPU.
+    package static let injections: [(String, String?)] = {
+        #if arch(arm64)
+            [
+                ("kvm:vgic_update_irq_pending", "level == 1"), ("ipi:ipi_raise", nil), ("kprobes:irqfd_wakeup", nil),
+                ("kprobes:vgic_its_inject_cached_translation", nil),
+            ]
+        #else
+            []
+        #endif
+    }()
 
     /// In a guest. Who will read the packets is not known before, so all threads are recorded.
     package static var guest: [EventRequest] {
@@ -39,7 +51,11 @@ package enum EventSet {
 
     /// What applications do with packets, and TCP for them.
     private static let applications: [(String, String?)] =
-        [("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil)]
+        [
+            ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
+            // IPPROTO_UDP is 17.
+            ("sock:sk_data_ready", "protocol == 17"), ("sock:sock_recv_length", "protocol == 17"),
+        ]
         // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
         + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { call in
             [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]

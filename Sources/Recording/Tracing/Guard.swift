@@ -49,8 +49,10 @@ package final class Guard: Sendable {
     deinit { dismiss() }
 
     /// The guard's own life, in its own process.
-    /// - Parameter finish: puts the session folder in order; tracing is off by then, and the buffers are still there.
-    package static func stand(over instance: String, finish: () -> Void) {
+    /// - Parameters:
+    ///   - restore: brings back what the watched process, whose id it is given, has changed of the system; tracing is off by then.
+    ///   - finish: puts the session folder in order; the buffers are still there.
+    package static func stand(over instance: String, restore: (Int32) -> Void, finish: () -> Void) {
         for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
         var byte: UInt8 = 0
         while true {
@@ -58,10 +60,11 @@ package final class Guard: Sendable {
             if count > 0 { return }
             if count == 0 || errno != EINTR { break }
         }
-        guard InstanceName(instance) != nil, let folder = try? TraceFS.folder() + "/instances/" + instance, Folder.exists(folder) else {
-            return
-        }
-        try? TextFile.write("0", to: folder + "/tracing_on")
+        guard let name = InstanceName(instance) else { return }
+        let folder = try? TraceFS.folder() + "/instances/" + instance
+        if let folder { try? TextFile.write("0", to: folder + "/tracing_on") }
+        restore(name.process)
+        guard let folder, Folder.exists(folder) else { return }
         finish()
         close(lifelineDescriptor)
         // The kernel closes the files of the one that was killed in its own time.

@@ -161,6 +161,12 @@ import Testing
         }
     }
 
+    @Test(arguments: PathRecording.stored)
+    func `JSON has the keys and types of schema 1, and no others`(recording: PathRecording) async throws {
+        let faults = try await FormatTests.document.faults(recording.analyzed().json)
+        #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
+    }
+
     /// Both queue pairs of the guest carry packets, and the rows say which.
     @Test func `with several queues each row has its own`() async throws {
         let recording = try #require(PathRecording.stored.first { $0.name == "tap-2queues" })

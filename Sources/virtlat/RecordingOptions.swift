@@ -1,0 +1,40 @@
+// How machines are recorded, for whatever reason.
+
+import ArgumentParser
+import Recording
+import Sessions
+
+/// What `record` and `experiment` have in common.
+struct RecordingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
+    var vm: [String] = []
+
+    @Option(help: ArgumentHelp("The key that the agents have too, for tcp.", valueName: "file"), completion: .file())
+    var keyFile: String?
+
+    @Option(help: "When guests send their traces: after the measurement, or live.")
+    var transfer = Manifest.Transfer.after
+
+    @Option(help: "The ring buffer of each CPU, on all machines (16M, 512K); made to fit the memory by default.")
+    var bufferSize: ByteCount?
+
+    @Option(help: "The trace clock of all machines; x86-tsc where that is exact and mono_raw elsewhere by default.")
+    var traceClock: String?
+
+    func validate() throws { _ = try GuestTarget.parsed(vm, keyFile: keyFile) }
+
+    /// A plan for a session in `folder`.
+    func plan(folder: String, command: [String], duration: Duration?) throws -> RecordingPlan {
+        var plan = RecordingPlan(
+            folder: folder, guests: try GuestTarget.parsed(vm, keyFile: keyFile), command: command,
+            recorder: "virtlat \(Virtlat.configuration.version)")
+        plan.key = try keyFile.map { try PreSharedKey(file: $0) }
+        plan.traceClock = traceClock
+        plan.bufferKiB = bufferSize.map { Int(clamping: $0.bytes >> 10) }
+        plan.transfer = transfer
+        plan.duration = duration?.nanoseconds
+        return plan
+    }
+}
+
+extension Manifest.Transfer: ExpressibleByArgument {}
