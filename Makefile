@@ -6,7 +6,7 @@ RECORDING ?= tap-steady
 VIRTLAT = .build/release/virtlat
 STATIC = .build/static/virtlat
 
-.PHONY: help demo build static test check lab lab-images bench disturbance install clean packages lab-packages bench-packages
+.PHONY: help demo build static test check lab lab-images bench disturbance install clean packages test-packages lab-packages bench-packages
 
 help:
 	@echo "make demo     install what is missing, build, print the breakdown of a recorded session"
@@ -31,7 +31,7 @@ static: packages
 	@strip -o $(STATIC).partial .build/static/release/virtlat && mv $(STATIC).partial $(STATIC)
 	@ls -lh $(STATIC)
 
-test: check lab-images
+test: check lab-images test-packages
 	@$(SWIFT) test
 
 # Style, and imports that the targets do not declare.
@@ -59,6 +59,10 @@ disturbance: static lab-packages
 
 packages:
 	@Tests/install-packages libtraceevent-dev libtracefs-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq binutils
+
+# SciPy is what the statistics are held against.
+test-packages: packages
+	@Tests/install-packages python3-scipy
 
 lab-packages: packages
 	@[ "$$VIRTLAT_LAB" = off ] || Tests/install-packages qemu-system-x86 mmdebstrap cpio socat openssh-client e2fsprogs kmod iproute2 \

@@ -80,6 +80,7 @@ let package = Package(
         .testTarget(name: "ClockSyncTests", dependencies: ["ClockSync"], swiftSettings: common),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions"], swiftSettings: common),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics"], swiftSettings: common),
+        .testTarget(name: "ReportTests", dependencies: ["Report", "PacketPath", "Statistics"], swiftSettings: common),
         .testTarget(
             name: "PacketPathTests",
             dependencies: ["PacketPath", "TraceData", "Sessions", "ClockSync", "Report", "Statistics", "TestSupport"], swiftSettings: common

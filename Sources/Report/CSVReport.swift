@@ -23,7 +23,7 @@ package enum CSVReport {
         return text
     }
 
-    private static func row(_ summary: Summary) -> String {
+    static func row(_ summary: Summary) -> String {
         "\(summary.count),\(summary.minimum),\(summary.mean),\(summary.standardDeviation),\(summary.p50),\(summary.p90),"
             + "\(summary.p99),\(summary.p999),\(summary.maximum)"
     }

@@ -210,7 +210,7 @@ package enum JSONReport {
         }
     }
 
-    private struct SummaryValue: Encodable {
+    struct SummaryValue: Encodable {
         let count: Int
         let min_ns: Int64
         let mean_ns: Double

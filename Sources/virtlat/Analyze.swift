@@ -91,33 +91,19 @@ struct Analyze: ParsableCommand {
 
     func run() throws {
         try Failure.reported {
-            let files = try SessionFiles(input)
-            var machines = try Machines(
-                files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
-            try checkNames(machines)
-            let resolution = ClockResolution(machines, manifest: files.manifest, servoLogs: try clockOptions.evidence(machines))
-            var progress = ProgressLine("finding the clocks")
+            var session = try SessionAnalysis(input)
+            try checkNames(session.machines)
             // What is written row by row can't be taken back, so all is known before.
-            let mustBeRight = packets == "-" && clockOptions.clock.selection == .automatic && !machines.guests.isEmpty
-            let clocks =
-                mustBeRight
-                ? try resolution.thorough(.automatic) { progress.show($0) }
-                : try resolution.resolve(clockOptions.clock.selection) { progress.show($0) }
-            progress.clear()
-            machines.use(clocks)
-            if try analyze(files, machines, clocks, isFinal: mustBeRight || clockOptions.clock.selection != .automatic) { return }
-            // What the file says is wrong: the events themselves know better.
-            let others = try resolution.thorough(.automatic) { progress.show($0) }
-            progress.clear()
-            machines.use(others)
-            _ = try analyze(files, machines, others, isFinal: true)
+            try session.run(
+                clockOptions.clock.selection, servoLogs: try clockOptions.evidence(session.machines), mustBeRight: packets == "-",
+                analyze: analyze)
         }
     }
 
     /// - Returns: whether it was written: not when the events contradict a clock and it is not final.
-    private func analyze(_ files: SessionFiles, _ machines: Machines, _ clocks: [GuestClock], isFinal: Bool) throws -> Bool {
-        let analysis = try Analysis(machines, path: path?.kind)
-        let measured = files.manifest?.measured
+    private func analyze(_ session: SessionAnalysis, _ clocks: [GuestClock], isFinal: Bool) throws -> Bool {
+        let analysis = try Analysis(session.machines, path: path?.kind)
+        let measured = session.files.manifest?.measured
         let zero = measured?.begin ?? analysis.start
         let filter = JourneyFilter(
             guest: guest, device: device, direction: direction?.direction, since: since.map { zero &+ $0.nanoseconds },
@@ -137,7 +123,7 @@ struct Analyze: ParsableCommand {
         try table.check()
         if !isFinal, account.machines.contains(where: \.containment.contradictsMap) { return false }
         let report = AnalysisReport(
-            files: files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
+            files: session.files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
             inSwings: swings.packets)
         try table.commit()
         if packets != "-" { try write(report) }

@@ -10,9 +10,9 @@ enum ExperimentReport {
         let arms = experiment.design.arms.map { arm in
             (name: arm.name, folders: experiment.sessions(of: arm.name).map { "\(folder)/\($0)" })
         }
-        var output = OutputStream.standardOutput()
+        // For whoever wants it again, in another format or with limits.
         let words = arms.map { "--arm \($0.name)=\($0.folders.joined(separator: ","))" }
-        try output.write("virtlat compare \(words.joined(separator: " "))\n")
-        try output.flush()
+        Terminal.printError("virtlat compare \(words.joined(separator: " "))\n")
+        try ComparisonRun.print(arms: arms)
     }
 }

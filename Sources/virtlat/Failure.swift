@@ -53,6 +53,7 @@ struct Failure: Error {
         case let fault as SessionFiles.Fault: fault.text
         case let fault as SessionFault: fault.text
         case let fault as ClockFault: fault.text
+        case let fault as BudgetFault: fault.text
         case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text
         case let fault as TracingFault: fault.text
         case let fault as RecordingFault: fault.text

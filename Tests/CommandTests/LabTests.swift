@@ -21,27 +21,51 @@ enum Lab {
         return missing.isEmpty ? nil : "missing: \(missing.joined(separator: ", ")) (make test installs them)"
     }()
 
-    static func run(_ arguments: [String]) async throws -> Run {
+    /// - Parameter patience: more than any of its verbs takes, images apart.
+    static func run(_ arguments: [String], patience: Duration? = nil) async throws -> Run {
         // The images are made at the first run, unless make test has made them already.
         let program = Checkout.root + "/Tests/Lab/lab"
-        return try await Command.run([program] + arguments, environment: ["LAB": "end-to-end"], patience: .seconds(900))
+        return try await Command.run(
+            [program] + arguments, environment: ["LAB": "end-to-end"], patience: patience ?? patienceWith(arguments))
+    }
+
+    /// Of a recording that hangs nothing more is to be had; the images may have to be made first.
+    private static func patienceWith(_ arguments: [String]) -> Duration {
+        arguments.first == "up" || arguments.first == "build" ? .seconds(900) : .seconds(180)
     }
 
     /// Boots it, does the work, and takes it down whatever came of it.
+    ///
+    /// The emulated host locks up now and then; it does not even answer to `true` then, and the work is done again with another one.
     static func up(_ options: [String], work: () async throws -> Void) async throws {
-        // Left by a run that was killed.
-        _ = try await run(["down"])
-        let boot = try await run(["up"] + options)
-        try #require(boot.status == 0, "the lab does not come up: \(boot.errors)")
-        let fault: (any Error)?
-        do {
-            try await work()
-            fault = nil
-        } catch {
-            fault = error
+        for attempt in 1...3 {
+            // Left by a run that was killed.
+            _ = try await run(["down"])
+            let boot = try await run(["up"] + options)
+            try #require(boot.status == 0, "the lab does not come up: \(boot.errors)")
+            let fault: (any Error)?
+            do {
+                try await work()
+                fault = nil
+            } catch {
+                fault = error
+            }
+            let isLocked = fault is LockUp ? try await run(["exec", "host", "--", "true"], patience: .seconds(30)).status != 0 : false
+            #expect(try await run(["down"]).status == 0)
+            guard let fault else { return }
+            guard isLocked, attempt < 3 else { throw fault }
+            print("lab up \(options.joined(separator: " ")): the emulated host has locked up, once more")
         }
-        #expect(try await run(["down"]).status == 0)
-        if let fault { throw fault }
+    }
+
+    /// A recording did not end in time.
+    struct LockUp: Error {}
+
+    /// A recording in the lab that is up.
+    static func recording(_ arguments: [String]) async throws -> Run {
+        let run = try await run(arguments)
+        if run.isStuck { throw LockUp() }
+        return run
     }
 }
 
@@ -134,7 +158,7 @@ struct LabTests {
         var attempt = 1
         while true {
             let folder = "\(Self.place)/\(name)-\(attempt)"
-            let run = try await Lab.run(["record", "--out", folder] + traffic)
+            let run = try await Lab.recording(["record", "--out", folder] + traffic)
             try #require(run.status == 0, "no recording, or packets without an answer: \(run.errors)\(run.output)")
             live = PathRecording(folder: folder)
             let journeys = try await live.analyzed().journeys
@@ -186,7 +210,7 @@ struct LabTests {
     private func recordTwoGuests() async throws {
         for attempt in 1...3 {
             let folder = "\(Self.place)/two-guests-\(attempt)"
-            let both = try await Lab.run(["record", "--guest", "all", "--count", "200", "--out", folder])
+            let both = try await Lab.recording(["record", "--guest", "all", "--count", "200", "--out", folder])
             try #require(both.status == 0, "no recording, or packets without an answer: \(both.errors)")
             let analyzed = try await Command.virtlat("analyze", folder, "--format", "json")
             let flows = try JSON(analyzed.output)["flows"].list
@@ -218,7 +242,7 @@ struct LabTests {
         var attempt = 1
         while true {
             let folder = "\(Self.place)/\(name)-\(attempt)"
-            let run = try await Lab.run([verb[0], "--out", folder] + verb.dropFirst())
+            let run = try await Lab.recording([verb[0], "--out", folder] + verb.dropFirst())
             try #require(run.status == 0, "no recording, or packets without an answer: \(run.errors)\(run.output)")
             let recording = try open(folder)
             let analyzed = try await AnalyzedRecording.of(recording)

@@ -1,0 +1,68 @@
+// What became of budgets: for people, and as JUnit's XML for what runs builds.
+
+package enum BudgetReport {
+    /// - Parameter colour: set headings and failures off with terminal attributes.
+    package static func text(_ checks: [BudgetCheck], colour: Bool) -> String {
+        func strong(_ text: String) -> String { colour ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
+        let counts = BudgetCheck.Outcome.allCases.compactMap { outcome -> String? in
+            let count = checks.count { $0.outcome == outcome }
+            return count > 0 ? "\(count) \(outcome.rawValue)" : nil
+        }
+        var text = "\n\(strong("BUDGETS"))   \(counts.joined(separator: ", "))\n"
+        let (width, whose) = (checks.map(\.budget.text.count).max() ?? 0, checks.map(\.place.count).max() ?? 0)
+        for check in checks {
+            let word = check.outcome.rawValue
+            text += "  " + (check.isFailure ? strong(word.uppercased()) : word) + pad(word, 11) + check.place + pad(check.place, whose + 3)
+            text += check.budget.text + pad(check.budget.text, width + 3) + check.finding + "\n"
+        }
+        return text
+    }
+
+    private static func pad(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) }
+
+    /// A line for each failure and each that is not decided, for those who read something else than text.
+    package static func complaints(_ checks: [BudgetCheck]) -> [String] {
+        checks.filter { $0.outcome != .kept }.map { "budget \($0.outcome.rawValue): \($0.place): \($0.budget.text): \($0.finding)" }
+    }
+
+    /// One test case for each check: broken budgets are failures, what is missing is an error, what is undecided is skipped. The form is what Jenkins and
+    /// GitLab read: https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd
+    package static func junit(_ checks: [BudgetCheck]) -> String {
+        func count(_ outcome: BudgetCheck.Outcome) -> Int { checks.count { $0.outcome == outcome } }
+        let counts =
+            "tests=\"\(checks.count)\" failures=\"\(count(.broken))\" errors=\"\(count(.missing))\" skipped=\"\(count(.undecided))\" time=\"0\""
+        var text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"virtlat compare\" \(counts)>\n"
+        for check in checks {
+            text += "    <testcase classname=\"\(escaped(check.place))\" name=\"\(escaped(check.budget.text))\" time=\"0\""
+            let message = " message=\"\(escaped(check.finding))\""
+            switch check.outcome {
+            case .kept: text += ">\n      <system-out>\(escaped(check.finding))</system-out>\n    </testcase>\n"
+            case .broken: text += ">\n      <failure type=\"budget\"\(message)/>\n    </testcase>\n"
+            case .missing: text += ">\n      <error type=\"missing\"\(message)/>\n    </testcase>\n"
+            case .undecided: text += ">\n      <skipped\(message)/>\n    </testcase>\n"
+            }
+        }
+        return text + "  </testsuite>\n</testsuites>\n"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            // Control characters are no part of XML 1.0.
+            case _ where scalar.value < 0x20: result += " "
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
+
+extension BudgetCheck {
+    /// "same-cpu rx g3"
+    var place: String { flow.isEmpty ? arm : "\(arm) \(flow)" }
+}

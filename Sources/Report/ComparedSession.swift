@@ -1,0 +1,144 @@
+// What a comparison keeps of a session: every time of every complete journey, and the conditions it was measured under.
+
+package import ClockSync
+package import PacketPath
+import Sessions
+package import Statistics
+import TraceData
+
+/// One analyzed session of an arm.
+package struct ComparedSession: Sendable {
+    package let name: String
+    /// What could make times differ though the arms do not, by what it is; only what is known.
+    package let conditions: [Condition: String]
+    /// Events that were switched on, "host sched:sched_switch"; nil when nothing says which.
+    package let recordedEvents: Set<String>?
+    /// Events that the kernel lost, or -1 for an unknown number.
+    package let lostEvents: Int
+    /// What a reader must know of the session by itself.
+    package let notes: [String]
+    package let flows: [ComparedFlow]
+
+    package enum Condition: String, CaseIterable, Sendable {
+        case hostRelease = "the host's kernel"
+        case hostCPUs = "the host's CPUs"
+        case guestRelease = "the guests' kernels"
+        case guestCPUs = "the guests' vCPUs"
+        case traceClock = "the trace clock"
+        case clockMethod = "the evidence for the guests' clocks"
+        case clockError = "the error of the guests' clocks"
+        case haltPoll = "the time a halted vCPU is polled for"
+        case postedInterrupts = "posted interrupts"
+    }
+
+    package init(
+        name: String, conditions: [Condition: String] = [:], recordedEvents: Set<String>? = nil, lostEvents: Int = 0, notes: [String] = [],
+        flows: [ComparedFlow]
+    ) {
+        self.name = name
+        self.conditions = conditions
+        self.recordedEvents = recordedEvents
+        self.lostEvents = lostEvents
+        self.notes = notes
+        self.flows = flows
+    }
+}
+
+extension ComparedSession {
+    /// - Parameters:
+    ///   - report: the analysis of the session.
+    ///   - collector: the samples of the same analysis.
+    package init(_ report: AnalysisReport, _ collector: SampleCollector) {
+        let (host, guests) = (report.machines[0], report.machines.dropFirst())
+        func list(_ values: some Sequence<String>) -> String? {
+            let list = Set(values).sorted().joined(separator: " and ")
+            return list.isEmpty ? nil : list
+        }
+        var conditions: [Condition: String] = [:]
+        conditions[.hostRelease] = host.file.options.release
+        conditions[.hostCPUs] = String(host.cpuCount)
+        conditions[.guestRelease] = list(guests.compactMap(\.file.options.release))
+        conditions[.guestCPUs] = list(guests.map { String($0.cpuCount) })
+        conditions[.traceClock] = host.file.traceClock
+        conditions[.clockMethod] = list(guests.map { $0.maps[0].method.name })
+        // Not to the digit, which differs from session to session.
+        conditions[.clockError] = list(guests.map { Self.magnitude($0.maps[0].largestErrorBound) })
+        let system = report.files.manifest?.topology.host
+        conditions[.haltPoll] = system?.haltPoll.map { "\($0) ns" }
+        conditions[.postedInterrupts] = system?.postedInterrupts.map { $0 ? "on" : "off" }
+        let events = report.files.manifest.map { manifest in
+            Set(manifest.machines.flatMap { machine in machine.events.map { "\(machine.role.rawValue)'s \($0.event)" } })
+        }
+        let lost = report.account.machines.reduce(0) { $0 &+ $1.lostEvents }
+        let isUncounted = lost == 0 && report.account.machines.contains { $0.holes > 0 }
+        self.init(
+            name: report.session, conditions: conditions, recordedEvents: events, lostEvents: isUncounted ? -1 : lost, notes: report.notes,
+            flows: collector.flows)
+    }
+
+    private static func magnitude(_ error: Nanoseconds?) -> String {
+        guard let error else { return "unknown" }
+        if error <= ClockMap.exactBound { return "exact" }
+        return error <= 1000 ? "below 1 µs" : error <= 10_000 ? "below 10 µs" : error <= 100_000 ? "below 100 µs" : "above 100 µs"
+    }
+}
+
+/// The journeys of one guest in one direction by one path, of all its devices.
+///
+/// Grows by 8 bytes for each complete journey and each of its stages: a million packets of twelve stages are 100 MB.
+package struct ComparedFlow: Sendable {
+    package let machine: String
+    package let direction: Direction
+    package let path: PathKind
+    package var seen = 0
+    /// First point of the first and last complete journey, host time in ns.
+    package var span: ClosedRange<Nanoseconds>?
+    /// Bytes of complete packets with the Ethernet header.
+    package var lengths = Samples()
+    /// Of complete journeys, in the order in which they ended, ns.
+    package var endToEnd: [Int64] = []
+    package var stages: [(stage: Stage, samples: [Int64])]
+
+    /// Without journeys yet.
+    package init(machine: String, direction: Direction, path: PathKind) {
+        self.machine = machine
+        self.direction = direction
+        self.path = path
+        stages = path.description.rules(direction).compactMap { rule in rule.stage.map { ($0, []) } }
+    }
+
+    package var complete: Int { endToEnd.count }
+}
+
+/// Keeps the times of complete journeys as they come.
+package final class SampleCollector {
+    package private(set) var flows: [ComparedFlow] = []
+    private let machineNames: [String]
+    private let paths = PathTable()
+
+    package init(_ analysis: Analysis) { machineNames = analysis.machines.all.map(\.name) }
+
+    package func take(_ journey: borrowing Journey) {
+        let index = flowIndex(journey)
+        flows[index].seen += 1
+        guard journey.outcome == .complete else { return }
+        let waypoints = paths[journey.path, journey.direction]
+        var tiles = StageTiles()
+        for waypoint in waypoints {
+            guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
+            flows[index].stages[tile.stage].samples.append(tile.time)
+        }
+        flows[index].endToEnd.append(tiles.total)
+        flows[index].lengths.add(Int64(journey.length))
+        guard let time = journey.firstTime(waypoints) else { return }
+        let span = flows[index].span ?? time...time
+        flows[index].span = min(span.lowerBound, time)...max(span.upperBound, time)
+    }
+
+    private func flowIndex(_ journey: borrowing Journey) -> Int {
+        let (machine, direction, path) = (machineNames[journey.machine], journey.direction, journey.path)
+        if let index = flows.firstIndex(where: { $0.direction == direction && $0.path == path && $0.machine == machine }) { return index }
+        flows.append(ComparedFlow(machine: machine, direction: direction, path: path))
+        return flows.count - 1
+    }
+}
