@@ -53,7 +53,7 @@ extension LabTests {
                     restored
                     # The agent has to have seen it.
                     sleep 3
-                    $experiment 2> /dev/null
+                    $experiment 2>&1 | grep '^virtlat compare'
                     threads
                     ls /run/virtlat/affinity
                     """#)
