@@ -90,6 +90,7 @@ extension Comparison {
         var warnings: [String] = []
         let present = flow.arms.indices.filter { flow.endToEnd.arms[$0].summary.count > 0 }
         guard present.count > 1 else {
+            if arms.count == 1, !present.isEmpty { return [] }
             let names = present.map { arms[$0].name }.joined(separator: ", ")
             return ["\(title(flow)): " + (names.isEmpty ? "no arm has complete packets" : "only \(names) has complete packets")]
         }

@@ -37,9 +37,9 @@ struct ComparisonRun {
         case .csv: try output.write(ComparisonCSV.text(comparison))
         }
         try output.flush()
-        guard format != .text else { return }
-        for warning in comparison.warnings { Failure.warn(warning) }
-        for complaint in BudgetReport.complaints(checks) { Failure.warn(complaint) }
+        // Where what is printed has no place for it.
+        if format == .csv { comparison.warnings.forEach { Failure.warn($0) } }
+        if format != .text { BudgetReport.complaints(checks).forEach { Failure.warn($0) } }
     }
 
     func comparison() throws -> Comparison {

@@ -30,7 +30,7 @@ struct ExperimentVerb: AsyncParsableCommand {
                   a load of its own for each recording, which ends with it
 
             EXIT STATUS
-              0  all recordings are there, and standard output has their comparison, as virtlat compare prints it
+              0  all recordings are there; standard output has their comparison
               1  something is missing; the message says what, and the same command goes on with it
               64 wrong usage
             """)

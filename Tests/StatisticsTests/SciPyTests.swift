@@ -7,17 +7,18 @@ import Testing
 @Suite struct SciPyTests {
     /// Samples in, what scipy.stats says of them out.
     private static let script = """
-        import json, sys
+        from json import dump, load
+        from sys import argv, exit, stdout
         try:
             from scipy import stats
         except ImportError:
-            sys.exit(77)
-        import numpy as np
+            exit(77)
+        from numpy import concatenate, inf, mean, round
         answers = []
-        for first, second in json.load(open(sys.argv[1])):
+        for first, second in load(open(argv[1])):
             # Its own interval of Welch's test is younger than Debian's.
             welch = stats.ttest_ind(second, first, equal_var=False)
-            distance = np.mean(second) - np.mean(first)
+            distance = mean(second) - mean(first)
             one, other = stats.sem(first) ** 2, stats.sem(second) ** 2
             degrees = (one + other) ** 2 / (one**2 / (len(first) - 1) + other**2 / (len(second) - 1))
             reach = stats.t.ppf(0.975, degrees) * (one + other) ** 0.5
@@ -29,14 +30,14 @@ import Testing
                 "welch": [distance - reach, distance + reach], "munzel": munzel.pvalue, "superiority": u / len(first) / len(second),
                 "exact": stats.mannwhitneyu(*small, method="exact").pvalue,
                 "permuted": stats.permutation_test(
-                    (np.round(small[0]), np.round(small[1])), lambda x, y: abs(stats.rankdata(np.concatenate([x, y]))[:6].mean() - 7),
-                    n_resamples=np.inf, alternative="greater", vectorized=False).pvalue,
+                    (round(small[0]), round(small[1])), lambda x, y: abs(stats.rankdata(concatenate([x, y]))[:6].mean() - 7),
+                    n_resamples=inf, alternative="greater", vectorized=False).pvalue,
                 "bootstrap": list(stats.bootstrap(
                     (first, second), lambda x, y, axis: y.mean(axis) - x.mean(axis), method="percentile", n_resamples=999,
                     random_state=1).confidence_interval),
                 "t": [stats.t.ppf(0.975, len(first) / 7), 2 * stats.t.sf(1.7, len(first) / 7)],
             })
-        json.dump(answers, sys.stdout)
+        dump(answers, stdout)
         """
 
     private struct Answer: Decodable {
@@ -86,7 +87,8 @@ import Testing
         }
         for (arms, answer) in zip(samples, answers) {
             let (first, second) = (arms[0], arms[1])
-            func close(_ one: Double, _ other: Double, _ tolerance: Double = 1e-9) -> Bool {
+            // Older versions of SciPy know critical values to nine digits only.
+            func close(_ one: Double, _ other: Double, _ tolerance: Double = 1e-7) -> Bool {
                 abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-3)
             }
             #expect(try close(#require(RankTest.brunnerMunzel(independent: first, second)), answer.munzel, 1e-8))
