@@ -33,10 +33,10 @@ struct ArmRecorder: Sendable {
         plan.isCommandLoad = true
         plan.binding = TemporaryBinding(request, settle: settle, stop: stop) { [told] note in
             // The same is true in every round.
-            if told.texts.withLock({ $0.insert(note).inserted }) { Failure.warn(note) }
+            if told.texts.withLock({ $0.insert(note).inserted }) { ExperimentLine.note(note) }
         }
         let manifest = try await Recorder(plan, stop: stop) { news in
-            if case .warning(let text) = news { Failure.warn(text) }
+            if case .warning(let text) = news { ExperimentLine.note(text) }
         }.run()
         if let fault = manifest.faults.first { return fault }
         guard let status = manifest.commandStatus, status != 0 else { return nil }

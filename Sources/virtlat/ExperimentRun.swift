@@ -123,12 +123,18 @@ struct ExperimentLine {
         Terminal.printError("\r\(text)\u{1b}[K")
     }
 
+    /// In the line's place; the next recording begins a new one.
+    static func note(_ text: String) {
+        if Terminal.errorIsTerminal { Terminal.printError("\r\u{1b}[K") }
+        Failure.warn(text)
+    }
+
     func done(_ run: Experiment.Run) {
         if !isTerminal { Terminal.printError("virtlat: recorded \(run.folder)\n") }
     }
 
     func broken(_ run: Experiment.Run, _ reason: String) {
-        Terminal.printError("\(isTerminal ? "\r\u{1b}[K" : "")virtlat: note: \(run.folder) is no use: \(reason)\n")
+        Self.note("\(run.folder) is no use: \(reason)")
     }
 
     func end() {

@@ -54,7 +54,7 @@ import Testing
             """#)
         #expect(run.output == "1\n1\n1\n1\n{\n1\nunchanged\n", "\(run)")
         for text in [
-            "no virtual machine here is called nobody", "there are: NAME, process ", "CPU 7000: not there, or offline",
+            "no virtual machine here is called nobody", "NAME, process ", "CPU 7000: not there, or offline",
             "-bind.json: can't be read",
             "CAP_SYS_NICE",
         ] {

@@ -37,7 +37,7 @@ import Testing
         #expect(lines[1] == "0" && lines[2] == "restored", "\(run)")
         let manifest = try JSONDecoder().decode(Manifest.self, from: Data(lines[3].utf8))
         #expect(manifest.binding == Manifest.Binding(policy: "same-cpu", vcpus: "1,0", scheduling: "rr:2"))
-        let vm = try #require(manifest.topology.vms.first)
+        let vm = try #require(manifest.topology.vms.first { $0.name == "NAME" })
         #expect(vm.vcpus.map(\.cpus) == ["1", "0"])
         #expect(vm.vhostWorkers.map(\.cpus) == ["1", "0"])
     }
@@ -89,21 +89,22 @@ import Testing
         let run = try await FakeHost.run(
             Self.agent + #"""
                 experiment="$VIRTLAT experiment $guest --arm cpus=0 --arm cpus=1+fifo:2 --rounds 2 --duration 300ms --settle 50ms --seed 3 -o x"
-                $experiment 2> log &
+                $experiment > /dev/null 2> log &
                 recorder=$!
                 until_says recorded log
                 sleep 0.4
                 kill -KILL $recorder; wait $recorder 2> /dev/null
                 restored
-                $experiment 2> log2 &
+                $experiment > /dev/null 2> log2 &
                 recorder=$!
                 until_says recorded log2
-                $experiment; echo $?
+                $experiment > /dev/null; echo $?
                 sleep 0.2
                 kill -TERM $recorder; wait $recorder; echo $?
                 restored
                 tail -1 log2
-                $experiment 2> log3; echo $?
+                $experiment > comparison 2> log3; status=$?
+                grep '^virtlat compare' log3; head -1 comparison; echo $status
                 restored
                 rm -r x/cpus-0-2 x/*.broken-*
                 $experiment > /dev/null 2>&1; echo $?
@@ -111,14 +112,15 @@ import Testing
                 ${experiment/--seed 3/--seed 4}; echo $?
                 """#)
         let lines = run.output.split(separator: "\n").map { String($0) }
-        try #require(lines.count > 9, "\(run)")
+        try #require(lines.count > 10, "\(run)")
         #expect(Array(lines[0...3]) == ["restored", "1", "1", "restored"], "\(run)")
         #expect(lines[4].contains("of 4 recordings done, and everything restored"))
         #expect(
             lines[5] == "virtlat compare --arm cpus-0=x/cpus-0-1,x/cpus-0-2 --arm cpus-1-fifo-2=x/cpus-1-fifo-2-1,x/cpus-1-fifo-2-2",
             "\(lines)")
-        #expect(Array(lines[6...8]) == ["0", "restored", "0"])
-        let folders = lines[9...].filter { !$0.contains(".broken-") }
+        #expect(lines[6].hasPrefix("cpus-0 ") && lines[6].contains("2 sessions"))
+        #expect(Array(lines[7...9]) == ["0", "restored", "0"])
+        let folders = lines[10...].filter { !$0.contains(".broken-") }
         #expect(folders == ["cpus-0-1", "cpus-0-2", "cpus-1-fifo-2-1", "cpus-1-fifo-2-2", "experiment.json", "1"], "\(lines)")
         #expect(run.errors.contains("x: another virtlat goes on with this experiment"))
         #expect(run.errors.contains("x: has another experiment"))
@@ -132,7 +134,7 @@ import Testing
                 wc -l < ran
                 "$VIRTLAT" experiment $guest $arms -o long --workload 'sleep 987; true' --duration 200ms > /dev/null 2>&1; echo $?
                 pgrep -fx 'sleep 987' | while read p; do readlink /proc/$p/cwd; done | grep -c /run/work
-                "$VIRTLAT" experiment $guest $arms -o broken --workload 'exit 3'; echo $?
+                "$VIRTLAT" experiment $guest $arms -o broken --workload 'exit 3' > /dev/null; echo $?
                 ls broken | wc -l
                 "$VIRTLAT" experiment $guest --arm cpus=0 --arm cpus=7000 --rounds 1 --duration 100ms -o none; echo $?
                 restored
