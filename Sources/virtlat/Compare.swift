@@ -123,15 +123,24 @@ struct Compare: ParsableCommand {
                 named.append((String(parts[0]), folders))
             }
         }
+        // Twice the same packets would make an interval narrower than it is.
+        for arm in named where Set(arm.folders).count < arm.folders.count {
+            throw ValidationError("--arm \(arm.name): a folder is given twice.")
+        }
         return named
     }
 
-    /// Each folder by its name; of two with one name, by what was typed.
+    /// Each folder by its name; of two with one name, by what was typed, and where that is the same, by number.
     private func unnamed() throws -> [ComparisonRun.Arm] {
         let names = try folders.map { try SessionFiles([$0]).name }
-        return zip(names, folders).map { name, folder in
-            (names.count { $0 == name } == 1 ? name : folder, [folder])
+        var arms: [ComparisonRun.Arm] = []
+        for (name, folder) in zip(names, folders) {
+            let base = names.count { $0 == name } == 1 ? name : folder
+            var (unique, number) = (base, 2)
+            while arms.contains(where: { $0.name == unique }) { (unique, number) = ("\(base)-\(number)", number + 1) }
+            arms.append((unique, [folder]))
         }
+        return arms
     }
 
     func run() throws {
