@@ -22,10 +22,15 @@ package struct Comparison: Sendable {
     package let arms: [ComparedArm]
     package let flows: [FlowComparison]
 
-    /// - Parameter seed: of the intervals' resampling.
-    package init(_ arms: [ComparedArm], seed: UInt64) {
+    /// - Parameters:
+    ///   - seed: of the intervals' resampling.
+    ///   - progress: called now and then with the share of the work done, 0 to 1.
+    package init(_ arms: [ComparedArm], seed: UInt64, progress: (Double) -> Void = { _ in }) {
         self.arms = arms
-        flows = FlowMatching(arms).matches.map { FlowComparison($0, seed: seed) }
+        let matches = FlowMatching(arms).matches
+        flows = matches.enumerated().map { index, match in
+            FlowComparison(match, seed: seed) { progress((Double(index) + $0) / Double(matches.count)) }
+        }
     }
 }
 
@@ -84,7 +89,7 @@ package struct FlowComparison: Sendable {
     /// In the order of the path; only those that some arm has.
     package let stages: [(stage: Stage, row: ComparedRow)]
 
-    init(_ match: FlowMatching.Match, seed: UInt64) {
+    fileprivate init(_ match: FlowMatching.Match, seed: UInt64, progress: (Double) -> Void) {
         func joined(_ name: (ComparedFlow) -> String) -> String {
             var names: [String] = []
             for flow in match.arms.joined() where !names.contains(name(flow)) { names.append(name(flow)) }
@@ -96,7 +101,9 @@ package struct FlowComparison: Sendable {
         arms = match.arms
         let journeys = match.arms.map { $0.reduce(0) { $0 + $1.complete } }
         endToEnd = ComparedRow(match.arms.map { $0.map(\.endToEnd) }, journeys: journeys, seed: seed)
-        stages = Self.stages(match.arms).compactMap { stage in
+        let all = Self.stages(match.arms)
+        stages = all.enumerated().compactMap { index, stage in
+            progress(Double(index + 1) / Double(all.count + 1))
             let samples = match.arms.map { $0.map { flow in flow.stages.first { $0.stage.name == stage.name }?.samples ?? [] } }
             guard samples.joined().contains(where: { !$0.isEmpty }) else { return nil }
             return (stage, ComparedRow(samples, journeys: journeys, seed: seed))

@@ -34,7 +34,7 @@ extension Comparison {
 
     private var conditionWarnings: [String] {
         ComparedSession.Condition.allCases.compactMap { condition in
-            differences({ $0.conditions[condition] }, { $0 }).map { "\(condition.rawValue) is not the same everywhere: \($0)" }
+            differences({ $0.conditions[condition] }, { $0 }).map { "not the same everywhere: \(condition.rawValue): \($0)" }
         }
     }
 

@@ -1,29 +1,23 @@
 // Whether one arm's values tend to be larger than another's, whatever the shape of their distributions.
 
 package enum RankTest {
-    /// Share of pairs, one value of each arm, in which the second arm's is the larger, and half of the ties: the probability of superiority
-    /// (Vargha and Delaney, "A critique and improvement of the CL common language effect size statistics", 2000), 0.5 for equal arms.
-    package static func superiority(_ first: [[Double]], _ second: [[Double]]) -> Double {
-        let sorted = first.flatMap { $0 }.sorted()
-        let (total, count) = second.joined().reduce(into: (0.0, 0)) { sum, value in
-            sum.0 += place(value, in: sorted)
-            sum.1 += 1
-        }
-        return count == 0 || sorted.isEmpty ? 0.5 : total / Double(count)
-    }
-
-    /// Probability of ranks as different as these where neither arm tends to have larger values; nil when there are too few units.
+    /// How the ranks of two arms differ, and how likely that is by chance.
     ///
-    /// Of several sessions on both sides the exact test of their medians; otherwise Brunner and Munzel's test ("The nonparametric
-    /// Behrens-Fisher problem", Biometrical Journal 42, 2000), which unlike Mann and Whitney's does not mistake another spread for another place, and with
-    /// variances between units as for means, because neighbouring packets share their luck (Obuchowski, "Nonparametric analysis of
-    /// clustered ROC curve data", Biometrics 53, 1997).
-    package static func pValue(_ first: [[Double]], _ second: [[Double]]) -> Double? {
+    /// `superiority` is the share of pairs, one value of each arm, in which the second arm's is the larger, and half of the ties (Vargha and Delaney, "A
+    /// critique and improvement of the CL common language effect size statistics", 2000): 0.5 for equal arms, and where there are no values.
+    ///
+    /// `pValue` is the probability of ranks as different as these where neither arm tends to have larger values; nil when there are too few units. Of several
+    /// sessions on both sides it is the exact test of their medians; otherwise Brunner and Munzel's ("The nonparametric Behrens-Fisher problem", Biometrical
+    /// Journal 42, 2000), which unlike Mann and Whitney's does not mistake another spread for another place, and with variances between units as for means,
+    /// because neighbouring packets share their luck (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997).
+    package static func compare(_ first: [[Double]], _ second: [[Double]]) -> (superiority: Double, pValue: Double?) {
         let (one, other) = (first.filter { !$0.isEmpty }, second.filter { !$0.isEmpty })
-        guard !one.isEmpty, !other.isEmpty else { return nil }
-        if one.count > 1, other.count > 1 { return exact(one.map(median), other.map(median)) }
+        guard !one.isEmpty, !other.isEmpty else { return (0.5, nil) }
         let places = placements(one, other)
-        return brunnerMunzel(Units(places.first), Units(places.second))
+        let (lower, upper) = (Units(places.first), Units(places.second))
+        let p =
+            one.count > 1 && other.count > 1 ? exact(one.map(median), other.map(median)) : brunnerMunzel(lower, upper)
+        return (upper.mean, p)
     }
 
     /// Of values that are known to be independent.
@@ -51,7 +45,9 @@ package enum RankTest {
 
     private static func place(_ value: Double, in sorted: [Double]) -> Double {
         let below = rank(sorted) { $0 < value }
-        let notAbove = rank(sorted) { $0 <= value }
+        // Latencies in ns are rarely equal.
+        let isTie = below < sorted.count && sorted[below] == value
+        let notAbove = isTie ? rank(sorted) { $0 <= value } : below
         return Double(below + notAbove) / 2 / Double(sorted.count)
     }
 

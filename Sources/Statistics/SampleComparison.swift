@@ -58,7 +58,9 @@ package struct SampleComparison: Sendable {
         let difference = other.mean - one.mean
         self.difference = difference
         relative = one.mean == 0 ? nil : difference / one.mean
-        delta = 2 * RankTest.superiority(first, second) - 1
+        let ranks = RankTest.compare(first, second)
+        let delta = 2 * ranks.superiority - 1
+        self.delta = delta
         guard counts.0 >= Self.fewest, counts.1 >= Self.fewest,
             let interval = MeanDifference.interval(one, other, seed: seed, draws: draws)
         else {
@@ -66,12 +68,10 @@ package struct SampleComparison: Sendable {
             return
         }
         self.interval = interval
-        let pValue = RankTest.pValue(first, second)
-        self.pValue = pValue
-        let delta = delta ?? 0
+        pValue = ranks.pValue
         if !interval.contains(0) {
             (verdict, isByRankAlone) = (interval.upperBound < 0 ? .lower : .higher, false)
-        } else if let pValue, pValue < Self.rankLevel, delta != 0 {
+        } else if let pValue = ranks.pValue, pValue < Self.rankLevel, delta != 0 {
             (verdict, isByRankAlone) = (delta < 0 ? .lower : .higher, true)
         } else {
             (verdict, isByRankAlone) = (.noEvidence, false)

@@ -24,31 +24,41 @@ struct Compare: ParsableCommand {
             Memory grows by 8 bytes for each packet and stage: 100 MB for a million packets.
 
             LIMITS
-              A limit reads  [SCOPE ...] STAGE STATISTIC <= LIMIT  (or <), in a file one a line, # begins a comment.
-              SCOPE      an arm, rx or tx, a path, a guest; several narrow it down; in double quotes where there are blanks in it
-              STAGE      a stage (virtlat paths NAME lists them) or end-to-end
+              A limit is a line; # begins a comment:
+
+                [SCOPE ...] STAGE STATISTIC <= LIMIT        (or <)
+
+              SCOPE      an arm, rx or tx, a path, a guest; several narrow it
+                         down; in double quotes where it has blanks
+              STAGE      a stage (virtlat paths NAME lists them), or end-to-end
               STATISTIC  mean, min, max, stddev, p50, p90, p99 or p99.9
-              LIMIT      a time (500ns, 50us, 1.5ms, 2s), or a change beside the first arm (+5%, -10%) of mean, p50, p90 or p99
-              A time is broken when the measured value is above it. A change above 0 is broken when the measured one is above it and \
-            the 95 % interval of the difference leaves out 0; until then it is undecided, and no failure. A limit of something that no \
-            packet has is one.
+              LIMIT      a time (500ns, 50us, 1.5ms, 2s), or a change beside the
+                         first arm (+5%, -10%) of mean, p50, p90 or p99
+
+              A time is broken when the measured value is above it. A change from +0% \
+            up is broken when the measured one is above it and the difference's 95 % \
+            interval lies above 0; until then it is undecided, and no failure. A \
+            limit of something that an arm has no packets of counts as broken.
 
             EXAMPLES
               virtlat compare traces/tap-steady traces/macvtap
                   two paths, one session each
 
-              virtlat compare --arm unbound=run1,run2,run3 --arm same-cpu=run4,run5,run6
+              virtlat compare --arm unbound=run1,run2,run3 --arm bound=run4,run5,run6
                   two ways to bind threads, three sessions each
 
-              virtlat compare before after --direction rx --format json | jq '.flows[].stages[] | {stage, v: .versus_first[0].verdict}'
-                  the verdict on every stage
+              virtlat compare before after --format csv | grep ',rx,'
+                  every number of the way to the guest
 
-              virtlat compare before after --max 'rx end-to-end p99 <= +5%' --max 'after vhost-wakeup p99 <= 50us' --junit limits.xml
+              virtlat compare before after --max 'rx end-to-end p99 <= +5%'
                   stop a build that makes packets slower
+
+              virtlat compare after --budget limits.txt --junit limits.xml
+                  hold one session against limits, for what runs the build
 
             EXIT STATUS
               0  done; differences are no failure
-              1  a file can't be read, the files are no session, or a limit names something that is not there
+              1  a file can't be read, is no session, or a limit names what is not there
               3  a limit is broken
               64 wrong usage
             """)
@@ -113,15 +123,24 @@ struct Compare: ParsableCommand {
                 named.append((String(parts[0]), folders))
             }
         }
+        // Twice the same packets would make an interval narrower than it is.
+        for arm in named where Set(arm.folders).count < arm.folders.count {
+            throw ValidationError("--arm \(arm.name): a folder is given twice.")
+        }
         return named
     }
 
-    /// Each folder by its name; of two with one name, by what was typed.
+    /// Each folder by its name; of two with one name, by what was typed, and where that is the same, by number.
     private func unnamed() throws -> [ComparisonRun.Arm] {
         let names = try folders.map { try SessionFiles([$0]).name }
-        return zip(names, folders).map { name, folder in
-            (names.count { $0 == name } == 1 ? name : folder, [folder])
+        var arms: [ComparisonRun.Arm] = []
+        for (name, folder) in zip(names, folders) {
+            let base = names.count { $0 == name } == 1 ? name : folder
+            var (unique, number) = (base, 2)
+            while arms.contains(where: { $0.name == unique }) { (unique, number) = ("\(base)-\(number)", number + 1) }
+            arms.append((unique, [folder]))
         }
+        return arms
     }
 
     func run() throws {

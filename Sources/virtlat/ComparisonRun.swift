@@ -47,7 +47,9 @@ struct ComparisonRun {
         for arm in arms {
             compared.append(ComparedArm(name: arm.name, sessions: try arm.folders.map { try session($0) }))
         }
-        return Comparison(compared, seed: seed)
+        var progress = ProgressLine("comparing")
+        defer { progress.clear() }
+        return Comparison(compared, seed: seed) { progress.show($0) }
     }
 
     private func session(_ folder: String) throws -> ComparedSession {

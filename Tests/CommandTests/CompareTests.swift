@@ -79,6 +79,9 @@ import Testing
         }
         #expect(try await Command.virtlat(arguments).output == run.output)
         #expect(try await Command.virtlat(arguments + ["--seed", "7"]).output != run.output)
+        let unnamed = try await JSON(
+            Command.virtlat("compare", Recording.steady.folder, Recording.steady.folder, "--format", "json").output)
+        #expect(unnamed["arms"].list.map { $0["name"] } == [.text(Recording.steady.folder), .text(Recording.steady.folder + "-2")])
     }
 
     @Test func `the text has the classic table, an explanation, a histogram and no codes in a pipe`() async throws {
@@ -140,6 +143,7 @@ import Testing
         ["compare", "--arm", "a", "--arm", "b=y"],
         ["compare", "--arm", "a=x,", "--arm", "b=y"], ["compare", "x", "y", "--max", "irq p99 50us"],
         ["compare", "x", "y", "--junit", "z"],
+        ["compare", "--arm", "a=x,x", "--arm", "b=y"], ["compare", "--arm", "a=x", "--arm", "b=y", "--arm", "a=x"],
         ["compare", "x", "y", "--format", "xml"], ["compare", "x", "y", "--seed", "-1"],
     ])
     func `wrong usage is status 64 and says how it is done`(arguments: [String]) async throws {

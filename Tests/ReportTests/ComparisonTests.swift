@@ -86,7 +86,7 @@ import Testing
             ], seed: 1
         ).warnings.joined(separator: "\n")
         for words in [
-            "the host's kernel is not the same everywhere: 6.1 6.1; 6.12 6.12", "lost at least 7 events",
+            "not the same everywhere: the host's kernel: 6.1 6.1; 6.12 6.12", "lost at least 7 events",
             "numbers of packets differ: 6.1 200; 6.12 100",
             "lengths of packets differ", "shares of packets that are complete differ: 6.1 100.0 %; 6.12 83.3 %",
             "the same events were not recorded",

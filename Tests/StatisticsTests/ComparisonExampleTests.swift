@@ -21,8 +21,8 @@ import Testing
     }
 
     @Test func `superiority counts ties as halves`() {
-        #expect(RankTest.superiority([[1, 2, 3]], [[2, 3, 4]]) == 7.0 / 9)
-        #expect(RankTest.superiority([[5]], [[5]]) == 0.5)
+        #expect(RankTest.compare([[1, 2, 3]], [[2, 3, 4]]).superiority == 7.0 / 9)
+        #expect(RankTest.compare([[5]], [[5]]).superiority == 0.5)
         #expect(EffectSize(delta: -0.2) == .small && EffectSize(delta: 0.9) == .large && EffectSize(delta: 0) == .negligible)
     }
 

@@ -92,7 +92,7 @@ import Testing
                 abs(one - other) <= tolerance * max(abs(one), abs(other), 1e-3)
             }
             #expect(try close(#require(RankTest.brunnerMunzel(independent: first, second)), answer.munzel, 1e-8))
-            #expect(close(RankTest.superiority([first], [second]), answer.superiority))
+            #expect(close(RankTest.compare([first], [second]).superiority, answer.superiority))
             let (few, others) = (Array(first.prefix(6)), Array(second.prefix(7)))
             if Set(few + others).count == 13 { #expect(close(RankTest.exact(few, others), answer.exact)) }
             let rounded = RankTest.exact(few.map { $0.rounded(.toNearestOrEven) }, others.map { $0.rounded(.toNearestOrEven) })
