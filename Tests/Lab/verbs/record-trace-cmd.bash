@@ -80,69 +80,6 @@ stop_recording() {
     wait "$recorder" || { cat trace-cmd.log >&2; fail "trace-cmd failed"; }
 }
 
-record() {
-    buffer=8192 functions=no
-    parse_traffic "$@"
-    set -- "${others[@]}"
-    while [[ $# -gt 0 ]]; do
-        case $1 in
-        --buffer) buffer=$(number "$1" "${2:-}" 4 65536); shift ;;
-        --functions) functions=yes ;;
-        *) wrong_usage "record-trace-cmd has no option $1 (lab record-trace-cmd --help)" ;;
-        esac
-        shift
-    done
-}
-
-# The words of trace-cmd in the host: `command`. The recording lasts until its standard input ends.
-write_command() {
-    local cid of_host=() of_guest=()
-    case $path in
-    ovs) host_events+=(-e openvswitch) ;;
-    xdp*) host_events+=(-e xdp) ;;
-    esac
-    if [[ $functions = yes ]]; then
-        of_host=(-p function -l 'kvm_*' -l 'vhost_*' -l 'tun_*' -l '*sched*')
-        of_guest=(-p function -l '*net*' -l '*skb*' -l '*sched*')
-    fi
-    command=(trace-cmd record -C tsc2nsec -b "$buffer" "${of_host[@]}" "${host_events[@]}" -o /tmp/recording/host.dat)
-    for ((cid = 3; cid < 3 + guests; cid++)); do
-        command+=(-A "@$cid:823" --name "g$cid" -b "$buffer" "${of_guest[@]}" "${guest_events[@]}")
-    done
-}
-
-# Starts trace-cmd and returns when it records; `recorder` is its process, its end of the story is in trace-cmd.log.
-start_recording() {
-    local word cid
-    at_exit+=(stop_tracing)
-    inside host sh -c '/lab/host/untrace; rm -rf /tmp/recording; mkdir /tmp/recording' < /dev/null
-    for ((cid = 3; cid < 3 + guests; cid++)); do inside "g$cid" /lab/guest/agent < /dev/null || fail "no trace-cmd agent in g$cid"; done
-    coproc RECORDER { exec ssh -F ssh.config host "${command[*]@Q} sh -c 'echo recording; read -r end'" 2>&1; }
-    recorder=$RECORDER_PID
-    children+=("$recorder")
-    exec {from_recorder}<&"${RECORDER[0]}" {to_recorder}>&"${RECORDER[1]}"
-    eval "exec ${RECORDER[0]}<&- ${RECORDER[1]}>&-"
-    : > trace-cmd.log
-    while read -r -u "$from_recorder" word; do
-        echo "$word" >> trace-cmd.log
-        [[ $word != recording ]] || return 0
-    done
-    cat trace-cmd.log >&2
-    fail "trace-cmd does not record"
-}
-
-stop_tracing() {
-    local cid
-    inside host /lab/host/untrace < /dev/null
-    for ((cid = 3; cid < 3 + guests; cid++)); do inside "g$cid" /lab/host/untrace < /dev/null; done
-}
-
-stop_recording() {
-    exec {to_recorder}>&-
-    cat <&"$from_recorder" >> trace-cmd.log
-    wait "$recorder" || { cat trace-cmd.log >&2; fail "trace-cmd failed"; }
-}
-
 # How the recording was made, as JSON: the machines, the threads, the clocks, the commands.
 describe() {
     inside host /lab/host/facts < /dev/null |
