@@ -76,27 +76,4 @@ import Testing
         #expect(found.falsehoods(among: scene.packets).isEmpty)
         #expect(found.count(.ambiguous) > 0)
     }
-
-    @Test func `a second guest on an ordinary tap has its own path and its own packets`() {
-        var scene = Scene(threads: [[0: 181], [0: 281]])
-        let lines = [scene.line, .secondGuest]
-        scene.line = lines[1]
-        scene.rest()
-        var (redirected, bridged): ([Packet], [Packet]) = ([], [])
-        for _ in 0..<4 {
-            let (received, sent) = (scene.packets(2), scene.packets(2))
-            scene.line = lines[0]
-            scene.transmitByNativeXDP([sent[0]])
-            scene.receiveByNativeXDP([received[0]])
-            scene.line = lines[1]
-            scene.receive([received[1]])
-            scene.transmit([sent[1]])
-            redirected += [received[0], sent[0]]
-            bridged += [received[1], sent[1]]
-        }
-        let found = scene.run()
-        #expect(found.isWhole(redirected + bridged))
-        #expect(redirected.allSatisfy { found[$0]?.path == .xdp && found[$0]?.machine == 1 })
-        #expect(bridged.allSatisfy { found[$0]?.path == .tap && found[$0]?.machine == 2 })
-    }
 }

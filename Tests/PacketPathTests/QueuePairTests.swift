@@ -143,7 +143,7 @@ import Testing
     @Test(arguments: 0..<40)
     func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(place: Int) {
         var (scene, lines) = Scene.withTwoPairs(ownCPUs: place % 2 == 0)
-        func rounds(_ count: Int) -> [Packet] {
+        expectOneHole(at: place, in: &scene, of: 2) { scene, count in
             var packets: [Packet] = []
             for index in 0..<2 * count {
                 scene.line = lines[index % 2]
@@ -152,21 +152,6 @@ import Testing
             }
             return packets
         }
-        let before = rounds(1)
-        // What a lane lost may reach back to its last event before, and on to its first one after.
-        var torn = rounds(1)
-        let begin = scene.now
-        torn += rounds(2)
-        let end = scene.now
-        torn += rounds(1)
-        let after = rounds(2)
-        let time = begin + (end - begin) * Nanoseconds(place) / 40
-        scene.lose(lane: place % 3, time..<time + 100)
-        let found = scene.run()
-        #expect(found.falsehoods(among: scene.packets).isEmpty)
-        #expect(found.isWhole(before + after))
-        #expect(found.journeys.count <= scene.packets.count)
-        #expect(found.journeys.count >= scene.packets.count - torn.count)
     }
 
     // MARK: Without vhost-net
