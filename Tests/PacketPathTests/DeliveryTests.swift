@@ -67,6 +67,27 @@ import Testing
         #expect(journey.points == packet.points)
     }
 
+    @Test func `a wake-up after the vCPU got its CPU by itself is not what brought it there`() throws {
+        var scene = Scene()
+        let packet = scene.packet()
+        scene.prepare(.preempted)
+        scene.bringIn([packet])
+        packet.points[.vhostRun] = scene.vhostRuns()
+        scene.vhostCopies(packet)
+        packet.points[.irqInject] = scene.vhostSignals()
+        packet.points[.vcpuRun] = scene.vcpuRuns()
+        scene.vhostWakesVCPU()
+        scene.vhostSleeps()
+        packet.points[.vcpuEntry] = scene.vcpuEnters(injecting: scene.line.vector)
+        packet.points[.guestIRQ] = scene.guestInterrupt()
+        scene.guestPolls([packet])
+        scene.readAll([packet])
+        scene.vcpuHalts()
+        let journey = try #require(scene.run()[packet])
+        #expect(journey.outcome == .complete)
+        #expect(journey.points == packet.points)
+    }
+
     @Test func `no exit between signal and guest interrupt means posted`() throws {
         let journey = try journey(.posted)
         #expect(journey.delivery == .posted)

@@ -261,6 +261,8 @@ extension Tracker {
             points.run = firstRun
             points.kind = .woken
         }
+        // It was on a CPU by itself before, and then on its way to sleep again.
+        if points.run != PointTimes.absent, points.wake > points.run { points.wake = PointTimes.absent }
         if points.entry != PointTimes.absent, points.run != PointTimes.absent, points.run > points.entry {
             points.run = PointTimes.absent
         }
