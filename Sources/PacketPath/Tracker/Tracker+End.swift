@@ -131,6 +131,7 @@ extension Tracker {
             return []
         }
         for port in ports.indices { becomeByElimination(port) }
+        joinSiblings()
         joinRemaining()
         settleStreams()
         for queue in queues.indices { finish(queue) }

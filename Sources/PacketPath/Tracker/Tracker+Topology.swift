@@ -99,6 +99,25 @@ extension Tracker {
         }
     }
 
+    /// A queue pair that carried too little to be known by itself goes with its device: a tap's queues are in the order of the guest's, as
+    /// QEMU attaches them.
+    mutating func joinSiblings() {
+        for port in ports.indices where ports[port].queue < 0 && ports[port].passage == .none {
+            for sibling in ports.indices where ports[sibling].machine == ports[port].machine && ports[sibling].device == ports[port].device
+            {
+                let known = Int(ports[sibling].queue)
+                guard known >= 0, queues[known].device != 0, queues[known].pair == ports[sibling].pair else { continue }
+                let device = queues[known].device
+                guard
+                    let queue = queues.firstIndex(where: { $0.port < 0 && $0.device == device && $0.pair == ports[port].pair })
+                else { continue }
+                join(queue: queue, port: port)
+                if ports[port].lastEmptied >= ports[port].lastIngress { proveReceiveRingEmpty(port) }
+                break
+            }
+        }
+    }
+
     /// At the end no further evidence can come: the only device goes with the only queue.
     mutating func joinRemaining() {
         guard machineCount == 2, queues.count == 1, queues[0].port < 0, queues[0].lastCopy != PointTimes.absent else { return }
