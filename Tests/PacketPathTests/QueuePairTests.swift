@@ -22,6 +22,23 @@ import Testing
         }
     }
 
+    @Test func `a pair with one packet, whose interrupt tells nothing, goes with its device`() throws {
+        var (scene, lines) = Scene.withTwoPairs()
+        for _ in 0..<3 { _ = scene.plainRound() }
+        scene.line = lines[1]
+        let packet = scene.packet()
+        scene.receive([packet], vcpu: .inGuest)
+        scene.line = lines[0]
+        _ = scene.plainRound()
+        // Nobody was woken for it, and which vector was carried in is not recorded.
+        scene.forget(.injectVirq, of: 0)
+        let found = scene.run()
+        let journey = try #require(found[packet])
+        #expect(journey.outcome == .complete && journey.queue == 1 && journey.hostDevice == lines[1].tap)
+        #expect(found.unclaimed.isEmpty)
+        #expect(found.falsehoods(among: scene.packets).isEmpty)
+    }
+
     /// Packets for both pairs in one poll of the NIC, by turns.
     private func bringInByTurns(_ packets: [[Packet]], _ lines: [Line], in scene: inout Scene) {
         let irq = scene.nicInterrupt()
