@@ -91,11 +91,14 @@ struct LaneState {
         stopReceiving()
         fresh = .none
         written = .none
-        bulk.removeAll()
+        forgetBulk()
         redirectedFrom = 0
         polled = .none
         polledPort = -1
     }
+
+    /// What was redirected is out, or gone. Nearly always there is nothing, which costs nothing here.
+    mutating func forgetBulk() { if !bulk.isEmpty { bulk.removeAll(keepingCapacity: true) } }
 
     // MARK: The stack
 

@@ -20,6 +20,13 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
 }
 
 extension MarkKind {
+    /// Every mark's kind is looked up, and a table is faster than so long a switch.
+    static let byRawValue: InlineArray<256, MarkKind?> = {
+        var kinds = InlineArray<256, MarkKind?>(repeating: nil)
+        for kind in allCases { kinds[Int(kind.rawValue)] = kind }
+        return kinds
+    }()
+
     /// Where in operand b a device's name, a length and a further number lie.
     enum Layout {
         static let nameBits = 16

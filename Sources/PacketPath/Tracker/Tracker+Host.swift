@@ -6,7 +6,8 @@ import TraceData
 extension Tracker {
     mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
         if followInterrupts(kind, mark, lane) { return }
-        if kind != .redirect, kind != .ovsAction, !mark.inHardIRQ { lanes[lane].fresh = .none }
+        // Asked of every mark, so what is seldom so comes first.
+        if !lanes[lane].fresh.isNone, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ { lanes[lane].fresh = .none }
         switch kind {
         case .taskSwitch:
             lanes[lane].isSettled = true
@@ -27,7 +28,7 @@ extension Tracker {
             if lanes[lane].redirectedFrom != 0 { interfaceNames[lanes[lane].redirectedFrom] = mark.name }
             lanes[lane].redirectedFrom = 0
             // A driver sends all out before its poll ends.
-            lanes[lane].bulk.removeAll(keepingCapacity: true)
+            lanes[lane].forgetBulk()
             pollEnded(mark, lane, 0)
         case .stackReceive: hostStackReceive(mark, lane)
         case .startXmit: hostStartXmit(mark, lane)

@@ -34,7 +34,7 @@ extension Tracker {
         if queue >= 0, mark.b & 0xff == 1, !machines[0].threads[previous].wasWokenAwake {
             queues[Int(queue)].lastSettled = mark.time
             // Frames it redirected are long on their way.
-            lanes[Int(mark.lane)].bulk.removeAll(keepingCapacity: true)
+            lanes[Int(mark.lane)].forgetBulk()
             proveTransmitRingEmpty(Int(queue))
         }
         let vcpu = machines[0].threads[previous].vcpu

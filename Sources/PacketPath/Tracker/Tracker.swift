@@ -50,6 +50,7 @@ package struct Tracker: ~Copyable {
     static let mostDevices = 8192
 
     let paths = PathTable()
+    private let kinds = MarkKind.byRawValue
     /// Threads that are vhost workers by their names, whether or not they have done anything yet.
     let workers: Set<Int32>
     /// Threads that have other names.
@@ -138,7 +139,7 @@ package struct Tracker: ~Copyable {
                 reserved(mark, lane, machine)
                 continue
             }
-            guard let kind = MarkKind(rawValue: mark.kind) else { continue }
+            guard let kind = kinds[Int(mark.kind)] else { continue }
             machines[machine].kindCounts[Int(mark.kind)] &+= 1
             if followsHost {
                 if machine == 0 { followHostPath(kind, mark, lane) }
