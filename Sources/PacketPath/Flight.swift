@@ -5,17 +5,18 @@ package import ClockSync
 /// Times of a journey's points, host-time ns; absent points hold `PointTimes.absent`.
 package struct PointTimes: Sendable {
     package static let absent = Nanoseconds.min
-    private var times = InlineArray<28, Nanoseconds>(repeating: PointTimes.absent)
+    @usableFromInline var times = InlineArray<28, Nanoseconds>(repeating: PointTimes.absent)
 
     package init() {}
 
-    @inline(__always)
+    // Inlined everywhere: a call would be given a copy of all the times.
+    @inlinable @inline(__always)
     package subscript(point: Point) -> Nanoseconds {
         get { times[Int(point.rawValue)] }
         set { times[Int(point.rawValue)] = newValue }
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func has(_ point: Point) -> Bool { self[point] != Self.absent }
 
     /// Takes over the points of `other` that are absent here.

@@ -15,14 +15,23 @@ final class JourneyRelay: JourneySink {
         let monitor = Monitor()
         let target: any JourneySink
         var waiting: [Journey]?
+        /// A batch that is done with, to be filled again.
+        var spare: [Journey] = []
         var isClosed = false
 
         init(_ target: any JourneySink) { self.target = target }
 
         func work() {
-            while let journeys = next() {
-                for index in journeys.indices { target.take(journeys[index]) }
+            while var journeys = next() {
+                deliver(journeys.span)
+                journeys.removeAll(keepingCapacity: true)
+                monitor.locked { spare = journeys }
             }
+        }
+
+        /// They are read where they stand: a journey is large.
+        private func deliver(_ journeys: Span<Journey>) {
+            for index in journeys.indices { target.take(journeys[index]) }
         }
 
         private func next() -> [Journey]? {
@@ -36,12 +45,16 @@ final class JourneyRelay: JourneySink {
             return waiting
         }
 
-        func hand(_ journeys: [Journey]) {
+        /// - Returns: room for the next ones.
+        func hand(_ journeys: [Journey]) -> [Journey] {
             monitor.lock()
             defer { monitor.unlock() }
             while waiting != nil { monitor.wait() }
             waiting = journeys
             monitor.wakeAll()
+            var room: [Journey] = []
+            swap(&room, &spare)
+            return room
         }
 
         func close() {
@@ -64,16 +77,14 @@ final class JourneyRelay: JourneySink {
     func take(_ journey: borrowing Journey) {
         batch.append(copy journey)
         if batch.count == Self.batchSize {
-            shared.hand(batch)
-            batch = []
+            batch = shared.hand(batch)
             batch.reserveCapacity(Self.batchSize)
         }
     }
 
     /// Waits until the target has everything.
     func finish() {
-        if !batch.isEmpty { shared.hand(batch) }
-        batch = []
+        if !batch.isEmpty { batch = shared.hand(batch) }
         shared.close()
         thread = nil
     }

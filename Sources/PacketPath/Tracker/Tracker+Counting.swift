@@ -4,9 +4,8 @@ extension Tracker {
     /// Packets on their way to the queue that have been counted, and may be put on it unseen.
     mutating func oweReceived(_ queue: Int) {
         flights.forEachLive { id in
-            let flight = flights[id]
-            guard flight.direction == .receive, flight.flags.contains(.seen), destination(of: flight) == queue,
-                flight.flags.isDisjoint(with: [.half, .owed, .ended, .bare]), !flight.times.has(.vhostCopy)
+            guard flights[id].direction == .receive, flights[id].flags.contains(.seen), destination(of: id) == queue,
+                flights[id].flags.isDisjoint(with: [.half, .owed, .ended, .bare]), !flights[id].times.has(.vhostCopy)
             else { return }
             flights[id].flags.insert(.owed)
             flights[id].queue = Int16(queue)
@@ -28,7 +27,7 @@ extension Tracker {
         guard flights[id].direction == .receive, flights[id].flags.contains(.seen), !flights[id].times.has(.vhostCopy) else { return }
         if flights[id].flags.contains(.owed) {
             flights[id].flags.remove(.owed)
-        } else if flights[id].flags.contains(.lost), let queue = destination(of: flights[id]) {
+        } else if flights[id].flags.contains(.lost), let queue = destination(of: id) {
             queues[queue].rings[Direction.receive.index].counted += 1
         }
     }

@@ -20,21 +20,21 @@ extension Tracker {
     /// Its address belongs to another packet now, and no event said that it was freed.
     mutating func reborn(_ id: FlightID) {
         flights[id].skb = 0
-        let flight = flights[id]
-        guard !flight.flags.contains(.ended), !flight.flags.contains(.onSocket) else { return }
-        if flight.direction == .receive {
-            if flight.times.has(.guestIngress) || followsHost && flight.flags.contains(.seen) {
+        let flags = flights[id].flags
+        guard !flags.contains(.ended), !flags.contains(.onSocket) else { return }
+        if flights[id].direction == .receive {
+            if flights[id].times.has(.guestIngress) || followsHost && flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
                 if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
-            } else if flight.flags.contains(.seen), destination(of: flight) != nil {
+            } else if flags.contains(.seen), destination(of: id) != nil {
                 takenUnseen(id)
-                if !flight.times.has(.vhostCopy) { end(id, .notRecorded) }
+                if !flights[id].times.has(.vhostCopy) { end(id, .notRecorded) }
             } else {
                 discard(id)
             }
-        } else if flight.times.has(.hostIngress) {
-            if !flight.times.has(.hostEgress) { end(id, .kernelConsumed) }
-        } else if flight.flags.contains(.queued) {
+        } else if flights[id].times.has(.hostIngress) {
+            if !flights[id].times.has(.hostEgress) { end(id, .kernelConsumed) }
+        } else if flags.contains(.queued) {
             discard(id)
         } else if followsHost, untransmitted == .notRecorded {
             end(id, .notRecorded)
@@ -44,27 +44,27 @@ extension Tracker {
     /// Hands a journey on and forgets the flight.
     mutating func emit(_ id: FlightID) {
         unname(id)
-        let flight = flights[id]
-        flights.release(id)
-        guard flight.flags.contains(.seen) else { return }
+        // Read where it stands: a flight is large, and every packet comes by here.
+        defer { flights.release(id) }
+        guard flights[id].flags.contains(.seen) else { return }
         if followsHost {
-            emitOwn(flight)
+            emitOwn(id)
             return
         }
-        let queue = Int(flight.queue)
-        let port = queue >= 0 ? Int(queues[queue].port) : Int(flight.port)
-        if flight.flags.contains(.recorders) {
+        let queue = Int(flights[id].queue)
+        let port = queue >= 0 ? Int(queues[queue].port) : Int(flights[id].port)
+        if flights[id].flags.contains(.recorders) {
             if port >= 0 { machines[Int(ports[port].machine)].recorderPackets += 1 }
             return
         }
         let path = queue >= 0 ? queues[queue].path : port >= 0 ? pathKind(of: port) ?? .tap : .tap
-        let outcome = outcome(of: flight, path, sender: port >= 0 ? Int(ports[port].machine) : nil)
+        let outcome = outcome(of: id, path, sender: port >= 0 ? Int(ports[port].machine) : nil)
         var journey = Journey(
-            machine: -1, device: 0, path: path, hostDevice: flight.device, nic: flight.nic, direction: flight.direction,
-            queue: port >= 0 ? Int(ports[port].pair) : 0,
-            length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: flight.delivery, isKnownByOrderAlone: flight.flags.contains(.bare), relay: flight.relay,
-            vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
+            machine: -1, device: 0, path: path, hostDevice: flights[id].device, nic: flights[id].nic, direction: flights[id].direction,
+            queue: port >= 0 ? Int(ports[port].pair) : 0, length: Int(flights[id].length), outcome: outcome,
+            dropReason: outcome == .dropped ? flights[id].dropReason : 0, delivery: flights[id].delivery,
+            isKnownByOrderAlone: flights[id].flags.contains(.bare), relay: flights[id].relay, vcpuState: flights[id].vcpuState,
+            times: flights[id].times, host: flights[id].host)
         let isIdentified = port >= 0 && pathKind(of: port) != nil
         // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
         let isDoubtful =
@@ -79,17 +79,18 @@ extension Tracker {
 
     /// How a journey ended, all things known.
     /// - Parameter sender: the machine whose thread sent it, where that is known.
-    func outcome(of flight: Flight, _ path: PathKind, sender: Int?) -> Outcome {
-        var outcome = flight.outcome
-        if flight.flags.contains(.cut) { outcome = .traceEdge }
+    func outcome(of id: FlightID, _ path: PathKind, sender: Int?) -> Outcome {
+        let flags = flights[id].flags
+        var outcome = flights[id].outcome
+        if flags.contains(.cut) { outcome = .traceEdge }
         // Only where calls are recorded is one missing.
-        if flight.flags.contains(.callUnknown), outcome == .complete, let sender, seesCalls(sender) {
+        if flags.contains(.callUnknown), outcome == .complete, let sender, seesCalls(sender) {
             outcome = machines[sender].validFrom == PointTimes.absent ? .traceEdge : .lostEvents
         }
-        if outcome == .complete { outcome = verdict(flight, path) }
-        if flight.flags.contains(.lost) {
+        if outcome == .complete { outcome = verdict(id, path) }
+        if flags.contains(.lost) {
             outcome = .lostEvents
-        } else if flight.flags.contains(.ambiguous) {
+        } else if flags.contains(.ambiguous) {
             outcome = .ambiguous
         }
         return outcome
@@ -105,11 +106,11 @@ extension Tracker {
     }
 
     /// A complete journey has all points its path demands, none before the one it follows.
-    private func verdict(_ flight: Flight, _ path: PathKind) -> Outcome {
+    private func verdict(_ id: FlightID, _ path: PathKind) -> Outcome {
         var first = PointTimes.absent
         var last = PointTimes.absent
-        for rule in paths[path, flight.direction] {
-            let time = flight.times[rule.point]
+        for rule in paths[path, flights[id].direction] {
+            let time = flights[id].times[rule.point]
             if time == PointTimes.absent {
                 if !rule.isOptional { return .notRecorded }
                 continue
@@ -146,7 +147,7 @@ extension Tracker {
         flights.forEachLive { live.append($0) }
         for id in live {
             let flight = flights[id]
-            let queue = flight.queue >= 0 ? Int(flight.queue) : destination(of: flight) ?? -1
+            let queue = flight.queue >= 0 ? Int(flight.queue) : destination(of: id) ?? -1
             let isGuests =
                 flight.direction == .receive
                 ? queue >= 0 && queues[queue].port >= 0 || flight.port >= 0 && ports[Int(flight.port)].passage != .none

@@ -253,7 +253,7 @@ extension Tracker {
             // A driver may free the skb before it reports the transmission.
             if reason == nil, flights[id].times.has(.hostEgress), flights[id].interface == 0 { return }
             end(id, reason != nil ? .dropped : flights[id].interface != 0 ? .notRecorded : .kernelConsumed)
-        } else if flights[id].flags.contains(.seen), let queue = destination(of: flights[id]) {
+        } else if flights[id].flags.contains(.seen), let queue = destination(of: id) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)
         } else if flights[id].flags.contains(.seen), reason != nil {

@@ -150,13 +150,13 @@ extension Tracker {
     // MARK: End
 
     /// Hands a journey of the host's own on.
-    mutating func emitOwn(_ flight: Flight) {
-        let outcome = outcome(of: flight, .host, sender: 0)
+    mutating func emitOwn(_ id: FlightID) {
+        let outcome = outcome(of: id, .host, sender: 0)
         let journey = Journey(
-            machine: 0, device: flight.nic, path: .host, hostDevice: 0, nic: flight.nic, direction: flight.direction, queue: 0,
-            length: Int(flight.length), outcome: outcome, dropReason: outcome == .dropped ? flight.dropReason : 0,
-            delivery: .unknown, vcpuState: flight.vcpuState, times: flight.times, host: flight.host)
-        if flight.flags.contains(.callUnknown), outcome == .complete, orphans.count < 1 << 16 {
+            machine: 0, device: flights[id].nic, path: .host, hostDevice: 0, nic: flights[id].nic, direction: flights[id].direction,
+            queue: 0, length: Int(flights[id].length), outcome: outcome, dropReason: outcome == .dropped ? flights[id].dropReason : 0,
+            delivery: .unknown, vcpuState: flights[id].vcpuState, times: flights[id].times, host: flights[id].host)
+        if flights[id].flags.contains(.callUnknown), outcome == .complete, orphans.count < 1 << 16 {
             // Its call may have begun before the recording, if calls are recorded: that is not known yet.
             orphans.append((journey, -1))
         } else {

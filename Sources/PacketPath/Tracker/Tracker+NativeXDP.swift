@@ -52,7 +52,7 @@ extension Tracker {
 
     /// A packet with an skb is put on a device's queue while frames are on their way to it: before them or behind them, no event tells.
     mutating func meetsFrames(_ id: FlightID) {
-        guard let queue = destination(of: flights[id]), hasFramesOnTheWay(to: queue) else { return }
+        guard let queue = destination(of: id), hasFramesOnTheWay(to: queue) else { return }
         flights[id].flags.insert(.ambiguous)
     }
 

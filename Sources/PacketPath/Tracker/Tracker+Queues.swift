@@ -11,9 +11,9 @@ extension Tracker {
     }
 
     /// The queue that a packet for a guest is on its way to, if it is known.
-    func destination(of flight: Flight) -> Int? {
-        flight.interface != 0
-            ? queues.firstIndex { $0.interface == flight.interface } : knownQueue(flight.device, pair: flight.pair)
+    func destination(of id: FlightID) -> Int? {
+        let interface = flights[id].interface
+        return interface != 0 ? queues.firstIndex { $0.interface == interface } : knownQueue(flights[id].device, pair: flights[id].pair)
     }
 
     /// The queue of a tap that `worker` serves, made known if it was not.

@@ -238,8 +238,9 @@ extension Tracker {
     }
 
     private func putTime(_ put: FlightID, _ side: Direction) -> Nanoseconds {
-        let times = flights[put].times
-        return side == .transmit ? times[.guestEgress] : times.has(.vhostCopy) ? times[.vhostCopy] : times[.hostIngress]
+        if side == .transmit { return flights[put].times[.guestEgress] }
+        let copied = flights[put].times[.vhostCopy]
+        return copied != PointTimes.absent ? copied : flights[put].times[.hostIngress]
     }
 
     private mutating func endIfLive(_ id: FlightID, _ outcome: Outcome) {
@@ -248,25 +249,25 @@ extension Tracker {
 
     /// Two halves become one flight, that of the side which has the packet now.
     private mutating func marry(_ put: FlightID, _ taken: FlightID) {
-        let first = flights[put]
-        flights[taken].times.merge(first.times)
-        if flights[taken].length == 0 { flights[taken].length = first.length }
-        flights[taken].flags.formUnion(first.flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare]))
+        let direction = flights[put].direction
+        flights[taken].times.merge(flights[put].times)
+        if flights[taken].length == 0 { flights[taken].length = flights[put].length }
+        flights[taken].flags.formUnion(flights[put].flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare]))
         flights[taken].flags.remove(.half)
-        flights[taken].wokenThread = first.wokenThread
-        flights[taken].vector = first.vector
-        if first.direction == .receive {
-            flights[taken].worker = first.worker
-            flights[taken].device = first.device
-            flights[taken].nic = first.nic
-            flights[taken].interface = first.interface
-            flights[taken].relay = first.relay
+        flights[taken].wokenThread = flights[put].wokenThread
+        flights[taken].vector = flights[put].vector
+        if direction == .receive {
+            flights[taken].worker = flights[put].worker
+            flights[taken].device = flights[put].device
+            flights[taken].nic = flights[put].nic
+            flights[taken].interface = flights[put].interface
+            flights[taken].relay = flights[put].relay
         } else {
-            flights[taken].host = first.host
+            flights[taken].host = flights[put].host
         }
         unname(put)
         flights.release(put)
-        if first.direction == .receive { traceDelivery(taken) } else { settleTransmitted(taken) }
+        if direction == .receive { traceDelivery(taken) } else { settleTransmitted(taken) }
         if flights[taken].flags.contains(.ended) { emit(taken) }
     }
 

@@ -56,9 +56,8 @@ extension Tracker {
 
     /// A packet that the stack had was freed without an event. One that has data was merged into another, others were for the kernel itself.
     func mayBeMerged(_ id: FlightID) -> Bool {
-        let flight = flights[id]
-        return machines[Int(flight.machine)].unread.contains(id) && !Self.headers.contains(Int(flight.length))
-            && Int(flight.length) > Self.headers[1]
+        let length = Int(flights[id].length)
+        return length > Self.headers[1] && !Self.headers.contains(length) && machines[Int(flights[id].machine)].unread.contains(id)
     }
 
     /// A thread copies from a packet for the first time: what it read before is over.
