@@ -3,34 +3,72 @@
 /// How one event's record becomes a mark: a handful of loads, all bounds known beforehand.
 struct ExtractionPlan: BitwiseCopyable {
     var kind: UInt8
-    var stepCount: UInt8
+    /// Steps of the plan, in the program's arrays.
+    var numberCount: UInt8
+    var nameCount: UInt8
+    var firstNumber: UInt16
+    var firstName: UInt16
     /// Smallest record that holds all fields of the plan.
     var minimumSize: UInt16
     /// Where `common_pid` and `common_flags` lie.
     var threadOffset: UInt16
     var flagsOffset: UInt16
-    /// Steps of the plan, in the program's array.
-    var firstStep: UInt16
+    /// What an event must meet to become a mark.
+    var condition: Condition?
+
+    /// A number is one of the `span` ones from `lowest` on.
+    struct Condition: BitwiseCopyable {
+        var number: NumberLoad
+        var mask: UInt64
+        var lowest: UInt64
+        var span: UInt64
+
+        @inline(__always)
+        func holds(_ record: UnsafeRawPointer) -> Bool { unsafe (number.load(record) & mask) &- lowest < span }
+    }
 }
 
-struct ExtractionStep: BitwiseCopyable {
-    enum Action: UInt8 {
-        case toA, toB
-        /// Leave the event out unless the number equals `value`, or is below it.
-        case requireEqual, requireBelow
+/// Where a number lies: the eight bytes that end where it ends, so that it is their upper end and one load does for every size.
+///
+/// They are all in the record, because no field that is asked for ends before byte 8: so far reach the fields that all events have.
+struct NumberLoad: BitwiseCopyable {
+    var offset: UInt16
+    var shift: UInt8
+
+    init?(_ field: EventField) {
+        guard field.end >= 8, field.end <= Int(UInt16.max), [1, 2, 4, 8].contains(field.size) else { return nil }
+        offset = UInt16(field.end - 8)
+        shift = UInt8(64 - 8 * field.size)
     }
 
-    var action: Action
-    /// The word at `offset` locates a string (`__data_loc`), which is interned.
-    var isName: Bool
-    /// The string's offset counts from the end of the word (`__rel_loc`).
-    var isRelative: Bool
-    var isSigned: Bool
-    var offset: UInt16
-    var size: UInt8
+    /// The number, its sign carried on to the left.
+    @inline(__always)
+    func load(_ record: UnsafeRawPointer) -> UInt64 {
+        let word = unsafe Int64(littleEndian: record.loadUnaligned(fromByteOffset: Int(offset), as: Int64.self))
+        return UInt64(bitPattern: word &>> Int64(shift))
+    }
+
+    /// The bits of it that mean something: all of them for a number with a sign.
+    static func mask(_ field: EventField) -> UInt64 { field.isSigned || field.size == 8 ? .max : 1 << UInt64(8 * field.size) - 1 }
+}
+
+/// A number's way into the operands: into one of them, the other one's mask is 0.
+struct NumberStep: BitwiseCopyable {
+    var number: NumberLoad
     var shift: UInt8
-    var mask: UInt64
-    var value: UInt64
+    var maskA: UInt64
+    var maskB: UInt64
+}
+
+/// A string's way into the operands, as a number (`NameTable`).
+struct NameStep: BitwiseCopyable {
+    /// Of the word that locates it (`__data_loc`).
+    var offset: UInt16
+    /// What the string's own offset counts from: the record's beginning, or the end of that word (`__rel_loc`).
+    var origin: UInt16
+    var shift: UInt8
+    var maskA: UInt64
+    var maskB: UInt64
 }
 
 /// Everything a scanner needs to know of a file's events; compiled once, read by all of its CPUs.
@@ -38,7 +76,8 @@ struct ExtractionStep: BitwiseCopyable {
     /// Index of an event's plan plus one, by event id; 0 for events nobody asked for.
     let planOfID: UnsafeMutableBufferPointer<UInt8>
     let plans: UnsafeMutableBufferPointer<ExtractionPlan>
-    let steps: UnsafeMutableBufferPointer<ExtractionStep>
+    let numbers: UnsafeMutableBufferPointer<NumberStep>
+    let names: UnsafeMutableBufferPointer<NameStep>
     /// Events asked for that this file has no format of, or not the fields that are needed.
     let missing: [String]
     /// The formats the program was made from.
@@ -47,7 +86,7 @@ struct ExtractionStep: BitwiseCopyable {
     init(_ selection: Selection, _ file: TraceFile) {
         formats = EventFormats(file.formats, longSize: file.longSize, only: Set(selection.queries.map(\.event)))
         var plans: [ExtractionPlan] = []
-        var steps: [ExtractionStep] = []
+        var steps = Steps()
         var missing: [String] = []
         var places: [(id: Int, plan: UInt8)] = []
         for query in selection.queries {
@@ -63,64 +102,87 @@ struct ExtractionStep: BitwiseCopyable {
         unsafe planOfID = .allocate(capacity: 1 << 16)
         unsafe planOfID.initialize(repeating: 0)
         for place in places { unsafe planOfID[place.id] = place.plan }
-        unsafe self.plans = .allocate(capacity: max(1, plans.count))
-        _ = unsafe self.plans.initialize(from: plans)
-        unsafe self.steps = .allocate(capacity: max(1, steps.count))
-        _ = unsafe self.steps.initialize(from: steps)
+        unsafe self.plans = Self.allocate(plans)
+        unsafe numbers = Self.allocate(steps.numbers)
+        unsafe names = Self.allocate(steps.names)
         self.missing = missing
     }
 
     deinit {
         unsafe planOfID.deallocate()
         unsafe plans.deallocate()
-        unsafe steps.deallocate()
+        unsafe numbers.deallocate()
+        unsafe names.deallocate()
     }
 
-    private static func compile(
-        _ query: EventQuery, _ format: EventFormat, _ steps: inout [ExtractionStep]
-    ) -> ExtractionPlan? {
+    private static func allocate<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element> {
+        let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: max(1, elements.count))
+        _ = unsafe buffer.initialize(from: elements)
+        return unsafe buffer
+    }
+
+    private struct Steps {
+        var numbers: [NumberStep] = []
+        var names: [NameStep] = []
+
+        /// - Returns: whether the field is of the sort that is wanted.
+        mutating func add(_ operand: EventQuery.Operand, _ field: EventField) -> Bool {
+            let bits: UInt64 = operand.width >= 64 ? .max : 1 << UInt64(operand.width) - 1
+            func mask(_ place: EventQuery.Operand.Place, _ bits: UInt64) -> UInt64 {
+                operand.place == place ? bits << UInt64(operand.shift) : 0
+            }
+            switch (operand.value, field.shape) {
+            case (.number, .number):
+                guard let number = NumberLoad(field) else { return false }
+                let known = bits & NumberLoad.mask(field)
+                numbers.append(
+                    NumberStep(number: number, shift: UInt8(operand.shift), maskA: mask(.a, known), maskB: mask(.b, known)))
+            case (.name, .dynamic), (.name, .relativeDynamic):
+                guard field.size == 4, field.end <= Int(UInt16.max) else { return false }
+                names.append(
+                    NameStep(
+                        offset: UInt16(field.offset), origin: field.shape == .relativeDynamic ? UInt16(field.end) : 0,
+                        shift: UInt8(operand.shift), maskA: mask(.a, bits), maskB: mask(.b, bits)))
+            default: return false
+            }
+            return true
+        }
+    }
+
+    /// - Returns: nil when the format lacks a field that is needed, or has it in a shape that no kernel writes.
+    private static func compile(_ query: EventQuery, _ format: EventFormat, _ steps: inout Steps) -> ExtractionPlan? {
         guard let thread = format.field("common_pid"), thread.size == 4, thread.shape == .number,
             let flags = format.field("common_flags"), flags.size == 1, flags.shape == .number
         else { return nil }
-        var own: [ExtractionStep] = []
-        var minimum = max(4, thread.end, flags.end)
-        if let condition = query.condition {
-            let (name, action, value): (String, ExtractionStep.Action, UInt64) =
-                switch condition {
-                case .equals(let name, let value): (name, .requireEqual, value)
-                case .below(let name, let value): (name, .requireBelow, value)
+        var own = Steps()
+        // So much is loaded at a time, see `NumberLoad`.
+        var minimum = max(8, thread.end, flags.end)
+        var condition: ExtractionPlan.Condition?
+        if let wanted = query.condition {
+            let (name, lowest, span): (String, UInt64, UInt64) =
+                switch wanted {
+                case .equals(let name, let value): (name, value, 1)
+                case .below(let name, let value): (name, 0, value)
                 }
-            guard let field = format.field(name), var step = load(field) else { return nil }
-            step.action = action
-            step.value = value
-            own.append(step)
+            guard let field = format.field(name), field.shape == .number, let number = NumberLoad(field) else { return nil }
+            condition = ExtractionPlan.Condition(number: number, mask: NumberLoad.mask(field), lowest: lowest, span: span)
             minimum = max(minimum, field.end)
         }
         for operand in query.operands {
-            let field = operand.fields.lazy.compactMap { format.field($0) }.first
-            guard let field, var step = load(field), (step.isName) == (operand.value == .name) else {
+            guard let field = operand.fields.lazy.compactMap({ format.field($0) }).first, own.add(operand, field) else {
                 if operand.isRequired { return nil }
                 continue
             }
-            step.action = operand.place == .a ? .toA : .toB
-            step.shift = UInt8(operand.shift)
-            step.mask = operand.width >= 64 ? .max : (1 << UInt64(operand.width)) - 1
-            own.append(step)
             minimum = max(minimum, field.end)
         }
-        guard minimum <= Int(UInt16.max), steps.count + own.count <= Int(UInt16.max) else { return nil }
-        defer { steps += own }
+        guard minimum <= Int(UInt16.max), steps.numbers.count + own.numbers.count <= Int(UInt16.max) else { return nil }
+        defer {
+            steps.numbers += own.numbers
+            steps.names += own.names
+        }
         return ExtractionPlan(
-            kind: query.kind, stepCount: UInt8(own.count), minimumSize: UInt16(minimum),
-            threadOffset: UInt16(thread.offset), flagsOffset: UInt16(flags.offset), firstStep: UInt16(steps.count))
-    }
-
-    private static func load(_ field: EventField) -> ExtractionStep? {
-        let isName = field.shape == .dynamic || field.shape == .relativeDynamic
-        guard field.offset <= Int(UInt16.max) - 8, [1, 2, 4, 8].contains(field.size), field.shape != .array else { return nil }
-        if isName && field.size != 4 { return nil }
-        return ExtractionStep(
-            action: .toA, isName: isName, isRelative: field.shape == .relativeDynamic, isSigned: field.isSigned,
-            offset: UInt16(field.offset), size: UInt8(field.size), shift: 0, mask: .max, value: 0)
+            kind: query.kind, numberCount: UInt8(own.numbers.count), nameCount: UInt8(own.names.count),
+            firstNumber: UInt16(steps.numbers.count), firstName: UInt16(steps.names.count), minimumSize: UInt16(minimum),
+            threadOffset: UInt16(thread.offset), flagsOffset: UInt16(flags.offset), condition: condition)
     }
 }

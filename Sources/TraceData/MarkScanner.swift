@@ -250,24 +250,22 @@ package struct LaneCounts: Sendable {
             note(.shortEvent)
             return false
         }
+        if let condition = plan.condition, unsafe !condition.holds(record) { return false }
         var a: UInt64 = 0
         var b: UInt64 = 0
-        let steps = unsafe program.steps.baseAddress! + Int(plan.firstStep)
-        for index in 0..<Int(plan.stepCount) {
-            let step = unsafe steps[index]
-            var value = unsafe Self.load(record, step)
-            if step.isName {
-                var start = Int(value & 0xffff)
-                let length = Int(value >> 16 & 0xffff)
-                if step.isRelative { start += Int(step.offset) + 4 }
-                value = unsafe start <= size && length <= size - start ? UInt64(names.id(record + start, count: length)) : 0
-            }
-            switch step.action {
-            case .toA: a |= (value & step.mask) << UInt64(step.shift)
-            case .toB: b |= (value & step.mask) << UInt64(step.shift)
-            case .requireEqual: if value != step.value { return false }
-            case .requireBelow: if value >= step.value { return false }
-            }
+        let numbers = unsafe program.numbers.baseAddress! + Int(plan.firstNumber)
+        for index in 0..<Int(plan.numberCount) {
+            let step = unsafe numbers[index]
+            let value = unsafe step.number.load(record) &<< UInt64(step.shift)
+            a |= value & step.maskA
+            b |= value & step.maskB
+        }
+        let texts = unsafe program.names.baseAddress! + Int(plan.firstName)
+        for index in 0..<Int(plan.nameCount) {
+            let step = unsafe texts[index]
+            let value = unsafe UInt64(name(step, record, size)) &<< UInt64(step.shift)
+            a |= value & step.maskA
+            b |= value & step.maskB
         }
         var time = hostTime(raw)
         if time < lastMarkTime {
@@ -284,21 +282,13 @@ package struct LaneCounts: Sendable {
         return true
     }
 
+    /// The string that a step locates, 0 where it does not lie in the record.
     @inline(__always)
-    private static func load(_ record: UnsafeRawPointer, _ step: ExtractionStep) -> UInt64 {
-        let offset = Int(step.offset)
-        switch step.size {
-        case 8: return unsafe UInt64(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-        case 4:
-            let value = unsafe UInt32(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-            return step.isSigned && !step.isName ? UInt64(bitPattern: Int64(Int32(bitPattern: value))) : UInt64(value)
-        case 2:
-            let value = unsafe UInt16(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-            return step.isSigned ? UInt64(bitPattern: Int64(Int16(bitPattern: value))) : UInt64(value)
-        default:
-            let value = unsafe record.load(fromByteOffset: offset, as: UInt8.self)
-            return step.isSigned ? UInt64(bitPattern: Int64(Int8(bitPattern: value))) : UInt64(value)
-        }
+    private mutating func name(_ step: NameStep, _ record: UnsafeRawPointer, _ size: Int) -> UInt16 {
+        let word = unsafe UInt32(littleEndian: record.loadUnaligned(fromByteOffset: Int(step.offset), as: UInt32.self))
+        let start = Int(step.origin) &+ Int(word & 0xffff)
+        let length = Int(word >> 16)
+        return unsafe start <= size && length <= size &- start ? names.id(record + start, count: length) : 0
     }
 }
 

@@ -31,32 +31,73 @@ package final class NameTable: @unchecked Sendable {
 
 /// One scanner's view of a `NameTable`: names of up to 31 bytes, found by their bytes without making a String.
 struct NameCache {
-    private let table: NameTable
-    private var keys: [(UInt64, UInt64, UInt64, UInt64)] = []
-    private var ids: [UInt16] = []
+    /// The bytes of a name, loaded by the word: the later loads overlap the earlier ones, so that with the count they are all there is.
+    private struct Key: Equatable {
+        var count = 0
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
-    init(_ table: NameTable) { self.table = table }
+        init() {}
+
+        @inline(__always)
+        init(_ bytes: UnsafeRawPointer, count: Int) {
+            self.count = count
+            @inline(__always)
+            func word(at offset: Int) -> UInt64 { unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+            if count >= 16 {
+                words = (word(at: 0), word(at: 8), word(at: count - 16), word(at: count - 8))
+            } else if count >= 8 {
+                words.0 = word(at: 0)
+                words.1 = word(at: count - 8)
+            } else if count >= 4 {
+                words.0 = unsafe UInt64(bytes.loadUnaligned(as: UInt32.self))
+                words.1 = unsafe UInt64(bytes.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
+            } else {
+                for offset in 0..<count { words.0 = unsafe words.0 << 8 | UInt64(bytes.load(fromByteOffset: offset, as: UInt8.self)) }
+            }
+        }
+
+        @inline(__always)
+        static func == (left: Key, right: Key) -> Bool { left.count == right.count && left.words == right.words }
+
+        /// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4) into `bits` bits.
+        @inline(__always)
+        func hash(_ bits: UInt64) -> Int {
+            let mixed = words.0 ^ (words.1 &<< 1) ^ words.2 ^ (words.3 &<< 1)
+            return Int(truncatingIfNeeded: (mixed &* 0x9e37_79b9_7f4a_7c15) &>> (64 - bits))
+        }
+    }
+
+    private let table: NameTable
+    /// Open addressing; id 0 is a free slot.
+    private var slots: [(key: Key, id: UInt16)]
+    private var used = 0
+
+    private static let bits: UInt64 = 9
+
+    init(_ table: NameTable) {
+        self.table = table
+        slots = Array(repeating: (Key(), 0), count: 1 << Self.bits)
+    }
 
     /// Interns the string that begins at `bytes` and ends at a NUL or after `count` bytes.
+    @inline(__always)
     mutating func id(_ bytes: UnsafeRawPointer, count: Int) -> UInt16 {
-        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        let length = unsafe withUnsafeMutableBytes(of: &words) { target in
-            var length = 0
-            while length < min(count, 31) {
-                let byte = unsafe bytes.load(fromByteOffset: length, as: UInt8.self)
-                if byte == 0 { break }
-                unsafe target[length] = byte
-                length += 1
-            }
-            return length
+        let key = unsafe Key(bytes, count: min(count, 31))
+        var slot = key.hash(Self.bits)
+        while slots[slot].id != 0 {
+            if slots[slot].key == key { return slots[slot].id }
+            slot = (slot &+ 1) & (slots.count - 1)
         }
-        for index in keys.indices where keys[index] == words { return ids[index] }
-        let name = unsafe withUnsafeBytes(of: &words) { unsafe String(decoding: $0.prefix(length), as: UTF8.self) }
-        let id = table.id(of: name)
-        // More distinct names than this are no device names; look them up the slow way.
-        if keys.count < 256 {
-            keys.append(words)
-            ids.append(id)
+        return unsafe add(key, at: slot, UnsafeRawBufferPointer(start: bytes, count: key.count))
+    }
+
+    @inline(never)
+    private mutating func add(_ key: Key, at slot: Int, _ bytes: UnsafeRawBufferPointer) -> UInt16 {
+        let id = unsafe table.id(of: String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+        // More distinct names than this are no device names; they are looked up the slow way.
+        if used < slots.count / 2 {
+            slots[slot] = (key, id)
+            used += 1
         }
         return id
     }
