@@ -32,6 +32,9 @@ struct LaneState {
     var cpu: Int
     /// Index of the vCPU this guest CPU is, -1 while unknown and on the host.
     var vcpu: Int16 = -1
+    /// The thread that made the last mark, by id and by index.
+    var threadID: Int32 = 0
+    var thread: Int32
 
     // The hardware interrupt being handled.
     var irq: Int32 = -1
@@ -76,9 +79,11 @@ struct LaneState {
     /// The guest's queue pair it came from, -1 outside a poll and on the host.
     var polledPort: Int16 = -1
 
-    init(machine: UInt8, cpu: Int) {
+    /// - Parameter thread: index of the idle thread.
+    init(machine: UInt8, cpu: Int, thread: Int32) {
         self.machine = machine
         self.cpu = cpu
+        self.thread = thread
     }
 
     /// Forgets everything that a hole in the recording makes doubtful.

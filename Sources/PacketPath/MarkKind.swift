@@ -171,6 +171,14 @@ extension MarkKind {
         }
     }
 
+    /// Made by interrupts, whatever they interrupt.
+    var isInterrupts: Bool {
+        switch self {
+        case .irqEntry, .irqExit, .netRxRaised: true
+        default: false
+        }
+    }
+
     /// System calls that send.
     private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
 

@@ -24,6 +24,32 @@ struct ThreadEvent: BitwiseCopyable {
     var what: What
 }
 
+/// The history of a thread, from the newest event to the oldest that is still known.
+@safe struct ThreadHistory: Sequence, IteratorProtocol {
+    private let ring: UnsafeMutablePointer<ThreadEvent>
+    private let mask: Int
+    private var index: Int
+    private let oldest: Int
+
+    @inline(__always)
+    fileprivate init(_ ring: UnsafeMutablePointer<ThreadEvent>, mask: Int, count: Int) {
+        unsafe self.ring = ring
+        self.mask = mask
+        index = count
+        oldest = Swift.max(0, count &- mask &- 1)
+    }
+
+    /// There is nothing older: no event has been overwritten.
+    var isWhole: Bool { oldest == 0 }
+
+    @inline(__always)
+    mutating func next() -> ThreadEvent? {
+        guard index > oldest else { return nil }
+        index &-= 1
+        return unsafe ring[index & mask]
+    }
+}
+
 @safe struct ThreadState {
     /// The last events, oldest overwritten first.
     private var ring: UnsafeMutablePointer<ThreadEvent>
@@ -76,32 +102,15 @@ struct ThreadEvent: BitwiseCopyable {
         count &+= 1
     }
 
-    /// Calls `body` for events from the newest to the oldest, until it returns false.
-    /// - Returns: whether the history reached far enough back: false when older events have been overwritten.
+    /// Its events from the newest to the oldest; to be gone through before the next one is added.
     @inline(__always)
-    func newestFirst(_ body: (ThreadEvent) -> Bool) -> Bool {
-        let oldest = max(0, count &- mask &- 1)
-        var index = count &- 1
-        while index >= oldest {
-            if unsafe !body(ring[index & mask]) { return true }
-            index &-= 1
-        }
-        return oldest == 0
-    }
+    var newestFirst: ThreadHistory { unsafe ThreadHistory(ring, mask: mask, count: count) }
 
     /// The thread has just left its CPU, and was woken since it got that.
     var wasWokenAwake: Bool {
-        var isFirst = true
-        var wasWoken = false
-        _ = newestFirst { event in
-            if isFirst {
-                isFirst = false
-                return true
-            }
-            wasWoken = event.what == .waking
-            return false
-        }
-        return wasWoken
+        var history = newestFirst
+        _ = history.next()
+        return history.next()?.what == .waking
     }
 
     /// The first switch-in at or after `anchor`, if the thread was not on a CPU at that time.
@@ -109,22 +118,19 @@ struct ThreadEvent: BitwiseCopyable {
     /// Events before `validFrom` say nothing about `anchor`: there is a hole in between.
     func switchIn(after anchor: Nanoseconds, until end: Nanoseconds, validFrom: Nanoseconds) -> Nanoseconds? {
         var found: Nanoseconds?
-        var wasRunning = false
-        let complete = newestFirst { event in
+        var history = newestFirst
+        while let event = history.next() {
             if event.time < anchor {
-                if event.time < validFrom { return false }
+                if event.time < validFrom { return found }
                 switch event.what {
-                case .switchIn, .entry, .exit:
-                    wasRunning = true
-                    return false
-                case .sleep, .preempted: return false
-                case .waking: return true
+                case .switchIn, .entry, .exit: return nil
+                case .sleep, .preempted: return found
+                case .waking: continue
                 }
             }
             if event.what == .switchIn, event.time <= end { found = event.time }
-            return true
         }
-        return wasRunning || !complete ? nil : found
+        return history.isWhole ? found : nil
     }
 }
 

@@ -96,7 +96,7 @@ extension Tracker {
         guard !machines[machine].threadedInterrupts.isEmpty,
             let raise = machines[machine].threadedInterrupts.raise(by: mark.thread)
         else { return }
-        let thread = machines[machine].threads.index(mark.thread)
+        let thread = thread(of: mark)
         let run = machines[machine].threads[thread].switchIn(
             // A wake-up that is absent is earlier than any time.
             after: max(raise.time, raise.wake), until: mark.time, validFrom: machines[machine].validFrom)

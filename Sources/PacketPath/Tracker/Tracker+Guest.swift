@@ -6,7 +6,7 @@ import TraceData
 extension Tracker {
     mutating func followGuest(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
         checkContainment(lane, machine)
-        if followInterrupts(kind, mark, lane) || followStack(kind, mark, lane, machine) { return }
+        endWhatIsBrief(kind, mark, lane, machine)
         switch kind {
         case .napiReceive: guestArrive(mark, lane, machine)
         case .napiPoll:
@@ -23,7 +23,7 @@ extension Tracker {
         case .startXmit: guestStartXmit(mark, lane, machine)
         case .xmitDone: guestXmitDone(mark, lane)
         case .drop: guestDropped(mark, lane, machine)
-        default: break
+        default: followStack(kind, mark, lane, machine)
         }
     }
 

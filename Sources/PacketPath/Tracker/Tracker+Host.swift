@@ -5,9 +5,7 @@ import TraceData
 
 extension Tracker {
     mutating func followHost(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
-        if followInterrupts(kind, mark, lane) { return }
-        // Asked of every mark, so what is seldom so comes first.
-        if !lanes[lane].fresh.isNone, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ { lanes[lane].fresh = .none }
+        endWhatIsBrief(kind, mark, lane, 0)
         switch kind {
         case .taskSwitch:
             lanes[lane].isSettled = true
@@ -41,7 +39,7 @@ extension Tracker {
         case .redirect: redirected(mark, lane)
         case .bulkXmit: bulkSent(mark, lane)
         case .stackReturn: stackReturned(lane, mark)
-        default: break
+        default: followInterrupts(kind, mark, lane, 0)
         }
     }
 
@@ -65,7 +63,7 @@ extension Tracker {
         var known = flight(mark.a, on: 0)
         if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) {
             // A packet written to a tap by the thread that serves it.
-            let worker = machines[0].threads.index(mark.thread)
+            let worker = thread(of: mark)
             // netif_receive_skb counts without the Ethernet header.
             takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
             lanes[lane].written = flight(mark.a, on: 0)
@@ -139,7 +137,7 @@ extension Tracker {
 
     /// A worker copies a packet that nothing is known of: it came in a hole. It has its place in the queue's order all the same.
     private mutating func stranger(_ mark: Mark) -> FlightID {
-        let queue = Int(machines[0].threads[machines[0].threads.index(mark.thread)].queue)
+        let queue = Int(machines[0].threads[thread(of: mark)].queue)
         guard queue >= 0, queues[queue].path != .macvtap, machines[0].validFrom != PointTimes.absent else { return .none }
         let id = newFlight(.receive, on: 0)
         flights[id].flags.formUnion([.seen, doubt(on: 0)])
@@ -158,7 +156,7 @@ extension Tracker {
             guard flights[id].times.has(.hostEgress) else { return }
             id = forkReceived(id)
         }
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         let isRedirected = flights[id].interface != 0
         // It came without the Ethernet header and is copied with it.
         if isRedirected { flights[id].length = Int32(truncatingIfNeeded: mark.b) }
@@ -167,7 +165,7 @@ extension Tracker {
 
     /// A packet leaves the host for the ring of a queue.
     mutating func copied(_ id: FlightID, _ mark: Mark, queue: Int) {
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         machines[0].threads[worker].isReceiving = true
         unname(id)
         flights[id].times[.vhostCopy] = mark.time
@@ -195,7 +193,7 @@ extension Tracker {
     /// KVM says that a thread injects an interrupt.
     private mutating func injects(_ mark: Mark) {
         guard mark.inThread else { return }
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         guard machines[0].threads[worker].queue >= 0 else { return }
         seesSignals = true
         signal(by: worker, at: mark.time, vector: UInt8(truncatingIfNeeded: mark.a))
@@ -226,7 +224,7 @@ extension Tracker {
 
     /// The worker writes a guest's packet to the tap or macvtap.
     mutating func takeTransmitted(_ mark: Mark, queue: Int, length: Int32) {
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         machines[0].threads[worker].isReceiving = false
         let id = takeFromGuest(queue, length: length)
         queues[queue].rings[Direction.transmit.index].lastTaken = mark.time

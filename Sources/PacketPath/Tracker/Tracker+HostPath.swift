@@ -6,11 +6,11 @@ import TraceData
 
 extension Tracker {
     mutating func followHostPath(_ kind: MarkKind, _ mark: Mark, _ lane: Int) {
-        if followInterrupts(kind, mark, lane) { return }
+        endWhatIsBrief(kind, mark, lane, 0)
         switch kind {
         case .taskSwitch:
             lanes[lane].isSettled = true
-            _ = followStack(kind, mark, lane, 0)
+            followStack(kind, mark, lane, 0)
         case .napiReceive: if mark.name != loopback { comeIn(mark, lane, polled: true) }
         case .napiPoll: pollEnded(mark, lane, 0)
         case .stackReceive: ownStackReceive(mark, lane)
@@ -20,9 +20,9 @@ extension Tracker {
         case .copy, .consume:
             // A vhost worker takes it from a macvtap.
             if mark.inThread, workers.contains(mark.thread) { leave(flight(mark.a, on: 0)) }
-            _ = followStack(kind, mark, lane, 0)
+            followStack(kind, mark, lane, 0)
         case .drop: ownDrop(mark)
-        default: _ = followStack(kind, mark, lane, 0)
+        default: followStack(kind, mark, lane, 0)
         }
     }
 

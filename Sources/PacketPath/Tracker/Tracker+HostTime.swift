@@ -73,7 +73,6 @@ extension Tracker {
             !hostEnded
         else { return }
         let validFrom = machines[0].validFrom
-        var host = flights[id].host
         // The stage that is being looked at; earlier ones come later.
         var stage = 0
         var settled = 0
@@ -81,19 +80,15 @@ extension Tracker {
         // Time on the host whose exit is further back, by stage.
         var open = InlineArray<3, Nanoseconds>(repeating: 0)
         var nextExit = HostReason.unknown
-        _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
-            if event.time >= end {
-                if event.what == .exit { nextExit = HostReason(code: event.by) }
-                return true
-            }
-            guard event.time >= validFrom else { return false }
-            if event.what == .waking { return true }
+        for event in machines[0].threads[vcpus[vcpu].thread].newestFirst where event.what != .waking {
             if event.what == .exit { nextExit = HostReason(code: event.by) }
+            if event.time >= end { continue }
+            if event.time < validFrom { break }
             while stage < stages.count {
                 let begin = stages.begins[stage]
                 let since = max(event.time, begin)
                 switch event.what {
-                case .preempted: host.add(stages.ends[stage], .preempted, until &- since)
+                case .preempted: flights[id].host.add(stages.ends[stage], .preempted, until &- since)
                 case .entry: break
                 default: open[stage] &+= until &- since
                 }
@@ -104,17 +99,16 @@ extension Tracker {
             // An entry before any exit: the vCPU lost its CPU before the kvm_exit came, which then was the next one.
             if event.what == .exit || event.what == .entry {
                 for index in settled..<min(stage + 1, stages.count) {
-                    host.add(stages.ends[index], nextExit, open[index])
+                    flights[id].host.add(stages.ends[index], nextExit, open[index])
                     open[index] = 0
                 }
             }
             while settled < stage, open[settled] == 0 {
-                host.know(stages.ends[settled])
+                flights[id].host.know(stages.ends[settled])
                 settled += 1
             }
-            return settled < stages.count
+            if settled == stages.count { break }
         }
         // What is not settled is not known, whatever has been found of it.
-        flights[id].host = host
     }
 }

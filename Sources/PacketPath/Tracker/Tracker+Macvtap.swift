@@ -20,7 +20,7 @@ extension Tracker {
     /// - Returns: false when it is no macvtap's worker, or not known for one.
     mutating func macvtapReceives(_ mark: Mark) -> Bool {
         guard isPossible(.macvtap), workers.contains(mark.thread) else { return false }
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         var queue = Int(machines[0].threads[worker].queue)
         guard queue < 0 || queues[queue].path == .macvtap else { return false }
         var id = flight(mark.a, on: 0)
@@ -59,7 +59,7 @@ extension Tracker {
     /// - Returns: false when it is another sort of packet, or this one on its way through further devices.
     mutating func macvtapTransmits(_ mark: Mark, _ lane: Int) -> Bool {
         guard isPossible(.macvtap), mark.inThread, workers.contains(mark.thread) else { return false }
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         let known = Int(machines[0].threads[worker].queue)
         guard let queue = known < 0 ? unknownWorkersQueue(worker, mark, lane) : macvtap(known, named: mark.name, worker, lane)
         else { return false }

@@ -85,7 +85,7 @@ extension Tracker {
 
     mutating func takeBare(_ mark: Mark, _ lane: Int) {
         guard workers.contains(mark.thread) else { return }
-        let worker = machines[0].threads.index(mark.thread)
+        let worker = thread(of: mark)
         let known = Int(machines[0].threads[worker].queue)
         let queue: Int
         if known >= 0, queues[known].interface == mark.interface || queues[known].interface == 0 {
@@ -201,10 +201,9 @@ extension Tracker {
         let vcpu = Int(lanes[lane].vcpu)
         guard vcpu >= 0 else { return nil }
         var carried: [Int32] = []
-        _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
-            if event.time < redirect { return false }
+        for event in machines[0].threads[vcpus[vcpu].thread].newestFirst {
+            if event.time < redirect { break }
             if event.what == .entry, event.by != 0, event.time <= irq { carried.append(event.by) }
-            return true
         }
         let signals = queues[queue].signals.filter { signal in
             signal.time > redirect && signal.time <= irq && carried.contains(Int32(signal.vector))

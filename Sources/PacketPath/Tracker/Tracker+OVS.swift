@@ -52,7 +52,7 @@ extension Tracker {
     /// Whether the datapath may be handling a packet on behalf of ovs-vswitchd: not in a worker, nor right after the stack's receipt.
     private mutating func mayBeReply(_ mark: Mark, _ known: FlightID, _ lane: Int) -> Bool {
         guard mark.inThread, !workers.contains(mark.thread) else { return false }
-        guard machines[0].threads[machines[0].threads.index(mark.thread)].queue < 0 else { return false }
+        guard machines[0].threads[thread(of: mark)].queue < 0 else { return false }
         return known.isNone || known != lanes[lane].fresh && !flights[known].times.has(.ovsReply)
     }
 

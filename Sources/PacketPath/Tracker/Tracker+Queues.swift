@@ -21,9 +21,8 @@ extension Tracker {
     /// vhost-net has one worker for each queue pair, so a further worker is a further pair. A VMM's threads share what they serve:
     /// then events do not say whose packet is whose.
     mutating func queueIndex(_ device: UInt16, worker: Int32) -> Int {
-        let isVhost = workers.contains(machines[0].threads[worker].id)
         var index = queues.firstIndex { $0.device == device && $0.worker == worker } ?? -1
-        if index < 0, !isVhost { index = knownQueue(device) ?? -1 }
+        if index < 0, !workers.contains(machines[0].threads[worker].id) { index = knownQueue(device) ?? -1 }
         if index < 0 { index = unnamedRedirect(device, worker: worker) ?? unmaskedMacvtap(device, worker: worker) ?? -1 }
         if index < 0 && queues.count == Self.mostDevices { index = queues.count - 1 }
         if index < 0 {

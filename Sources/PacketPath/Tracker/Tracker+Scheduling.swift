@@ -8,7 +8,7 @@ extension Tracker {
     mutating func switchTasks(_ mark: Mark, _ machine: Int) {
         // Thread 0 is every CPU's idle thread: it is nobody.
         if mark.thread != 0 {
-            let previous = machines[machine].threads.index(mark.thread)
+            let previous = thread(of: mark)
             // The low byte holds the task's state; 0 is runnable, TASK_REPORT_MAX and above say "preempted".
             let sleeps = mark.b & 0xff != 0
             machines[machine].threads[previous].push(sleeps ? .sleep : .preempted, mark.time, by: mark.otherThread)
@@ -28,7 +28,7 @@ extension Tracker {
     mutating func hostSwitch(_ mark: Mark) {
         switchTasks(mark, 0)
         guard mark.thread != 0 else { return }
-        let previous = machines[0].threads.index(mark.thread)
+        let previous = thread(of: mark)
         let queue = machines[0].threads[previous].queue
         // TASK_INTERRUPTIBLE: a vhost worker sleeps so when it has nothing left to do, unless it was woken again on its way to sleep.
         if queue >= 0, mark.b & 0xff == 1, !machines[0].threads[previous].wasWokenAwake {
@@ -61,7 +61,7 @@ extension Tracker {
             }
         }
         guard mark.inThread, mark.thread != 0 else { return }
-        let waker = machines[0].threads.index(mark.thread)
+        let waker = thread(of: mark)
         let vcpu = Int(machines[0].threads[waker].vcpu)
         if vcpu >= 0 {
             // A vCPU thread that wakes somebody while it handles a notification wakes the queue's worker.
@@ -87,7 +87,7 @@ extension Tracker {
 
     /// Index of the vCPU whose thread made the mark, made known if it was not.
     private mutating func vcpuIndex(_ mark: Mark, number: Int32) -> (vcpu: Int, thread: Int32) {
-        let thread = machines[0].threads.index(mark.thread)
+        let thread = thread(of: mark)
         if machines[0].threads[thread].vcpu < 0, vcpus.count < Int(Int16.max) {
             addVCPU(thread: thread, guest: -1, number: number)
         }
@@ -115,13 +115,13 @@ extension Tracker {
 
     mutating func injected(_ mark: Mark) {
         seesInjections = true
-        let vcpu = Int(machines[0].threads[machines[0].threads.index(mark.thread)].vcpu)
+        let vcpu = Int(machines[0].threads[thread(of: mark)].vcpu)
         if vcpu >= 0 { vcpus[vcpu].injected = mark.otherThread }
     }
 
     /// The guest wrote to a device's notification address: the exit belongs to the packet its driver is sending.
     mutating func doorbell(_ mark: Mark) {
-        let index = Int(machines[0].threads[machines[0].threads.index(mark.thread)].vcpu)
+        let index = Int(machines[0].threads[thread(of: mark)].vcpu)
         guard index >= 0, vcpus[index].lane >= 0, let handover = lanes[Int(vcpus[index].lane)].handover,
             flights.contains(handover.flight)
         else { return }
@@ -209,20 +209,21 @@ extension Tracker {
         var before: ThreadEvent?
         var exitBefore = HostReason.unknown
         var wakingBefore = false
-        let complete = machines[0].threads[thread].newestFirst { event in
-            if event.time > irq { return true }
+        var history = machines[0].threads[thread].newestFirst
+        while let event = history.next() {
+            if event.time > irq { continue }
             if event.time < anchor {
                 if before != nil {
                     // A thread that has been off its CPU is still in the exit it had before.
                     if event.what == .exit { exitBefore = HostReason(code: event.by) }
-                    return event.what != .exit && event.what != .entry
-                }
-                if event.what == .waking {
+                    if event.what == .exit || event.what == .entry { break }
+                } else if event.what == .waking {
                     wakingBefore = true
-                    return true
+                } else {
+                    before = event
+                    if event.what != .switchIn { break }
                 }
-                before = event
-                return event.what == .switchIn
+                continue
             }
             switch event.what {
             case .entry:
@@ -232,9 +233,8 @@ extension Tracker {
             case .waking: if isOwn(event) { points.wake = event.time }
             default: break
             }
-            return true
         }
-        guard complete || before != nil else { return points }
+        guard before != nil || history.isWhole else { return points }
         points.entry = vector != 0 && seesInjections ? carrying : lastEntry
         guard let before, before.time >= machines[0].validFrom else { return points }
         switch before.what {

@@ -68,7 +68,7 @@ extension Tracker {
             unsync(mark.a, machine)
             return
         }
-        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine, lane: Int(mark.lane))
+        completeRead(id, at: mark.time, by: thread(of: mark), machine, lane: Int(mark.lane))
     }
 
     /// Something came out of a socket that does not fit: nothing on it is certain until it is empty again.

@@ -20,9 +20,8 @@ struct StackPoints {
 }
 
 extension Tracker {
-    /// What threads and the stack do is the same on every machine whose applications are followed.
-    /// - Returns: whether the mark was of that sort.
-    mutating func followStack(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) -> Bool {
+    /// What threads, the stack and interrupts do is the same on every machine whose applications are followed.
+    mutating func followStack(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
         switch kind {
         case .taskSwitch:
             lanes[lane].leaveRecorder()
@@ -47,12 +46,11 @@ extension Tracker {
         case .copy: if mark.inThread { read(mark, machine) }
         case .consume: consumed(mark, machine)
         case .sendEnter:
-            machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = mark.time
+            machines[machine].threads[thread(of: mark)].sendingSince = mark.time
         case .sendExit:
-            machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince = PointTimes.absent
-        default: return false
+            machines[machine].threads[thread(of: mark)].sendingSince = PointTimes.absent
+        default: followInterrupts(kind, mark, lane, machine)
         }
-        return true
     }
 
     // MARK: Receive
@@ -66,7 +64,7 @@ extension Tracker {
             return
         }
         if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
-        completeRead(id, at: mark.time, by: machines[machine].threads.index(mark.thread), machine, lane: Int(mark.lane))
+        completeRead(id, at: mark.time, by: thread(of: mark), machine, lane: Int(mark.lane))
     }
 
     /// The packet has reached its reader: when that was woken for it, and when it ran.
@@ -76,10 +74,9 @@ extension Tracker {
         flights[id].times[points.read] = time
         let ingress = flights[id].times[points.ingress]
         var wake = PointTimes.absent
-        _ = machines[machine].threads[reader].newestFirst { event in
-            if event.time < ingress { return false }
+        for event in machines[machine].threads[reader].newestFirst {
+            if event.time < ingress { break }
             if event.what == .waking, event.flight == id { wake = event.time }
-            return true
         }
         flights[id].times[points.wake] = wake
         if let run = machines[machine].threads[reader].switchIn(
@@ -142,7 +139,7 @@ extension Tracker {
         flights[id].flags.insert(.queued)
         if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
         guard mark.inThread else { return }
-        let since = machines[machine].threads[machines[machine].threads.index(mark.thread)].sendingSince
+        let since = machines[machine].threads[thread(of: mark)].sendingSince
         if since == ThreadState.sendingUnknown {
             flights[id].flags.insert(.callUnknown)
         } else {

@@ -78,11 +78,10 @@ extension Tracker {
         if vcpu >= 0 {
             var vector: Int32 = 0
             var waker: Int32 = -1
-            _ = machines[0].threads[vcpus[vcpu].thread].newestFirst { event in
-                guard event.time <= irq else { return true }
+            for event in machines[0].threads[vcpus[vcpu].thread].newestFirst where event.time <= irq {
                 if event.what == .entry, vector == 0 { vector = event.by }
                 if event.what == .waking, waker < 0 { waker = event.by }
-                return vector == 0 || waker < 0
+                if vector != 0, waker >= 0 { break }
             }
             // Vectors are each CPU's own, so two devices may share one; and a worker also wakes for what it has sent.
             let wakers = candidates.filter { waker >= 0 && workerThread(of: $0) == waker }

@@ -59,19 +59,15 @@ extension Tracker {
     private func fits(
         _ interrupt: DeviceInterrupt, _ thread: Int32, _ time: Nanoseconds, lastWake: Nanoseconds = PointTimes.absent
     ) -> Bool {
-        var found = false
-        _ = machines[0].threads[thread].newestFirst { event in
-            if event.time > time { return true }
+        for event in machines[0].threads[thread].newestFirst where event.time <= time {
             if seesInjections, interrupt.inject != PointTimes.absent {
-                guard event.what == .entry, event.by != 0 else { return true }
-                found = event.by == Int32(interrupt.vector) && event.time >= interrupt.inject
-            } else {
-                guard event.what == .waking else { return true }
-                found = event.time == interrupt.wake || lastWake != PointTimes.absent && event.time == lastWake
+                guard event.what == .entry, event.by != 0 else { continue }
+                return event.by == Int32(interrupt.vector) && event.time >= interrupt.inject
             }
-            return false
+            guard event.what == .waking else { continue }
+            return event.time == interrupt.wake || lastWake != PointTimes.absent && event.time == lastWake
         }
-        return found
+        return false
     }
 
     // MARK: Receive

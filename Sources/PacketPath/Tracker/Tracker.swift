@@ -116,7 +116,10 @@ package struct Tracker: ~Copyable {
         passThrough = PassThrough(names: names, machines: threads.count + 1)
         for _ in 0..<machineCount { machines.append(MachineState()) }
         for (guest, port) in agentPorts.enumerated() { machines[guest + 1].agentPort = port }
-        for lane in lanes { self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu)) }
+        for lane in lanes {
+            let idle = machines[lane.machine].threads.index(0)
+            self.lanes.append(LaneState(machine: UInt8(lane.machine), cpu: lane.cpu, thread: idle))
+        }
         for (guest, threadOfCPU) in threads.enumerated() {
             // trace-cmd writes -1 where it did not find a thread.
             for (cpu, thread) in threadOfCPU.sorted(by: { $0.key < $1.key }) where thread > 0 && vcpus.count < Int(Int16.max) {
@@ -151,12 +154,8 @@ package struct Tracker: ~Copyable {
         }
     }
 
-    /// What interrupts and NAPI do is the same on every machine.
-    /// - Returns: whether the mark was of that sort.
-    @inline(__always)
-    mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
-        let machine = Int(lanes[lane].machine)
-        if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
+    /// What interrupts do is the same on every machine.
+    mutating func followInterrupts(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
         switch kind {
         case .irqEntry:
             noteInterrupt(mark, lane)
@@ -169,9 +168,28 @@ package struct Tracker: ~Copyable {
             } else if mark.inThread {
                 raiseInThread(mark, lane, machine)
             }
-        default: return false
+        default: break
         }
-        return true
+    }
+
+    /// Something is known only as long as nothing else has happened on the CPU: to be asked of every mark before it is followed.
+    @inline(__always)
+    mutating func endWhatIsBrief(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
+        if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
+        if !lanes[lane].fresh.isNone, !kind.isInterrupts, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ {
+            lanes[lane].fresh = .none
+        }
+    }
+
+    /// Index of the thread that made the mark: nearly always the one that made the mark before on its CPU.
+    @inline(__always)
+    mutating func thread(of mark: Mark) -> Int32 {
+        let lane = Int(mark.lane)
+        if lanes[lane].threadID != mark.thread {
+            lanes[lane].threadID = mark.thread
+            lanes[lane].thread = machines[Int(lanes[lane].machine)].threads.index(mark.thread)
+        }
+        return lanes[lane].thread
     }
 
     /// - Returns: index of the guest's queue pair that the instance polls, -1 while unknown and on the host.
