@@ -10,10 +10,9 @@ package struct PointTimes: Sendable {
     package init() {}
 
     // Inlined everywhere: a call would be given a copy of all the times.
-    @inlinable @inline(__always)
     package subscript(point: Point) -> Nanoseconds {
-        get { times[Int(point.rawValue)] }
-        set { times[Int(point.rawValue)] = newValue }
+        @inlinable @inline(__always) get { times[Int(point.rawValue)] }
+        @inlinable @inline(__always) set { times[Int(point.rawValue)] = newValue }
     }
 
     @inlinable @inline(__always)

@@ -62,13 +62,26 @@ package struct HostTimes: Sendable {
         }
     }
 
-    /// All time outside the guest during the stage that ends at `point`; nil when it is not known what the vCPU did during all of it.
-    package func total(_ point: Point) -> Nanoseconds? {
-        let stage = Self.stage(point)
-        guard known & ~endless & 1 << UInt8(stage) != 0 else { return nil }
-        var total: Nanoseconds = 0
-        for index in 0..<Int(used) where spans[index].stage == stage { total &+= spans[index].time }
-        return total
+    /// All time outside the guest, by stage.
+    package struct Totals {
+        fileprivate var times = InlineArray<8, Nanoseconds>(repeating: 0)
+        fileprivate var known: UInt8
+
+        /// During the stage that ends at `point`; nil when it is not known what the vCPU did during all of it.
+        package subscript(point: Point) -> Nanoseconds? {
+            let stage = HostTimes.stage(point)
+            return known & 1 << UInt8(stage) != 0 ? times[stage] : nil
+        }
+    }
+
+    /// During the stage that ends at `point`; nil when it is not known what the vCPU did during all of it.
+    package func total(_ point: Point) -> Nanoseconds? { totals[point] }
+
+    /// The sums of all stages at once, because every packet is asked for them.
+    package var totals: Totals {
+        var totals = Totals(known: known & ~endless)
+        for index in 0..<Int(used) { totals.times[spans[index].stage] &+= spans[index].time }
+        return totals
     }
 
     /// The reasons of that time, each with how often and how long; only for a stage that has a total.

@@ -59,11 +59,17 @@ package struct Flow: Sendable {
         package var samples = Samples()
         /// The host's part in it; empty for stages that are not the guest's.
         package var host = HostShare()
-        let isGuests: Bool
+        private let isGuests: Bool
 
         init(stage: Stage) {
             self.stage = stage
             isGuests = stage.owner == .guest || stage.owner == .app
+        }
+
+        /// Adds a journey's time in the stage, which ends at `point`, and the host's part in it.
+        mutating func add(_ time: Nanoseconds, _ point: Point, _ host: borrowing HostTimes, _ totals: HostTimes.Totals) {
+            samples.add(time)
+            if isGuests { self.host.add(host, totals, point, of: time) }
         }
     }
 
@@ -103,10 +109,10 @@ extension Flow {
             vcpuStates.add(journey.delivery, journey.vcpuState)
         }
         var tiles = StageTiles()
+        let hostTotals = journey.host.totals
         for waypoint in waypoints {
             guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
-            stages[tile.stage].samples.add(tile.time)
-            if stages[tile.stage].isGuests { stages[tile.stage].host.add(journey.host, waypoint.point, of: tile.time) }
+            stages[tile.stage].add(tile.time, waypoint.point, journey.host, hostTotals)
         }
         endToEnd.add(tiles.total)
     }

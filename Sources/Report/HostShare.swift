@@ -23,9 +23,12 @@ package struct HostShare: Sendable {
 
     package init() {}
 
-    package mutating func add(_ times: borrowing HostTimes, _ point: Point, of stage: Nanoseconds) {
+    /// - Parameters:
+    ///   - point: where the stage ends.
+    ///   - totals: those of `times`.
+    package mutating func add(_ times: borrowing HostTimes, _ totals: HostTimes.Totals, _ point: Point, of stage: Nanoseconds) {
         // Longer than the stage: measured before it was known on which path the packet came, so from another point on.
-        guard let sum = times.total(point), sum <= stage else { return }
+        guard let sum = totals[point], sum <= stage else { return }
         count += 1
         self.stage += Int128(stage)
         guard sum > 0 else { return }

@@ -41,15 +41,14 @@ package struct Relay: Sendable {
         guard sent.outcome == .complete, received.outcome == .complete else { return }
         complete += 1
         var tiles = StageTiles()
+        let hostTotals = (sent: sent.host.totals, received: received.host.totals)
         for waypoint in waypoints.transmit {
             guard let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) else { continue }
-            stages[tile.stage].samples.samples.add(tile.time)
-            if stages[tile.stage].samples.isGuests { stages[tile.stage].samples.host.add(sent.host, waypoint.point, of: tile.time) }
+            stages[tile.stage].samples.add(tile.time, waypoint.point, sent.host, hostTotals.sent)
         }
         for waypoint in waypoints.receive {
             guard let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) else { continue }
-            stages[tile.stage].samples.samples.add(tile.time)
-            if stages[tile.stage].samples.isGuests { stages[tile.stage].samples.host.add(received.host, waypoint.point, of: tile.time) }
+            stages[tile.stage].samples.add(tile.time, waypoint.point, received.host, hostTotals.received)
         }
         endToEnd.add(tiles.total)
     }
