@@ -149,9 +149,9 @@ package struct LaneCounts: Sendable {
         return count
     }
 
-    /// Where the next event lies is known only once this one's head has been loaded, and the processor's own prefetch stops at the
-    /// end of a page: reading this far ahead hides most of the wait.
-    private static let prefetchDistance = 1024
+    /// Where the next event lies is known only once this one's head has been loaded: reading ahead hides most of the wait. Four cache lines
+    /// are enough, and further away is slower: more of it lies in the next page, whose translation is not at hand.
+    private static let prefetchDistance = 256
 
     /// Walks the current sub-buffer until it ends or `limit` marks are there; returns the number of marks.
     private mutating func scanPage(_ out: UnsafeMutableBufferPointer<Mark>, _ before: Int, _ limit: Int) -> Int {
