@@ -8,7 +8,7 @@ final class JourneyRelay: JourneySink {
     private var batch: [Journey] = []
     private var thread: JoinedThread?
 
-    private static let batchSize = 512
+    private static let batchSize = 256
 
     /// What both threads touch, guarded by the monitor.
     private final class Shared: @unchecked Sendable {

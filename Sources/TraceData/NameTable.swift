@@ -72,7 +72,7 @@ struct NameCache {
     private var slots: [(key: Key, id: UInt16)]
     private var used = 0
 
-    private static let bits: UInt64 = 9
+    private static let bits: UInt64 = 7
 
     init(_ table: NameTable) {
         self.table = table
