@@ -5,17 +5,17 @@ package import ClockSync
 /// Times of a journey's points, host-time ns; absent points hold `PointTimes.absent`.
 package struct PointTimes: Sendable {
     package static let absent = Nanoseconds.min
-    @usableFromInline var times = InlineArray<28, Nanoseconds>(repeating: PointTimes.absent)
+    private var times = InlineArray<28, Nanoseconds>(repeating: PointTimes.absent)
 
     package init() {}
 
-    // Inlined everywhere: a call would be given a copy of all the times.
+    @inline(__always)
     package subscript(point: Point) -> Nanoseconds {
-        @inlinable @inline(__always) get { times[Int(point.rawValue)] }
-        @inlinable @inline(__always) set { times[Int(point.rawValue)] = newValue }
+        get { times[Int(point.rawValue)] }
+        set { times[Int(point.rawValue)] = newValue }
     }
 
-    @inlinable @inline(__always)
+    @inline(__always)
     package func has(_ point: Point) -> Bool { self[point] != Self.absent }
 
     /// Takes over the points of `other` that are absent here.

@@ -28,6 +28,8 @@ struct NapiInstances: ~Copyable {
 
     private var interrupts: [Interrupt] = []
 
+    private static let mostVotes = 8
+
     /// Address of the instance an interrupt schedules, 0 while unknown.
     func instance(of irq: Int32) -> UInt64 { Int(irq) < interrupts.count ? interrupts[Int(irq)].instance : 0 }
 
@@ -41,6 +43,8 @@ struct NapiInstances: ~Copyable {
     /// polls for freed buffers when it sends), so it takes more than one to overturn what many have shown.
     mutating func vote(_ irq: Int32, _ address: UInt64) {
         guard irq >= 0, irq < 1 << 16 else { return }
+        // As sure as can be, which most polls find: nothing that follows would change that.
+        if Int(irq) < interrupts.count, interrupts[Int(irq)].instance == address, interrupts[Int(irq)].votes == Self.mostVotes { return }
         if Int(irq) >= interrupts.count {
             interrupts += [Interrupt](repeating: Interrupt(), count: Int(irq) + 1 - interrupts.count)
         }
@@ -48,7 +52,7 @@ struct NapiInstances: ~Copyable {
         if let owner = owner(of: address), owner != Int(irq), interrupts[owner].votes > 1 { return }
         var known = interrupts[Int(irq)]
         if known.instance == address {
-            known.votes = min(known.votes + 1, 8)
+            known.votes = min(known.votes + 1, Self.mostVotes)
         } else if known.votes > 1 {
             known.votes -= 1
         } else {

@@ -66,10 +66,10 @@ package struct Flow: Sendable {
             isGuests = stage.owner == .guest || stage.owner == .app
         }
 
-        /// Adds a journey's time in the stage, which ends at `point`, and the host's part in it.
-        mutating func add(_ time: Nanoseconds, _ point: Point, _ host: borrowing HostTimes, _ totals: HostTimes.Totals) {
-            samples.add(time)
-            if isGuests { self.host.add(host, totals, point, of: time) }
+        /// Adds a journey's time in the stage, and the host's part in it.
+        mutating func add(_ tile: StageTiles.Tile, _ host: borrowing HostTimes, _ totals: HostTimes.Totals) {
+            samples.add(tile.time)
+            if isGuests { self.host.add(host, totals, tile.end, of: tile.time) }
         }
     }
 
@@ -109,11 +109,9 @@ extension Flow {
             vcpuStates.add(journey.delivery, journey.vcpuState)
         }
         var tiles = StageTiles()
-        let hostTotals = journey.host.totals
-        for waypoint in waypoints {
-            guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
-            stages[tile.stage].add(tile.time, waypoint.point, journey.host, hostTotals)
-        }
+        let host = journey.host
+        let totals = host.totals
+        tiles.follow(journey, waypoints) { stages[$0.stage].add($0, host, totals) }
         endToEnd.add(tiles.total)
     }
 }
@@ -161,9 +159,9 @@ package final class Breakdown: JourneySink {
 
     private func flowIndex(_ journey: borrowing Journey) -> Int {
         for index in flows.indices {
-            let flow = flows[index]
-            if flow.machine == journey.machine, flow.device == journey.device, flow.direction == journey.direction,
-                flow.path == journey.path
+            // Asked where it stands: a copy would count references to all that it holds.
+            if flows[index].machine == journey.machine, flows[index].device == journey.device,
+                flows[index].direction == journey.direction, flows[index].path == journey.path
             {
                 return index
             }

@@ -124,10 +124,7 @@ package final class SampleCollector {
         guard journey.outcome == .complete else { return }
         let waypoints = paths[journey.path, journey.direction]
         var tiles = StageTiles()
-        for waypoint in waypoints {
-            guard let tile = tiles.pass(waypoint, at: journey.times[waypoint.point]) else { continue }
-            flows[index].stages[tile.stage].samples.append(tile.time)
-        }
+        tiles.follow(journey, waypoints) { flows[index].stages[$0.stage].samples.append($0.time) }
         flows[index].endToEnd.append(tiles.total)
         flows[index].lengths.add(Int64(journey.length))
         guard let time = journey.firstTime(waypoints) else { return }

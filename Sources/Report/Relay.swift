@@ -41,15 +41,10 @@ package struct Relay: Sendable {
         guard sent.outcome == .complete, received.outcome == .complete else { return }
         complete += 1
         var tiles = StageTiles()
-        let hostTotals = (sent: sent.host.totals, received: received.host.totals)
-        for waypoint in waypoints.transmit {
-            guard let tile = tiles.pass(waypoint, at: sent.times[waypoint.point]) else { continue }
-            stages[tile.stage].samples.add(tile.time, waypoint.point, sent.host, hostTotals.sent)
-        }
-        for waypoint in waypoints.receive {
-            guard let tile = tiles.pass(waypoint, at: received.times[waypoint.point]) else { continue }
-            stages[tile.stage].samples.add(tile.time, waypoint.point, received.host, hostTotals.received)
-        }
+        let senders = sent.host
+        let receivers = received.host
+        tiles.follow(sent, waypoints.transmit) { stages[$0.stage].samples.add($0, senders, senders.totals) }
+        tiles.follow(received, waypoints.receive) { stages[$0.stage].samples.add($0, receivers, receivers.totals) }
         endToEnd.add(tiles.total)
     }
 
@@ -66,34 +61,6 @@ extension Flow {
         package var device: UInt16
         package var hostDevice: UInt16
     }
-}
-
-/// Cuts the way of a packet into stages, waypoint by waypoint.
-struct StageTiles {
-    private var first = PointTimes.absent
-    private var last = PointTimes.absent
-    private var previous = PointTimes.absent
-    private var stage = -1
-
-    /// - Parameter time: when the packet passed it; absent when it did not.
-    /// - Returns: index of the stage that ends here, and how long it was; nil where none ends.
-    mutating func pass(_ waypoint: Waypoint, at time: Nanoseconds) -> (stage: Int, time: Nanoseconds)? {
-        if waypoint.endsStage { stage += 1 }
-        guard time != PointTimes.absent else { return nil }
-        if first == PointTimes.absent { first = time }
-        last = time
-        guard previous != PointTimes.absent else {
-            previous = time
-            return nil
-        }
-        // An absent point's time goes to the next stage that has an end.
-        guard waypoint.endsStage else { return nil }
-        defer { previous = time }
-        return (stage, time - previous)
-    }
-
-    /// From the first point to the last.
-    var total: Nanoseconds { last - first }
 }
 
 /// Brings the two halves of packets between guests together, whichever ends first.
