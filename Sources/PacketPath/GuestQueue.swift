@@ -12,7 +12,8 @@ struct FlightQueue {
     var first: FlightID? { isEmpty ? nil : items[head] }
     subscript(index: Int) -> FlightID { items[head + index] }
 
-    func contains(_ id: FlightID) -> Bool { items[head...].contains(id) }
+    /// The newest are looked at first: they are what is asked for.
+    func contains(_ id: FlightID) -> Bool { items[head...].lastIndex(of: id) != nil }
 
     mutating func append(_ id: FlightID) { items.append(id) }
 

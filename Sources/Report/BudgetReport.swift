@@ -3,22 +3,19 @@
 package enum BudgetReport {
     /// - Parameter colour: set headings and failures off with terminal attributes.
     package static func text(_ checks: [BudgetCheck], colour: Bool) -> String {
-        func strong(_ text: String) -> String { colour ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
         let counts = BudgetCheck.Outcome.allCases.compactMap { outcome -> String? in
             let count = checks.count { $0.outcome == outcome }
             return count > 0 ? "\(count) \(outcome.rawValue)" : nil
         }
-        var text = "\n\(strong("BUDGETS"))   \(counts.joined(separator: ", "))\n"
+        var text = "\n\("BUDGETS".strong(colour))   \(counts.joined(separator: ", "))\n"
         let (width, whose) = (checks.map(\.budget.text.count).max() ?? 0, checks.map(\.place.count).max() ?? 0)
         for check in checks {
             let word = check.outcome.rawValue
-            text += "  " + (check.isFailure ? strong(word.uppercased()) : word) + pad(word, 11) + check.place + pad(check.place, whose + 3)
-            text += check.budget.text + pad(check.budget.text, width + 3) + check.finding + "\n"
+            text += "  " + (check.isFailure ? word.uppercased().column(11).strong(colour) : word.column(11))
+            text += check.place.column(whose + 3) + check.budget.text.column(width + 3) + check.finding + "\n"
         }
         return text
     }
-
-    private static func pad(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) }
 
     /// A line for each failure and each that is not decided, for those who read something else than text.
     package static func complaints(_ checks: [BudgetCheck]) -> [String] {

@@ -51,10 +51,10 @@ package struct ClockReport: Sendable {
             lines.append("")
             lines.append("guest \(guest.machine.name), clock \(guest.machine.file.traceClock ?? "unknown")")
             lines.append(
-                "    " + Self.left("evidence", 20)
-                    + ["offset, s", "drift, ppm", "error, µs", "inside", "outside"].map { Self.right($0, 16) }.joined())
+                "    " + "evidence".column(20)
+                    + ["offset, s", "drift, ppm", "error, µs", "inside", "outside"].map { $0.right(16) }.joined())
             for row in rows(guest) { lines.append(line(row)) }
-            for silent in guest.clock.silent { lines.append("    " + Self.left(silent.method.name, 20) + "  " + silent.reason) }
+            for silent in guest.clock.silent { lines.append("    " + silent.method.name.column(20) + "  " + silent.reason) }
             lines.append("  used: \(verdict(guest.clock))")
             if !guest.clock.threads.isEmpty {
                 let threads = guest.clock.threads.sorted { $0.key < $1.key }.map { "\($0.value) runs CPU \($0.key)" }
@@ -72,8 +72,8 @@ package struct ClockReport: Sendable {
             offset, drift, Self.error(row.candidate.error), count.map { Decimal.grouped($0.inside) },
             count.map { Decimal.grouped($0.outside) },
         ]
-        var text = (row.isChosen ? "  * " : "    ") + Self.left(row.candidate.method.name, 20)
-        text += numbers.map { Self.right($0 ?? "-", 16) }.joined() + "   " + row.candidate.summary
+        var text = (row.isChosen ? "  * " : "    ") + row.candidate.method.name.column(20)
+        text += numbers.map { ($0 ?? "-").right(16) }.joined() + "   " + row.candidate.summary
         if row.candidate.isContradicted {
             text += "; WRONG"
             if let wrong = row.candidate.disagreement, wrong > 0 {
@@ -85,11 +85,9 @@ package struct ClockReport: Sendable {
 
     private func verdict(_ clock: GuestClock) -> String {
         let chosen = clock.candidate
-        let error =
-            chosen.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
         let wrong = clock.candidates.filter(\.isContradicted).map(\.method.name)
         let others = clock.candidates.count - 1 - wrong.count
-        var text = "\(chosen.method.name), \(error)"
+        var text = "\(chosen.method.name), \(ClockMap.text(ofError: chosen.error))"
         if chosen.isContradicted { return text + "; the events contradict it" }
         if others > 0 { text += "; \(others == 1 ? "one other agrees" : "\(others) others agree")" }
         if !wrong.isEmpty { text += "; contradicted: \(wrong.joined(separator: ", "))" }
@@ -101,7 +99,6 @@ package struct ClockReport: Sendable {
         return error <= ClockMap.exactBound ? "exact" : "± \(Decimal.microseconds(error))"
     }
 
-    private static func left(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
     private static func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) + text }
 
     // MARK: JSON
@@ -178,6 +175,11 @@ package struct ClockReport: Sendable {
 extension ClockMap {
     /// An error of a rounding is none.
     static let exactBound: Nanoseconds = 1
+
+    /// How far wrong a map may be, for people; nil for one whose error is unknown.
+    static func text(ofError error: Nanoseconds?) -> String {
+        error.map { $0 <= exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
+    }
 }
 
 extension ClockMap.Method {

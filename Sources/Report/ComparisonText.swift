@@ -29,14 +29,7 @@ package struct ComparisonText {
     private var names: [String] { comparison.arms.map(\.name) }
     private var armWidth: Int { max(12, (names.map(\.count).max() ?? 0) + 2) }
 
-    private func strong(_ text: String) -> String { colour ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
-    private mutating func line(_ parts: String...) { text += trimmed(parts.joined()) + "\n" }
-
-    private func trimmed(_ text: String) -> String {
-        var text = text[...]
-        while text.last == " " { text.removeLast() }
-        return String(text)
-    }
+    private mutating func line(_ parts: String...) { text += parts.joined().trimmed + "\n" }
 
     // MARK: The arms
 
@@ -51,7 +44,7 @@ package struct ComparisonText {
                 "host: " + host.joined(separator: ", "),
             ]
             if !guests.isEmpty { parts.append("guests: " + guests.joined(separator: ", ")) }
-            line(strong(column(arm.name, armWidth)), " ", parts.joined(separator: "   "))
+            line(arm.name.column(armWidth).strong(colour), " ", parts.joined(separator: "   "))
         }
     }
 
@@ -63,10 +56,10 @@ package struct ComparisonText {
     private mutating func table() {
         for direction in Direction.allCases where comparison.flows.contains(where: { $0.direction == direction }) {
             line()
-            let heads = ["packets", "min", "avg", "max", "stddev", "p50", "p99"].map { right($0, Self.number) }.joined()
+            let heads = ["packets", "min", "avg", "max", "stddev", "p50", "p99"].map { $0.right(Self.number) }.joined()
             line(
-                strong(direction == .receive ? "RECEIVE " : "TRANSMIT"), "  end to end, µs", "\n  ",
-                strong(column("arm", armWidth) + column("guest", 12) + column("path", 9) + heads))
+                (direction == .receive ? "RECEIVE " : "TRANSMIT").strong(colour), "  end to end, µs", "\n  ",
+                ("arm".column(armWidth) + "guest".column(12) + "path".column(9) + heads).strong(colour))
             for flow in comparison.flows where flow.direction == direction {
                 for (index, name) in names.enumerated() where !flow.arms[index].isEmpty {
                     let summary = flow.endToEnd.arms[index].summary
@@ -77,8 +70,8 @@ package struct ComparisonText {
                     ]
                     let machines = Set(flow.arms[index].map(\.machine)).sorted().joined(separator: "/")
                     line(
-                        "  ", column(name, armWidth), column(machines, 12), column(flow.paths(index), 9),
-                        numbers.map { right($0, Self.number) }.joined())
+                        "  ", name.column(armWidth), machines.column(12), flow.paths(index).column(9),
+                        numbers.map { $0.right(Self.number) }.joined())
                 }
             }
         }
@@ -89,14 +82,14 @@ package struct ComparisonText {
     private mutating func flow(_ flow: FlowComparison) {
         guard names.count > 1 else { return histogram(flow) }
         line()
-        line(strong(flow.direction == .receive ? "RECEIVE " : "TRANSMIT"), "  \(flow.machine)   path \(flow.path)")
+        line((flow.direction == .receive ? "RECEIVE " : "TRANSMIT").strong(colour), "  \(flow.machine)   path \(flow.path)")
         let heads =
-            ["count", "avg", "p50", "p99", "stddev"].map { right($0, Self.number) }.joined() + right("difference", Self.widths.difference)
+            ["count", "avg", "p50", "p99", "stddev"].map { $0.right(Self.number) }.joined() + "difference".right(Self.widths.difference)
         line(
             "  ",
-            strong(
-                column("stage", Self.widths.stage) + column("arm", armWidth) + heads + "  " + column("95 % interval", Self.widths.interval)
-                    + column("change", Self.widths.change) + column("p", Self.widths.p) + column("effect", Self.widths.effect) + "verdict"))
+            ("stage".column(Self.widths.stage) + "arm".column(armWidth) + heads + "  " + "95 % interval".column(Self.widths.interval)
+                + "change".column(Self.widths.change) + "p".column(Self.widths.p) + "effect".column(Self.widths.effect) + "verdict").strong(
+                    colour))
         row("end to end", flow.endToEnd)
         for (stage, row) in flow.stages { self.row(stage.name, row) }
         for index in names.indices.dropFirst() { explanation(flow, index) }
@@ -113,7 +106,7 @@ package struct ComparisonText {
                 Decimal.microseconds(summary.p99), Decimal.microseconds(summary.standardDeviation),
             ]
             line(
-                "  ", column(title, Self.widths.stage), column(name, armWidth), numbers.map { right($0, Self.number) }.joined(),
+                "  ", title.column(Self.widths.stage), name.column(armWidth), numbers.map { $0.right(Self.number) }.joined(),
                 index > 0 ? versus(row.versusFirst[index - 1]) : "")
             title = ""
         }
@@ -128,9 +121,9 @@ package struct ComparisonText {
         let p = versus.pValue.map(Decimal.probability) ?? "-"
         let isDifferent = versus.verdict == .lower || versus.verdict == .higher
         let verdict = versus.verdict.rawValue + (versus.isByRankAlone ? ", by rank" : "")
-        return right(Decimal.signed(difference), widths.difference) + "  " + column(interval, widths.interval)
-            + column(change, widths.change) + column(p, widths.p) + column(effect, widths.effect)
-            + (isDifferent ? strong(verdict) : verdict)
+        return Decimal.signed(difference).right(widths.difference) + "  " + interval.column(widths.interval)
+            + change.column(widths.change) + p.column(widths.p) + effect.column(widths.effect)
+            + (isDifferent ? verdict.strong(colour) : verdict)
     }
 
     /// What each stage adds to the difference of the end-to-end means, the largest part first.
@@ -156,23 +149,21 @@ package struct ComparisonText {
         let buckets = LogBuckets(low...high, most: 16)
         let counts = flow.endToEnd.arms.map { buckets.counts($0.samples.joined()) }
         line()
-        let heads = names.map { column($0, Self.barWidth + 10) }.joined()
-        line("  ", strong(right("µs", 20) + "   " + heads))
+        let heads = names.map { $0.column(Self.barWidth + 10) }.joined()
+        line("  ", ("µs".right(20) + "   " + heads).strong(colour))
         for bucket in buckets.bounds.indices.dropLast() {
             let range = "\(Decimal.microseconds(buckets.bounds[bucket])) … \(Decimal.microseconds(buckets.bounds[bucket + 1]))"
             let bars = counts.map { counts in
                 let share = Double(counts[bucket]) / Double(max(1, counts.max() ?? 1))
-                return column(bar(share) + (counts[bucket] > 0 ? " \(Decimal.grouped(counts[bucket]))" : ""), Self.barWidth + 10)
+                return (bar(share) + (counts[bucket] > 0 ? " \(Decimal.grouped(counts[bucket]))" : "")).column(Self.barWidth + 10)
             }
-            line("  ", right(range, 20), "   ", bars.joined())
+            line("  ", range.right(20), "   ", bars.joined())
         }
     }
 
     /// - Parameter share: of the longest bar of an arm.
     private func bar(_ share: Double) -> String {
-        let eighths = share > 0 ? max(1, Int((share * Double(Self.barWidth * 8)).rounded())) : 0
-        let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
-        return String(repeating: "█", count: eighths / 8) + parts[eighths % 8]
+        .bar(eighths: share > 0 ? max(1, Int((share * Double(Self.barWidth * 8)).rounded())) : 0)
     }
 
     private mutating func legend() {
@@ -189,9 +180,4 @@ package struct ComparisonText {
             "Of \(rows) intervals, \(Decimal.grouped(max(1, (rows + 10) / 20))) \(rows < 30 ? "is" : "are") expected to miss by chance: the end to end counts first"
         )
     }
-
-    // MARK: Layout
-
-    private func column(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
-    private func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) + text }
 }

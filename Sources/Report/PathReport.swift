@@ -17,20 +17,17 @@ package struct PathReport {
 
     package var text: String { paths.map(text).joined(separator: "\n") }
 
-    private func strong(_ text: String) -> String { colour ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
-
     private func text(_ path: PathDescription) -> String {
-        var lines = ["\(strong(path.name))   \(path.summary)"]
+        var lines = ["\(path.name.strong(colour))   \(path.summary)"]
         for direction in Direction.allCases {
-            lines += ["", strong(direction == .receive ? "RECEIVE" : "TRANSMIT")]
+            lines += ["", (direction == .receive ? "RECEIVE" : "TRANSMIT").strong(colour)]
             lines.append(
                 "  "
-                    + strong(
-                        Self.column("point", 15) + Self.column("", 3) + Self.column("ends stage", 15) + Self.column("owner", 12) + "event"))
+                    + ("point".column(15) + "".column(3) + "ends stage".column(15) + "owner".column(12) + "event").strong(colour))
             for rule in path.rules(direction) {
                 lines.append(
-                    "  " + Self.column(rule.point.name, 15) + Self.column(rule.isOptional ? "?" : "", 3)
-                        + Self.column(rule.stage?.name ?? "", 15) + Self.column(rule.stage?.owner.name ?? "", 12) + rule.summary)
+                    "  " + rule.point.name.column(15) + (rule.isOptional ? "?" : "").column(3)
+                        + (rule.stage?.name ?? "").column(15) + (rule.stage?.owner.name ?? "").column(12) + rule.summary)
             }
         }
         return lines.joined(separator: "\n") + "\n"
@@ -38,10 +35,8 @@ package struct PathReport {
 
     /// A list of the paths, a line each.
     package var list: String {
-        paths.map { "\(Self.column($0.name, 10))\($0.summary)\n" }.joined()
+        paths.map { "\($0.name.column(10))\($0.summary)\n" }.joined()
     }
-
-    private static func column(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
 
     // MARK: JSON
 

@@ -26,8 +26,6 @@ package struct TextReport {
         return writer.text
     }
 
-    private func strong(_ text: String) -> String { colour ? "\u{1b}[1m\(text)\u{1b}[0m" : text }
-
     private mutating func line(_ parts: String...) { text += parts.joined() + "\n" }
 
     // MARK: Session
@@ -44,9 +42,9 @@ package struct TextReport {
         }
         let events = account.machines.reduce(0) { $0 + $1.events }
         parts.append("\(Decimal.grouped(events)) events, \(lostText)")
-        line(strong(report.session), "   ", parts.joined(separator: "   "))
+        line(report.session.strong(colour), "   ", parts.joined(separator: "   "))
         for index in report.machines.indices where report.machines[index].role == .guest { clock(index) }
-        if let ledger = report.ledger { line(column("recording", report.session.count + 3), ledger) }
+        if let ledger = report.ledger { line("recording".column(report.session.count + 3), ledger) }
     }
 
     private var lostText: String {
@@ -59,15 +57,13 @@ package struct TextReport {
     private mutating func clock(_ index: Int) {
         let clock = report.clock(index)
         let method = report.machines[index].maps[0].method.name
-        let error =
-            clock.error.map { $0 <= ClockMap.exactBound ? "exact" : "error below \(Decimal.microseconds($0)) µs" } ?? "error unknown"
         let contained = clock.containment
         let check =
             contained.inside + contained.outside == 0
             ? "not checked against entry windows"
             : "\(Decimal.grouped(contained.inside)) guest events inside their entry windows, \(Decimal.grouped(contained.outside)) outside"
         let whose = report.machines.count > 2 ? " \(report.machines[index].name)" : ""
-        line(column("clock\(whose)", report.session.count + 3), method, ", ", error, "; ", check)
+        line("clock\(whose)".column(report.session.count + 3), method, ", ", ClockMap.text(ofError: clock.error), "; ", check)
     }
 
     private mutating func notes() {
@@ -84,7 +80,7 @@ package struct TextReport {
         let title = flow.direction == .receive ? "RECEIVE " : "TRANSMIT"
         line()
         line(
-            strong(title), "  ", stations.joined(separator: " → "), "   path \(flow.path.name)   ",
+            title.strong(colour), "  ", stations.joined(separator: " → "), "   path \(flow.path.name)   ",
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
         if flow.isKnownByOrderAlone { line("          identity: by order alone, which no length confirms (native XDP has no skb)") }
         let classes = Delivery.allCases.filter { flow.count($0) > 0 }.sorted { flow.count($0) > flow.count($1) }
@@ -132,7 +128,8 @@ package struct TextReport {
         ].filter { !$0.isEmpty }
         line()
         line(
-            strong("GUEST TO GUEST"), "  ", ends.joined(separator: " → "), "   path \(relay.path.name)   ", Decimal.grouped(relay.seen),
+            "GUEST TO GUEST".strong(colour), "  ", ends.joined(separator: " → "), "   path \(relay.path.name)   ",
+            Decimal.grouped(relay.seen),
             " packets seen, ", Decimal.grouped(relay.complete), " complete")
         guard relay.complete > 0 else { return }
         heading()
@@ -140,7 +137,7 @@ package struct TextReport {
             let share = relay.share(stage)
             row(
                 stage.stage.name, stage.stage.owner.name, stage.samples.summary,
-                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + "  " + report.machines[machine].name)
+                (Decimal.percent(share) + " %").right(Self.widths.share) + "  " + bar(share) + "  " + report.machines[machine].name)
         }
         row("end to end", "", relay.endToEnd.summary, "")
     }
@@ -148,12 +145,11 @@ package struct TextReport {
     private static let widths = (stage: 14, owner: 11, count: 7, number: 10, share: 8)
 
     private mutating func heading() {
-        let heads = ["min", "avg", "p50", "p99", "max", "stddev"].map { right($0, Self.widths.number) }.joined()
+        let heads = ["min", "avg", "p50", "p99", "max", "stddev"].map { $0.right(Self.widths.number) }.joined()
         line(
             "  ",
-            strong(
-                column("stage", Self.widths.stage) + column("owner", Self.widths.owner) + right("count", Self.widths.count)
-                    + heads + right("share", Self.widths.share)), "   µs")
+            ("stage".column(Self.widths.stage) + "owner".column(Self.widths.owner) + "count".right(Self.widths.count)
+                + heads + "share".right(Self.widths.share)).strong(colour), "   µs")
     }
 
     private mutating func stages(_ flow: Flow) {
@@ -162,7 +158,7 @@ package struct TextReport {
             let share = flow.share(stage)
             row(
                 stage.stage.name, stage.stage.owner.name, stage.samples.summary,
-                right(Decimal.percent(share) + " %", Self.widths.share) + "  " + bar(share) + uncertainty(stage, flow))
+                (Decimal.percent(share) + " %").right(Self.widths.share) + "  " + bar(share) + uncertainty(stage, flow))
             host(stage.host)
         }
         row("end to end", "", flow.endToEnd.summary, "")
@@ -180,8 +176,8 @@ package struct TextReport {
             Decimal.microseconds(summary.p99), Decimal.microseconds(summary.maximum), Decimal.microseconds(summary.standardDeviation),
         ]
         line(
-            "  ", column(name, Self.widths.stage), column(owner, Self.widths.owner), right(String(summary.count), Self.widths.count),
-            numbers.map { right($0, Self.widths.number) }.joined(), tail)
+            "  ", name.column(Self.widths.stage), owner.column(Self.widths.owner), String(summary.count).right(Self.widths.count),
+            numbers.map { $0.right(Self.widths.number) }.joined(), tail)
     }
 
     /// The part of a guest's stage that its vCPU was not in the guest; of the stage are also its share and reasons.
@@ -191,8 +187,8 @@ package struct TextReport {
             "\(reason.reason.name) \(Decimal.microseconds(Double(reason.total) / Double(host.count)))"
         }
         line(
-            "  ", column("  of which host", Self.widths.stage + Self.widths.owner), right(String(host.count), Self.widths.count),
-            right("", Self.widths.number), right(Decimal.microseconds(host.mean), Self.widths.number), "  ",
+            "  ", "  of which host".column(Self.widths.stage + Self.widths.owner), String(host.count).right(Self.widths.count),
+            "".right(Self.widths.number), Decimal.microseconds(host.mean).right(Self.widths.number), "  ",
             Decimal.percent(host.shareOfStage), " % of the stage: ", reasons.joined(separator: ", "))
     }
 
@@ -204,20 +200,6 @@ package struct TextReport {
         return "  clock ± \(Decimal.microseconds(error))" + (isDecided ? "" : ", more than the stage itself")
     }
 
-    // MARK: Layout
-
-    private func column(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(1, width - text.count))
-    }
-
-    private func right(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(1, width - text.count)) + text
-    }
-
-    /// One block for an eighth of the whole, in eighths of a block.
-    private func bar(_ share: Double) -> String {
-        let eighths = Int((share * 64).rounded())
-        let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
-        return String(repeating: "█", count: eighths / 8) + parts[eighths % 8]
-    }
+    /// One block for an eighth of the whole.
+    private func bar(_ share: Double) -> String { .bar(eighths: Int((share * 64).rounded())) }
 }

@@ -1,6 +1,7 @@
 // Findings as text: a block for each machine, a line for each finding, and below it what it means and what to do.
 
 import Recording
+import Report
 
 enum FindingText {
     static func text(_ findings: [Finding], colour: Bool) -> String {
@@ -11,14 +12,14 @@ enum FindingText {
         )
         let blocks = machines.map { machine in
             let lines = findings.filter { $0.machine == machine }.flatMap { finding in
-                let start = "  \(painted(finding.severity, width: widths.severity, colour))  \(padded(finding.id, widths.id))  "
+                let start = "  \(painted(finding.severity, width: widths.severity, colour))  \(finding.id.column(widths.id, gap: 0))  "
                 // What is below stands below the statement.
                 let indent = String(repeating: " ", count: widths.severity + widths.id + 6)
                 let below = [finding.meaning, finding.severity == .ok ? nil : finding.remedy.map { "→ \($0)" }].compactMap { $0 }
                 return wrapped(finding.statement, start, indent)
                     + below.flatMap { wrapped($0, indent, indent + ($0.hasPrefix("→") ? "  " : "")) }
             }
-            return (["\(colour ? "\u{1b}[1m\(machine)\u{1b}[0m" : machine)"] + lines).joined(separator: "\n") + "\n"
+            return ([machine.strong(colour)] + lines).joined(separator: "\n") + "\n"
         }
         return blocks.joined(separator: "\n") + "\n" + verdict(findings) + "\n"
     }
@@ -42,7 +43,7 @@ enum FindingText {
     }
 
     private static func painted(_ severity: Finding.Severity, width: Int, _ colour: Bool) -> String {
-        let text = padded(severity.rawValue, width)
+        let text = severity.rawValue.column(width, gap: 0)
         guard colour else { return text }
         let code =
             switch severity {
@@ -53,8 +54,6 @@ enum FindingText {
             }
         return "\u{1b}[\(code)m\(text)\u{1b}[0m"
     }
-
-    private static func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
 
     /// Columns that a line takes at the most, where it can be broken.
     private static let columns = 140

@@ -1,5 +1,7 @@
 // A title with facts, and a table below it, as text.
 
+import Report
+
 /// A line with a name and facts, and rows in columns below it.
 struct TextBlock {
     var title: String
@@ -7,15 +9,11 @@ struct TextBlock {
     var rows: [[String]] = []
 
     func text(colour: Bool) -> String {
-        let name = colour ? "\u{1b}[1m\(title)\u{1b}[0m" : title
         let lines = rows.map { row in
-            let cells = row.enumerated().map { column, cell in
-                cell + String(repeating: " ", count: max(0, width(of: column) - cell.count))
-            }
-            let line = "  " + cells.joined(separator: "  ")
-            return String(line[..<(line.lastIndex { $0 != " " }.map { line.index(after: $0) } ?? line.startIndex)])
+            let cells = row.enumerated().map { column, cell in cell.column(width(of: column), gap: 0) }
+            return ("  " + cells.joined(separator: "  ")).trimmed
         }
-        return (["\(name): \(facts.joined(separator: ", "))"] + lines).joined(separator: "\n") + "\n"
+        return (["\(title.strong(colour)): \(facts.joined(separator: ", "))"] + lines).joined(separator: "\n") + "\n"
     }
 
     /// The last cell of a row takes no room, however long it is.

@@ -22,7 +22,7 @@ package enum EventSet {
             ("kvm:kvm_mmio", "type == 2"), ("kvm:kvm_fast_mmio", nil), ("kvm:kvm_pio", "rw == 1"),
             // The guest's clock has been set.
             ("kvm:kvm_write_tsc_offset", nil),
-            ("xdp:xdp_redirect", nil), ("xdp:xdp_redirect_err", nil), ("xdp:xdp_devmap_xmit", nil),
+            ("xdp:xdp_redirect", nil), ("xdp:xdp_devmap_xmit", nil),
             // NET_RX_DROP is 1, include/linux/netdevice.h: what the stack returns for a packet that generic XDP has taken away.
             ("net:netif_receive_skb_exit", "ret == 1"),
             ("openvswitch:ovs_do_execute_action", nil), ("openvswitch:ovs_dp_upcall", nil),
