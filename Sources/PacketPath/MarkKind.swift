@@ -171,8 +171,8 @@ extension MarkKind {
         }
     }
 
-    /// Made by interrupts, whatever they interrupt.
-    var isInterrupts: Bool {
+    /// Tells of an interrupt or of what its handler asks for, not of what it interrupts.
+    var isOfInterrupt: Bool {
         switch self {
         case .irqEntry, .irqExit, .netRxRaised: true
         default: false

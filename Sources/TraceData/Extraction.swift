@@ -28,20 +28,27 @@ struct ExtractionPlan: BitwiseCopyable {
     }
 }
 
-/// Where a number lies: the eight bytes that end where it ends, so that it is their upper end and one load does for every size.
+/// Where a number lies: in the eight bytes that end where it ends, as their upper end, so that one load and one shift do for every size.
 ///
-/// They are all in the record, because no field that is asked for ends before byte 8: so far reach the fields that all events have.
+/// They are all in the record, which begins with the eight bytes of the fields that all events have. A number among these is somewhere in
+/// them instead, and has no sign in any kernel.
 struct NumberLoad: BitwiseCopyable {
     var offset: UInt16
     var shift: UInt8
 
     init?(_ field: EventField) {
-        guard field.end >= 8, field.end <= Int(UInt16.max), [1, 2, 4, 8].contains(field.size) else { return nil }
-        offset = UInt16(field.end - 8)
-        shift = UInt8(64 - 8 * field.size)
+        guard field.end <= Int(UInt16.max), [1, 2, 4, 8].contains(field.size) else { return nil }
+        if field.end >= 8 {
+            offset = UInt16(field.end - 8)
+            shift = UInt8(64 - 8 * field.size)
+        } else {
+            guard !field.isSigned else { return nil }
+            offset = 0
+            shift = UInt8(8 * field.offset)
+        }
     }
 
-    /// The number, its sign carried on to the left.
+    /// The number, with whatever is to the left of it where it has no sign.
     @inline(__always)
     func load(_ record: UnsafeRawPointer) -> UInt64 {
         let word = unsafe Int64(littleEndian: record.loadUnaligned(fromByteOffset: Int(offset), as: Int64.self))

@@ -111,7 +111,7 @@ import TraceData
         #expect(host(journey, .guestIngress) == [:])
         #expect(host(journey, .guestRead) == nil)
         var share = HostShare()
-        share.add(journey.host, .guestRead, of: 1000)
+        share.add(journey.host, journey.host.totals, .guestRead, of: 1000)
         #expect(share.count == 0)
     }
 

@@ -176,7 +176,7 @@ package struct Tracker: ~Copyable {
     @inline(__always)
     mutating func endWhatIsBrief(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
         if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
-        if !lanes[lane].fresh.isNone, !kind.isInterrupts, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ {
+        if !lanes[lane].fresh.isNone, !kind.isOfInterrupt, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ {
             lanes[lane].fresh = .none
         }
     }
