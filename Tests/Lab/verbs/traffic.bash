@@ -9,7 +9,7 @@ usage: Tests/Lab/lab traffic [options]
   --count N           packets of each flow, 1 to 1000000 (300)
   --interval TIME     from one burst to the next (10ms)
   --burst N           packets sent back to back, with udp (1)
-  --size N            bytes of payload (64)
+  --size N            bytes of payload (64); a packet's with udp, up to 1400, and of each request and answer with tcp, up to 60000
   --flows N           clients and servers side by side, on ports 7777, 7778, ...: each server on a CPU of its own as far as there are any,
                       and each with 16 bytes of payload more than the one before, so that packets tell whose they are (1)
   --guest gN|host|all which machine answers (g3, or the host where there is no guest); all: every guest, at the same time
@@ -32,7 +32,7 @@ parse_traffic() {
         --count) count=$(number "$1" "${2:-}" 1 1000000); shift ;;
         --interval) interval=$(value "$@"); shift ;;
         --burst) burst=$(number "$1" "${2:-}" 1 1024); shift ;;
-        --size) size=$(number "$1" "${2:-}" 20 1400); shift ;;
+        --size) size=$(number "$1" "${2:-}" 20 60000); shift ;;
         --flows) flows=$(number "$1" "${2:-}" 1 8); shift ;;
         --from) from=$(value "$@"); shift ;;
         --guest) target=$(value "$@"); shift ;;
@@ -44,6 +44,7 @@ parse_traffic() {
     done
     [[ $protocol =~ ^(udp|tcp)$ ]] || wrong_usage "--protocol is udp or tcp, not $protocol"
     [[ $interval =~ ^[0-9]+(us|ms|s)$ ]] || wrong_usage "--interval wants a time such as 10ms, not $interval"
+    [[ $protocol = tcp || $size -le 1400 ]] || wrong_usage "a datagram is one packet: --size up to 1400, not $size"
     [[ $protocol = udp || $burst -eq 1 ]] || wrong_usage "tcp sends one at a time: no --burst"
 }
 
