@@ -78,7 +78,8 @@ package final class Analysis {
         let relay = try JourneyRelay(to: sink)
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
-            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads, path: path,
+            workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads,
+            queueWorkers: machines.all.map(\.file.queueWorkers), path: path,
             loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)

@@ -40,7 +40,7 @@ struct LaneState {
     var irq: Int32 = -1
     var irqTime: Nanoseconds = 0
     /// An interrupt that was left to its thread, as long as nothing else has happened here; -1 for none.
-    var wakingFor: Int32 = -1
+    var wakingFor: Int32 = -1 { didSet { if wakingFor >= 0 { isHolding = true } } }
 
     /// Interrupts whose poll is to come, oldest first. More than four at once are as good as unknown.
     var pending = InlineArray<4, PendingInterrupt>(repeating: PendingInterrupt())
@@ -67,7 +67,11 @@ struct LaneState {
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
     var isSettled = false
     /// The packet the stack was given last, as long as nothing else has happened here.
-    var fresh = FlightID.none
+    var fresh = FlightID.none { didSet { if !fresh.isNone { isHolding = true } } }
+    /// What was cut into segments, as long as nothing but their sending happens here.
+    var segmented: Segmented? { didSet { if segmented != nil { isHolding = true } } }
+    /// One of those that end with whatever happens next (`wakingFor`, `fresh`, `segmented`) may be set.
+    private(set) var isHolding = false
     /// The packet that a thread is writing to a tap.
     var written = FlightID.none
     /// Frames that native XDP has redirected and not yet sent out, oldest first.
@@ -95,12 +99,16 @@ struct LaneState {
         handoverCount = 0
         stopReceiving()
         fresh = .none
+        segmented = nil
         written = .none
         forgetBulk()
         redirectedFrom = 0
         polled = .none
         polledPort = -1
     }
+
+    /// Takes note of what has ended.
+    mutating func releaseHold() { isHolding = wakingFor >= 0 || !fresh.isNone || segmented != nil }
 
     /// What was redirected is out, or gone. Nearly always there is nothing, which costs nothing here.
     mutating func forgetBulk() { if !bulk.isEmpty { bulk.removeAll(keepingCapacity: true) } }

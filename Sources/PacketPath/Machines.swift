@@ -145,6 +145,8 @@ extension TraceFile {
     /// Threads that carry packets between a host device and a virtqueue: drivers/vhost/vhost.c names them "vhost-PID",
     /// kernel threads before Linux 6.4 and threads of the process itself since.
     var vhostThreads: Set<Int32> { Set(commandLines.lazy.filter { $0.value.hasPrefix("vhost-") }.map(\.key)) }
+    /// Threads of work queues: they do the kernel's own work, and are nobody's readers.
+    var queueWorkers: Set<Int32> { Set(commandLines.lazy.filter { $0.value.hasPrefix("kworker/") }.map(\.key)) }
     /// Threads that have a name and are no vhost workers.
     var otherThreads: Set<Int32> { Set(commandLines.keys).subtracting(vhostThreads) }
 }

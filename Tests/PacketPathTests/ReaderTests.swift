@@ -136,4 +136,20 @@ import Testing
         #expect(found.count(.complete) == 3)
         for packet in packets { #expect(found[packet]?.points == packet.points) }
     }
+
+    @Test func `what a work queue frees nobody has read`() {
+        var scene = Scene()
+        let worker: Int32 = 46
+        scene.queueWorkers = [[], [worker]]
+        let before = scene.plainRound()
+        let packet = scene.packet(66)
+        scene.interruptRunningGuest(with: [packet])
+        scene.guestPolls([packet], waking: false)
+        scene.mark(.consume, lane: scene.line.guestLane, thread: worker, a: packet.guestSKB)
+        scene.vcpuHalts()
+        let after = scene.plainRound()
+        let found = scene.run()
+        #expect(found.outcome(packet) == .kernelConsumed)
+        #expect(found.isWhole(before.all + after.all))
+    }
 }

@@ -9,6 +9,7 @@ extension Scene {
         var receive: [Packet]
         var transmit: [Packet]
         var times: Range<Nanoseconds>
+        var all: [Packet] { receive + transmit }
     }
 
     /// One packet each way, with everything asleep before: what it takes to find order and topology.

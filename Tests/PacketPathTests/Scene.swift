@@ -34,6 +34,8 @@ struct Scene {
 
     /// … and what it calls otherwise.
     var otherThreads: Set<Int32> = []
+    /// By machine: what the files call threads of work queues.
+    var queueWorkers: [Set<Int32>] = []
 
     /// Two CPUs in the host and one in each guest, unless their numbers are given.
     init(

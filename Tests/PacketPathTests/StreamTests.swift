@@ -59,6 +59,27 @@ import Testing
         #expect(scene.run().outcomes([first, bare, last]) == [.complete, .kernelConsumed, .complete])
     }
 
+    @Test(arguments: [54, 66, 74, 86])
+    func `an acknowledgement that others were merged into has no reader either`(length: Int) {
+        var scene = Scene()
+        let (bare, first, last) = (scene.packet(length), scene.packet(length + 1000), scene.packet(length + 500))
+        scene.wakeSender()
+        bringIn([bare, first, last], in: &scene)
+        let copies = copy([1000, 500], from: bare, in: &scene)
+        scene.restSender()
+        let found = scene.run()
+        #expect(found.outcomes([bare, first, last]) == [.kernelConsumed, .complete, .complete])
+        #expect([first, last].map { found[$0]?.times[.guestRead] } == copies)
+    }
+
+    @Test func `a datagram as long as an acknowledgement has its reader`() {
+        var scene = Scene()
+        let packet = scene.packet(66)
+        scene.receive([packet], copying: true)
+        let found = scene.run()
+        #expect(found.outcome(packet) == .complete && found[packet]?.points == packet.points)
+    }
+
     @Test func `where the bytes fit no number of segments, those that may have been merged are ambiguous`() {
         var scene = Scene()
         let segments = scene.packets(3, length: 1066)

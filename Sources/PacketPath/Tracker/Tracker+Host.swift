@@ -32,8 +32,8 @@ extension Tracker {
         case .startXmit: hostStartXmit(mark, lane)
         case .xmitDone: hostXmitDone(mark, lane)
         case .copy: if mark.inThread { taken(mark) }
-        case .consume: hostFree(mark, reason: nil)
-        case .drop: hostFree(mark, reason: UInt32(truncatingIfNeeded: mark.b))
+        case .consume: hostFree(mark, lane, reason: nil)
+        case .drop: hostFree(mark, lane, reason: UInt32(truncatingIfNeeded: mark.b))
         case .ovsUpcall: ovsUpcall(mark)
         case .ovsAction: ovsAction(mark, lane)
         case .redirect: redirected(mark, lane)
@@ -80,7 +80,7 @@ extension Tracker {
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
-        if macvtapTransmits(mark, lane) { return }
+        if macvtapTransmits(mark, lane) || sendsSegment(mark, lane) { return }
         var id = flight(mark.a, on: 0)
         if id.isNone {
             // Sent by the host itself.
@@ -111,6 +111,7 @@ extension Tracker {
     private mutating func hostXmitDone(_ mark: Mark, _ lane: Int) {
         guard let handover = lanes[lane].endHandover(mark.a), flights.contains(handover.flight) else { return }
         let id = handover.flight
+        if sentSegment(id, mark, lane) { return }
         guard flights[id].direction == .transmit, !flights[id].times.has(.nicXmit), mark.returnCode == 0 else { return }
         flights[id].times[.nicXmit] = mark.time
         // Where the device is another guest's tap, the packet is one for that guest from here on.
@@ -237,7 +238,7 @@ extension Tracker {
         if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleTransmitted(id) }
     }
 
-    private mutating func hostFree(_ mark: Mark, reason: UInt32?) {
+    private mutating func hostFree(_ mark: Mark, _ lane: Int, reason: UInt32?) {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
@@ -250,7 +251,13 @@ extension Tracker {
         if flights[id].direction == .transmit {
             // A driver may free the skb before it reports the transmission.
             if reason == nil, flights[id].times.has(.hostEgress), flights[id].interface == 0 { return }
-            end(id, reason != nil ? .dropped : flights[id].interface != 0 ? .notRecorded : .kernelConsumed)
+            if reason != nil {
+                end(id, .dropped)
+            } else if flights[id].interface != 0 {
+                end(id, .notRecorded)
+            } else {
+                cut(id, lane)
+            }
         } else if flights[id].flags.contains(.seen), let queue = destination(of: id) {
             flights[id].queue = Int16(queue)
             end(id, reason == nil ? .notRecorded : .dropped)

@@ -10,6 +10,7 @@ extension Tracker {
             machines[machine].openLanes += 1
             if machines[machine].startTime == PointTimes.absent { machines[machine].startTime = mark.time }
         case Mark.Reserved.laneEnd:
+            settleSegments(lane)
             machines[machine].openLanes -= 1
             if machine == 0, machines[0].openLanes == 0 {
                 hostEnded = true
@@ -17,8 +18,9 @@ extension Tracker {
             }
         case Mark.Reserved.lostBegin:
             machines[machine].openHoles += 1
-            lanes[lane].forget()
             lose(machine)
+            settleSegments(lane)
+            lanes[lane].forget()
         case Mark.Reserved.lostEnd:
             machines[machine].openHoles -= 1
             machines[machine].validFrom = mark.time

@@ -44,7 +44,7 @@ extension Tracker {
         case .socketReady: socketReady(mark, lane, machine)
         case .socketRead: socketRead(mark, machine)
         case .copy: if mark.inThread { read(mark, machine) }
-        case .consume: consumed(mark, machine)
+        case .consume: consumed(mark, lane, machine)
         case .sendEnter:
             machines[machine].threads[thread(of: mark)].sendingSince = mark.time
         case .sendExit:
@@ -63,7 +63,14 @@ extension Tracker {
             continueStream(mark.a, mark.time, bytes: bytes, thread: mark.thread, machine)
             return
         }
-        if bytes > 0 { beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine) }
+        if bytes > 0 {
+            beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine)
+            if isBareHead(id, copied: bytes) {
+                unname(id)
+                end(id, .kernelConsumed)
+                return
+            }
+        }
         completeRead(id, at: mark.time, by: thread(of: mark), machine, lane: Int(mark.lane))
     }
 
@@ -110,20 +117,23 @@ extension Tracker {
         }
     }
 
-    private mutating func consumed(_ mark: Mark, _ machine: Int) {
+    private mutating func consumed(_ mark: Mark, _ lane: Int, _ machine: Int) {
         let id = flight(mark.a, on: machine)
         guard !id.isNone else { return }
         if flights[id].direction == .transmit {
-            // The buffer of a packet that has been sent.
+            // The buffer of a packet that has been sent, or one that was cut into segments before.
             unname(id)
-            if flights[id].flags.contains(.queued) { discard(id) }
-        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp) {
+            if flights[id].flags.contains(.queued) {
+                cutQueued(id, lane, machine)
+                discard(id)
+            }
+        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp), !queueWorkers[machine].contains(mark.thread) {
             read(mark, machine)
         } else if flights[id].flags.contains(.onSocket) {
             // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
             unname(id)
         } else {
-            // What a thread reads of TCP, it copies.
+            // What a thread reads of TCP, it copies; and what a work queue frees, nobody reads.
             unname(id)
             end(id, .kernelConsumed)
         }
@@ -153,10 +163,13 @@ extension Tracker {
         if !isQueued(id) {
             id = newFlight(.transmit, on: machine)
             name(id, mark.a, on: machine)
+            if inheritCall(id, Int(mark.lane), machine) { return id }
             // Queued before the recording or in a hole, if queueing is recorded at all.
             if count(of: .netQueue, on: machine) > 0 || count(of: .startXmit, on: machine) == 1 && mark.inThread {
                 flights[id].flags.insert(doubt(on: machine))
             }
+        } else {
+            settleSegments(Int(mark.lane))
         }
         return id
     }

@@ -60,6 +60,12 @@ extension Tracker {
         return length > Self.headers[1] && !Self.headers.contains(length) && machines[Int(flights[id].machine)].unread.contains(id)
     }
 
+    /// More is copied from a packet than its datagram could hold, so it is TCP's, and it has no data of its own: a bare acknowledgement that waited
+    /// for the reader to be done with the socket, into which what came after it was merged (tcp_add_backlog, net/ipv4/tcp_ipv4.c).
+    func isBareHead(_ id: FlightID, copied bytes: Int32) -> Bool {
+        Int(bytes) > Int(flights[id].length) - 42 && Self.headers.contains(Int(flights[id].length))
+    }
+
     /// A thread copies from a packet for the first time: what it read before is over.
     mutating func beginStream(_ id: FlightID, _ time: Nanoseconds, bytes: Int32, thread: Int32, _ machine: Int) {
         let ingress = flights[id].times[StackPoints.of(machine: machine).ingress]

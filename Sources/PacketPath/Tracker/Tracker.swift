@@ -55,6 +55,8 @@ package struct Tracker: ~Copyable {
     let workers: Set<Int32>
     /// Threads that have other names.
     let otherThreads: Set<Int32>
+    /// By machine: threads of work queues.
+    let queueWorkers: [Set<Int32>]
     /// The path every queue has, whatever the events say; nil for what they say.
     let forcedPath: PathKind?
     let sink: any JourneySink
@@ -97,6 +99,7 @@ package struct Tracker: ~Copyable {
     ///   - agentPorts: for each guest, machine 1 first, the TCP port of its agent, if it was reached over TCP.
     ///   - workers: host threads that are vhost workers by their names.
     ///   - otherThreads: host threads whose names say that they are not.
+    ///   - queueWorkers: by machine, the host first: threads of work queues by their names.
     ///   - path: the path every packet takes, whatever the events say; nil for what they say. `host`: the host's own packets are followed, and
     ///     not its guests'.
     ///   - loopback: name of the loopback device, whose packets are nobody's; 0 where it has none.
@@ -104,10 +107,12 @@ package struct Tracker: ~Copyable {
     ///   - names: what the names in marks stand for.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(), sink: any JourneySink
+        queueWorkers: [Set<Int32>] = [], path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(),
+        sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
+        self.queueWorkers = queueWorkers + Array(repeating: [], count: threads.count + 1 - queueWorkers.count)
         forcedPath = path
         followsHost = path == .host
         self.loopback = loopback
@@ -172,13 +177,19 @@ package struct Tracker: ~Copyable {
         }
     }
 
-    /// Something is known only as long as nothing else has happened on the CPU: to be asked of every mark before it is followed.
+    /// Some things are known only as long as nothing else has happened on the CPU: to be asked of every mark before it is followed.
     @inline(__always)
     mutating func endWhatIsBrief(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
+        if lanes[lane].isHolding { endHeld(kind, mark, lane, machine) }
+    }
+
+    private mutating func endHeld(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
         if lanes[lane].wakingFor >= 0 { wakeInterruptThread(kind, mark, lane, machine) }
         if !lanes[lane].fresh.isNone, !kind.isOfInterrupt, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ {
             lanes[lane].fresh = .none
         }
+        if lanes[lane].segmented != nil, !isOfSegments(kind, mark, lane) { settleSegments(lane) }
+        lanes[lane].releaseHold()
     }
 
     /// Index of the thread that made the mark: nearly always the one that made the mark before on its CPU.

@@ -1,0 +1,110 @@
+// Segmentation in software, where a device does none itself: the packet is freed and its segments go to the driver instead, one after
+// the other, with nothing but hardware interrupts in between (validate_xmit_skb and dev_hard_start_xmit, net/core/dev.c; with a queueing
+// discipline several packets may be cut before the first segment goes). In a guest every segment is a packet of the ring. On the host they
+// are together the guest's one packet, if they hold exactly its bytes.
+
+import ClockSync
+import TraceData
+
+/// What has just been cut into segments on a CPU.
+struct Segmented {
+    /// Packets of guests, on the host.
+    var packets: [FlightID] = []
+    /// Packets that were queued on this machine itself, and since when the last one's sender has been in its call.
+    var calls = 0
+    var sendingSince = PointTimes.absent
+    var flags: Flight.Flags = []
+    /// Segments that have gone to a driver, and their bytes with all headers.
+    var count = 0
+    var bytes = 0
+
+    /// Ethernet, IPv4 and UDP at the least; Ethernet with two VLAN tags, IPv6 with some extension, and TCP with all options.
+    private static let headers = 42...160
+
+    /// Whether the segments are all of a packet of `length` bytes: each further one has headers of its own, of one size.
+    func hold(_ length: Int) -> Bool {
+        guard count > 1 else { return count == 1 && bytes == length }
+        let (size, rest) = (bytes - length).quotientAndRemainder(dividingBy: count - 1)
+        return rest == 0 && Self.headers.contains(size)
+    }
+}
+
+extension Tracker {
+    /// A packet of a guest's is freed before the host's driver had it: either it has been cut into segments, or the host itself was meant.
+    mutating func cut(_ id: FlightID, _ lane: Int) {
+        if let segmented = lanes[lane].segmented, segmented.count > 0 { settleSegments(lane) }
+        var segmented = lanes[lane].segmented ?? Segmented()
+        segmented.packets.append(id)
+        lanes[lane].segmented = segmented
+    }
+
+    /// A packet that was queued on this machine is freed before a driver had it.
+    mutating func cutQueued(_ id: FlightID, _ lane: Int, _ machine: Int) {
+        if let segmented = lanes[lane].segmented, segmented.count > 0 { settleSegments(lane) }
+        var segmented = lanes[lane].segmented ?? Segmented()
+        segmented.calls += 1
+        segmented.sendingSince = flights[id].times[StackPoints.of(machine: machine).send]
+        segmented.flags.formUnion(flights[id].flags.intersection([.callUnknown, .recorders, .lost]))
+        lanes[lane].segmented = segmented
+    }
+
+    /// Whether a mark is no more than a part of segments' being sent.
+    func isOfSegments(_ kind: MarkKind, _ mark: Mark, _ lane: Int) -> Bool {
+        if mark.inHardIRQ || kind.isOfInterrupt || kind == .startXmit { return true }
+        // In a driver, which may free and wake; or several packets, of which no segment has gone yet.
+        if lanes[lane].handoverCount > 0 { return kind != .taskSwitch }
+        return kind == .consume && lanes[lane].segmented?.count == 0
+    }
+
+    /// A driver gets a packet that was not queued: a segment.
+    mutating func inheritCall(_ id: FlightID, _ lane: Int, _ machine: Int) -> Bool {
+        guard let segmented = lanes[lane].segmented, segmented.calls > 0 else { return false }
+        lanes[lane].segmented?.count += 1
+        flights[id].flags.formUnion(segmented.flags)
+        // Of several it is not known whose segment this is.
+        if segmented.calls == 1 { flights[id].times[StackPoints.of(machine: machine).send] = segmented.sendingSince }
+        return true
+    }
+
+    /// The host's driver gets a packet that nothing is known of: a segment of a guest's packet.
+    mutating func sendsSegment(_ mark: Mark, _ lane: Int) -> Bool {
+        guard let segmented = lanes[lane].segmented, let id = segmented.packets.first, flights.contains(id) else { return false }
+        guard flight(mark.a, on: 0).isNone, nics.contains(mark.name), segmented.count == 0 || flights[id].nic == mark.name else {
+            settleSegments(lane)
+            return false
+        }
+        if segmented.count == 0 {
+            flights[id].times[.hostEgress] = mark.time
+            flights[id].nic = mark.name
+            flights[id].pair = mark.transmitQueue
+            if flights[id].queue >= 0 { learnPath(Int(flights[id].queue), of: id) }
+        }
+        lanes[lane].segmented?.count += 1
+        lanes[lane].segmented?.bytes += Int(mark.length)
+        lanes[lane].beginHandover(mark.a, id, port: -1)
+        return true
+    }
+
+    /// The driver has taken a segment, or not: then it is tried again, in nobody knows what company.
+    mutating func sentSegment(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
+        guard let segmented = lanes[lane].segmented, segmented.packets.first == id, segmented.count > 0 else { return false }
+        flights[id].times[.nicXmit] = mark.time
+        if mark.returnCode != 0 { flights[id].flags.insert(.ambiguous) }
+        return true
+    }
+
+    /// Something else happens on the CPU: all segments are on their way.
+    mutating func settleSegments(_ lane: Int) {
+        guard let segmented = lanes[lane].segmented else { return }
+        lanes[lane].segmented = nil
+        for id in segmented.packets where flights.contains(id) {
+            if segmented.count == 0 {
+                end(id, .kernelConsumed)
+            } else {
+                let isWhole = segmented.packets.count == 1 && segmented.hold(Int(flights[id].length))
+                if !isWhole { flights[id].flags.insert(.ambiguous) }
+                end(id, isWhole ? .complete : .ambiguous)
+            }
+        }
+    }
+}
