@@ -18,6 +18,18 @@ attended() {
     children=("${children[@]/$child/}")
     return $status
 }
+
+# copy FROM... TO: scp of what is there, from or to a machine. An emulated machine under load drops a connection now and then.
+copy() {
+    local try
+    for try in 1 2 3; do
+        if attended scp -F ssh.config -q "$@"; then return; fi
+        [[ $try -lt 3 ]] || return 1
+        say "the copy was cut off, once more"
+        sleep "$try"
+    done
+}
+
 finish() {
     local status=$? child step
     trap '' INT TERM HUP

@@ -221,4 +221,26 @@ import TraceData
         for packet in segments { #expect(found[packet]?.points == packet.points) }
         #expect(found.outcomes(segments).allSatisfy { $0 == .complete })
     }
+
+    @Test func `segments of what the host sends for itself have its application's call`() {
+        var scene = Scene.ofHost()
+        let line = scene.line
+        let whole = scene.packet(4410)
+        let (before, after) = (scene.packet(), scene.packet())
+        scene.sendOwn(before)
+        let call = scene.senderCalls()
+        scene.queueOwn(whole)
+        scene.mark(.consume, lane: line.guestLane, thread: line.reader, a: whole.hostSKB)
+        let segments = scene.packets(3, length: 1514)
+        segments.stamp(.appSend, call)
+        for packet in segments {
+            scene.beginOwn(packet)
+            packet.points[.nicXmit] = scene.endOwn(packet)
+        }
+        scene.senderReturns()
+        scene.sendOwn(after)
+        let found = scene.run()
+        #expect(found.isWhole([before] + segments + [after]))
+        for packet in segments { #expect(found[packet]?.points == packet.points) }
+    }
 }

@@ -30,9 +30,12 @@ struct Segmented {
 }
 
 extension Tracker {
+    /// A queueing discipline hands no more packets to a driver at a time (dev_tx_weight, net/core/dev.c).
+    private static let mostCut = 64
+
     /// A packet of a guest's is freed before the host's driver had it: either it has been cut into segments, or the host itself was meant.
     mutating func cut(_ id: FlightID, _ lane: Int) {
-        if let segmented = lanes[lane].segmented, segmented.count > 0 { settleSegments(lane) }
+        if let segmented = lanes[lane].segmented, segmented.count > 0 || segmented.packets.count == Self.mostCut { settleSegments(lane) }
         var segmented = lanes[lane].segmented ?? Segmented()
         segmented.packets.append(id)
         lanes[lane].segmented = segmented

@@ -115,7 +115,7 @@ record() {
     stop_recording
     stop_servers
     collect_logs
-    attended scp -F ssh.config -q 'host:/tmp/recording/*.dat' "$out/"
+    copy 'host:/tmp/recording/*.dat' "$out/"
     describe "${command[*]@Q}"
     inside host rm -rf /tmp/recording
     stop_tracing

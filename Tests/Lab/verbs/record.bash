@@ -42,7 +42,7 @@ install_virtlat() {
     for machine in host "${machines[@]}"; do
         [[ $(cat "virtlat.$machine" 2> /dev/null) != "$sum" ]] || continue
         inside "$machine" sh -c 'kill $(pidof virtlat) 2> /dev/null; rm -f /usr/local/bin/virtlat; mkdir -p /usr/local/bin' < /dev/null || true
-        attended scp -F ssh.config -q -p "$program" "$machine:/usr/local/bin/virtlat"
+        copy -p "$program" "$machine:/usr/local/bin/virtlat"
         echo "$sum" > "virtlat.$machine"
     done
 }
@@ -124,7 +124,7 @@ record() {
     stop_recording
     stop_servers
     collect_logs
-    attended scp -F ssh.config -q 'host:/tmp/session/*' "$out/"
+    copy 'host:/tmp/session/*' "$out/"
     describe "${words[*]}"
     inside host rm -rf /tmp/session < /dev/null
     rm -rf "$folder"

@@ -132,8 +132,8 @@ collect_logs() {
     local machine flow
     for machine in "${targets[@]}"; do
         for ((flow = 0; flow < flows; flow++)); do
-            attended scp -F ssh.config -q "$machine:/tmp/echo.$((7777 + flow)).csv" "$(log echo "$machine" $flow)"
-            [[ $from = outside ]] || attended scp -F ssh.config -q "$from:/tmp/ping.$machine.$flow.csv" "$(log ping "$machine" $flow)"
+            copy "$machine:/tmp/echo.$((7777 + flow)).csv" "$(log echo "$machine" $flow)"
+            [[ $from = outside ]] || copy "$from:/tmp/ping.$machine.$flow.csv" "$(log ping "$machine" $flow)"
         done
     done
 }
