@@ -19,7 +19,7 @@ extension LabTests {
         """#
 
     private func host(_ script: String) async throws -> [String] {
-        let run = try await Lab.run(["exec", "host", "--", "bash", "-c", Self.setup + script])
+        let run = try await Lab.recording(["exec", "host", "--", "bash", "-c", Self.setup + script])
         #expect(run.status == 0, "\(run)")
         return run.output.split(separator: "\n").map { String($0) }
     }
@@ -31,7 +31,7 @@ extension LabTests {
             // It brings the program and the agent there.
             let folder = try TemporaryFolder()
             defer { folder.remove() }
-            let recorded = try await Lab.run(["record", "--count", "20", "--out", folder.path("session")])
+            let recorded = try await Lab.recording(["record", "--count", "20", "--out", folder.path("session")])
             #expect(recorded.status == 0, "\(recorded)")
             let bound = try await host(
                 #"""

@@ -61,7 +61,7 @@ enum Lab {
     /// A recording did not end in time.
     struct LockUp: Error {}
 
-    /// A recording in the lab that is up.
+    /// A recording, or another command, in the lab that is up.
     static func recording(_ arguments: [String]) async throws -> Run {
         let run = try await run(arguments)
         if run.isStuck { throw LockUp() }
