@@ -74,9 +74,6 @@ package struct HostTimes: Sendable {
         }
     }
 
-    /// During the stage that ends at `point`; nil when it is not known what the vCPU did during all of it.
-    package func total(_ point: Point) -> Nanoseconds? { totals[point] }
-
     /// The sums of all stages at once, because every packet is asked for them.
     package var totals: Totals {
         var totals = Totals(known: known & ~endless)

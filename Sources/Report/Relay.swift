@@ -41,10 +41,10 @@ package struct Relay: Sendable {
         guard sent.outcome == .complete, received.outcome == .complete else { return }
         complete += 1
         var tiles = StageTiles()
-        let senders = sent.host
-        let receivers = received.host
-        tiles.follow(sent, waypoints.transmit) { stages[$0.stage].samples.add($0, senders, senders.totals) }
-        tiles.follow(received, waypoints.receive) { stages[$0.stage].samples.add($0, receivers, receivers.totals) }
+        let (sending, receiving) = (sent.host, received.host)
+        let totals = (sending: sending.totals, receiving: receiving.totals)
+        tiles.follow(sent, waypoints.transmit) { stages[$0.stage].samples.add($0, sending, totals.sending) }
+        tiles.follow(received, waypoints.receive) { stages[$0.stage].samples.add($0, receiving, totals.receiving) }
         endToEnd.add(tiles.total)
     }
 

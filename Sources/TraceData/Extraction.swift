@@ -59,12 +59,32 @@ struct NumberLoad: BitwiseCopyable {
     static func mask(_ field: EventField) -> UInt64 { field.isSigned || field.size == 8 ? .max : 1 << UInt64(8 * field.size) - 1 }
 }
 
-/// A number's way into the operands: into one of them, the other one's mask is 0.
-struct NumberStep: BitwiseCopyable {
-    var number: NumberLoad
+/// Where in the operands a value goes: into one of them, the other one's mask is 0.
+struct Placement: BitwiseCopyable {
     var shift: UInt8
     var maskA: UInt64
     var maskB: UInt64
+
+    /// - Parameter known: the bits of the value that mean something.
+    init(_ operand: EventQuery.Operand, known: UInt64 = .max) {
+        let width: UInt64 = operand.width >= 64 ? .max : 1 << UInt64(operand.width) - 1
+        let mask = (width & known) << UInt64(operand.shift)
+        shift = UInt8(operand.shift)
+        maskA = operand.place == .a ? mask : 0
+        maskB = operand.place == .b ? mask : 0
+    }
+
+    @inline(__always)
+    func put(_ value: UInt64, _ a: inout UInt64, _ b: inout UInt64) {
+        a |= value &<< UInt64(shift) & maskA
+        b |= value &<< UInt64(shift) & maskB
+    }
+}
+
+/// A number's way into the operands.
+struct NumberStep: BitwiseCopyable {
+    var number: NumberLoad
+    var place: Placement
 }
 
 /// A string's way into the operands, as a number (`NameTable`).
@@ -73,9 +93,7 @@ struct NameStep: BitwiseCopyable {
     var offset: UInt16
     /// What the string's own offset counts from: the record's beginning, or the end of that word (`__rel_loc`).
     var origin: UInt16
-    var shift: UInt8
-    var maskA: UInt64
-    var maskB: UInt64
+    var place: Placement
 }
 
 /// Everything a scanner needs to know of a file's events; compiled once, read by all of its CPUs.
@@ -134,22 +152,16 @@ struct NameStep: BitwiseCopyable {
 
         /// - Returns: whether the field is of the sort that is wanted.
         mutating func add(_ operand: EventQuery.Operand, _ field: EventField) -> Bool {
-            let bits: UInt64 = operand.width >= 64 ? .max : 1 << UInt64(operand.width) - 1
-            func mask(_ place: EventQuery.Operand.Place, _ bits: UInt64) -> UInt64 {
-                operand.place == place ? bits << UInt64(operand.shift) : 0
-            }
             switch (operand.value, field.shape) {
             case (.number, .number):
                 guard let number = NumberLoad(field) else { return false }
-                let known = bits & NumberLoad.mask(field)
-                numbers.append(
-                    NumberStep(number: number, shift: UInt8(operand.shift), maskA: mask(.a, known), maskB: mask(.b, known)))
+                numbers.append(NumberStep(number: number, place: Placement(operand, known: NumberLoad.mask(field))))
             case (.name, .dynamic), (.name, .relativeDynamic):
                 guard field.size == 4, field.end <= Int(UInt16.max) else { return false }
                 names.append(
                     NameStep(
                         offset: UInt16(field.offset), origin: field.shape == .relativeDynamic ? UInt16(field.end) : 0,
-                        shift: UInt8(operand.shift), maskA: mask(.a, bits), maskB: mask(.b, bits)))
+                        place: Placement(operand)))
             default: return false
             }
             return true

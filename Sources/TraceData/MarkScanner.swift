@@ -256,16 +256,12 @@ package struct LaneCounts: Sendable {
         let numbers = unsafe program.numbers.baseAddress! + Int(plan.firstNumber)
         for index in 0..<Int(plan.numberCount) {
             let step = unsafe numbers[index]
-            let value = unsafe step.number.load(record) &<< UInt64(step.shift)
-            a |= value & step.maskA
-            b |= value & step.maskB
+            unsafe step.place.put(step.number.load(record), &a, &b)
         }
         let texts = unsafe program.names.baseAddress! + Int(plan.firstName)
         for index in 0..<Int(plan.nameCount) {
             let step = unsafe texts[index]
-            let value = unsafe UInt64(name(step, record, size)) &<< UInt64(step.shift)
-            a |= value & step.maskA
-            b |= value & step.maskB
+            unsafe step.place.put(UInt64(name(step, record, size)), &a, &b)
         }
         var time = hostTime(raw)
         if time < lastMarkTime {

@@ -78,7 +78,7 @@ import TraceData
         var checked = 0
         for journey in journeys.all where journey.outcome == .complete {
             for (end, begins) in stages {
-                guard let total = journey.host.total(end) else { continue }
+                guard let total = journey.host.totals[end] else { continue }
                 let begin = try #require(begins.first { journey.times.has($0) })
                 let stage = journey.times[begin]..<journey.times[end]
                 let inside = windows.inside(stage)

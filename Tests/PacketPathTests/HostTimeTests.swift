@@ -13,7 +13,7 @@ import TraceData
 
     /// Time outside the guest in the stage that ends at `point`, by reason; nil when it is not known.
     private func host(_ journey: Journey, _ point: Point) -> [HostReason: Nanoseconds]? {
-        guard journey.host.total(point) != nil else { return nil }
+        guard journey.host.totals[point] != nil else { return nil }
         var times: [HostReason: Nanoseconds] = [:]
         journey.host.forEachReason(point) { times[$0] = $2 }
         return times
@@ -55,7 +55,7 @@ import TraceData
         #expect(host(journey, .guestWake) == [:])
         #expect(host(journey, .guestRun) == [Self.msr: preempted - exit + (entry - run), .preempted: run - preempted])
         #expect(host(journey, .guestRead) == [:])
-        #expect(journey.host.total(.guestRun) == entry - exit)
+        #expect(journey.host.totals[.guestRun] == entry - exit)
     }
 
     @Test func `a stage that begins while the vCPU is out has only its own part of that time`() throws {
@@ -204,7 +204,7 @@ import TraceData
         let times = try #require(host(journey, .guestRead))
         #expect(times.count == 13)
         #expect(times[.other] == 8 * scene.step)
-        #expect(journey.host.total(.guestRead) == 20 * scene.step)
+        #expect(journey.host.totals[.guestRead] == 20 * scene.step)
     }
 
     @Test func `who had the CPU of a preempted vCPU, and where a kicked one was, is told`() throws {

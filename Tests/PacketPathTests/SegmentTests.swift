@@ -25,6 +25,25 @@ import TraceData
         scene.restSender()
     }
 
+    /// The guest's driver gets one segment after the other.
+    private func handOver(_ segments: [Packet], by thread: Int32, in scene: inout Scene) {
+        for (index, packet) in segments.enumerated() {
+            scene.driverBegins(packet, thread: thread)
+            if index == 0 { scene.kicks(packet) }
+            scene.driverEnds(packet, thread: thread)
+        }
+    }
+
+    /// The worker takes them all and gives them to the NIC.
+    private func forward(_ segments: [Packet], in scene: inout Scene) {
+        segments.stamp(.vhostRun, scene.vhostRuns())
+        for packet in segments {
+            scene.vhostWrites(packet)
+            scene.nicSends(packet)
+        }
+        rest(&scene)
+    }
+
     private func free(_ packet: Packet, in scene: inout Scene) {
         scene.mark(.consume, lane: scene.line.workerLane, thread: scene.line.worker, a: packet.hostSKB)
     }
@@ -173,18 +192,9 @@ import TraceData
         scene.mark(.consume, lane: line.guestLane, thread: line.reader, a: whole.guestSKB)
         let segments = scene.packets(3, length: 1514)
         segments.stamp(.guestSend, call)
-        for (index, packet) in segments.enumerated() {
-            scene.driverBegins(packet)
-            if index == 0 { scene.kicks(packet) }
-            scene.driverEnds(packet)
-        }
+        handOver(segments, by: line.reader, in: &scene)
         scene.senderReturns()
-        segments.stamp(.vhostRun, scene.vhostRuns())
-        for packet in segments {
-            scene.vhostWrites(packet)
-            scene.nicSends(packet)
-        }
-        rest(&scene)
+        forward(segments, in: &scene)
         // What is sent later has its own call, or none.
         let after = scene.plainRound()
         let found = scene.run()
@@ -206,17 +216,8 @@ import TraceData
         }
         for packet in whole { scene.mark(.consume, lane: line.guestLane, thread: 99, a: packet.guestSKB) }
         let segments = scene.packets(4, length: 1514)
-        for (index, packet) in segments.enumerated() {
-            scene.driverBegins(packet, thread: 99)
-            if index == 0 { scene.kicks(packet) }
-            scene.driverEnds(packet, thread: 99)
-        }
-        segments.stamp(.vhostRun, scene.vhostRuns())
-        for packet in segments {
-            scene.vhostWrites(packet)
-            scene.nicSends(packet)
-        }
-        rest(&scene)
+        handOver(segments, by: 99, in: &scene)
+        forward(segments, in: &scene)
         let found = scene.run()
         for packet in segments { #expect(found[packet]?.points == packet.points) }
         #expect(found.outcomes(segments).allSatisfy { $0 == .complete })

@@ -107,8 +107,8 @@ extension Tracker {
                 flights[id].host.know(stages.ends[settled])
                 settled += 1
             }
+            // What is not settled by then is not known, whatever has been found of it.
             if settled == stages.count { break }
         }
-        // What is not settled is not known, whatever has been found of it.
     }
 }

@@ -35,20 +35,22 @@ extension Tracker {
 
     /// A packet of a guest's is freed before the host's driver had it: either it has been cut into segments, or the host itself was meant.
     mutating func cut(_ id: FlightID, _ lane: Int) {
+        awaitSegments(lane)
+        lanes[lane].segmented?.packets.append(id)
+    }
+
+    /// A further packet is cut: those whose segments have gone are over.
+    private mutating func awaitSegments(_ lane: Int) {
         if let segmented = lanes[lane].segmented, segmented.count > 0 || segmented.packets.count == Self.mostCut { settleSegments(lane) }
-        var segmented = lanes[lane].segmented ?? Segmented()
-        segmented.packets.append(id)
-        lanes[lane].segmented = segmented
+        if lanes[lane].segmented == nil { lanes[lane].segmented = Segmented() }
     }
 
     /// A packet that was queued on this machine is freed before a driver had it.
     mutating func cutQueued(_ id: FlightID, _ lane: Int, _ machine: Int) {
-        if let segmented = lanes[lane].segmented, segmented.count > 0 { settleSegments(lane) }
-        var segmented = lanes[lane].segmented ?? Segmented()
-        segmented.calls += 1
-        segmented.sendingSince = flights[id].times[StackPoints.of(machine: machine).send]
-        segmented.flags.formUnion(flights[id].flags.intersection([.callUnknown, .recorders, .lost]))
-        lanes[lane].segmented = segmented
+        awaitSegments(lane)
+        lanes[lane].segmented?.calls += 1
+        lanes[lane].segmented?.sendingSince = flights[id].times[StackPoints.of(machine: machine).send]
+        lanes[lane].segmented?.flags.formUnion(flights[id].flags.intersection([.callUnknown, .recorders, .lost]))
     }
 
     /// Whether a mark is no more than a part of segments' being sent.
