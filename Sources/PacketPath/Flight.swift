@@ -5,6 +5,8 @@ package import ClockSync
 /// Times of a journey's points, host-time ns; absent points hold `PointTimes.absent`.
 package struct PointTimes: Sendable {
     package static let absent = Nanoseconds.min
+    /// Later than every time.
+    static let latest = Nanoseconds.max
     private var times = InlineArray<28, Nanoseconds>(repeating: PointTimes.absent)
 
     package init() {}
@@ -35,7 +37,7 @@ struct FlightID: Equatable, BitwiseCopyable {
 
 struct Flight {
     struct Flags: OptionSet {
-        var rawValue: UInt16
+        var rawValue: UInt32
         /// It was put on a guest's queue, or taken from one: it counts.
         static let seen = Flags(rawValue: 1)
         /// Events may be missing from its way.
@@ -66,8 +68,10 @@ struct Flight {
         static let bare = Flags(rawValue: 8192)
         /// Perhaps read as part of another packet, which could not be told.
         static let unsettled = Flags(rawValue: 16384)
-        /// It was put on a UDP socket's queue.
-        static let onSocket = Flags(rawValue: 1 << 15)
+        /// Read in the order of its socket, which is not proven yet.
+        static let unproven = Flags(rawValue: 1 << 15)
+        /// The stack freed it while it received it: what it was cut into is read in its place, or nothing is.
+        static let split = Flags(rawValue: 1 << 16)
     }
 
     var times = PointTimes()
@@ -75,6 +79,8 @@ struct Flight {
     var skb: UInt64 = 0
     /// With the Ethernet header.
     var length: Int32 = 0
+    /// The same as the device has it that delivers it to the stack last, out of a tunnel for example.
+    var delivered: Int32 = 0
     var direction = Direction.receive
     var delivery = Delivery.unknown
     var outcome = Outcome.complete
@@ -108,6 +114,8 @@ struct Flight {
     /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
     var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
+    /// Address of the socket it was put on, 0 for none.
+    var socket: UInt64 = 0
     /// Joins what a guest sent to what another one on this host received of it; 0 for none.
     var relay: UInt32 = 0
     var generation: UInt32 = 0

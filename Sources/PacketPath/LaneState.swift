@@ -54,6 +54,10 @@ struct LaneState {
     var receiving = FlightID.none
     /// The socket it was put on last, 0 for none.
     var readySocket: UInt64 = 0
+    /// When it was.
+    var readyTime = PointTimes.absent
+    /// When the stack began to receive it.
+    var receivedAt = PointTimes.absent
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
     private var batch = InlineArray<16, FlightID>(repeating: .none)
     private var batchCount = 0
@@ -70,7 +74,9 @@ struct LaneState {
     var fresh = FlightID.none { didSet { if !fresh.isNone { isHolding = true } } }
     /// What was cut into segments, as long as nothing but their sending happens here.
     var segmented: Segmented? { didSet { if segmented != nil { isHolding = true } } }
-    /// One of those that end with whatever happens next (`wakingFor`, `fresh`, `segmented`) may be set.
+    /// A packet that was freed while the stack received it, as long as that goes on.
+    var split = FlightID.none { didSet { if !split.isNone { isHolding = true } } }
+    /// One of those that end with whatever happens next (`wakingFor`, `fresh`, `segmented`, `split`) may be set.
     private(set) var isHolding = false
     /// The packet that a thread is writing to a tap.
     var written = FlightID.none
@@ -100,6 +106,7 @@ struct LaneState {
         stopReceiving()
         fresh = .none
         segmented = nil
+        split = .none
         written = .none
         forgetBulk()
         redirectedFrom = 0
@@ -108,15 +115,16 @@ struct LaneState {
     }
 
     /// Takes note of what has ended.
-    mutating func releaseHold() { isHolding = wakingFor >= 0 || !fresh.isNone || segmented != nil }
+    mutating func releaseHold() { isHolding = wakingFor >= 0 || !fresh.isNone || segmented != nil || !split.isNone }
 
     /// What was redirected is out, or gone. Nearly always there is nothing, which costs nothing here.
     mutating func forgetBulk() { if !bulk.isEmpty { bulk.removeAll(keepingCapacity: true) } }
 
     // MARK: The stack
 
-    mutating func receive(_ flight: FlightID) {
+    mutating func receive(_ flight: FlightID, at time: Nanoseconds) {
         receiving = flight
+        receivedAt = time
         readySocket = 0
         // More than fit are as good as unknown.
         if batchCount < 16 { batch[batchCount] = flight }

@@ -100,17 +100,21 @@ extension MarkKind {
                         ])
                 ] : []
         case .socketReady:
-            // IPPROTO_UDP is 17.
-            return hasReaders ? [query("sk_data_ready", [.number("skaddr", to: .a)], where: .equals("protocol", 17))] : []
+            return hasReaders
+                ? [
+                    query(
+                        "sk_data_ready",
+                        [.number("skaddr", to: .a), .number("family", to: .b, width: 8), .number("protocol", to: .b, shift: 8, width: 8)])
+                ] : []
         case .socketRead:
             return hasReaders
                 ? [
                     query(
                         "sock_recv_length",
                         [
-                            .number("sk", to: .a), .number("ret", to: .b, width: 32), .number("family", to: .b, shift: 32, width: 16),
-                            .number("flags", to: .b, shift: 48, width: 16),
-                        ], where: .equals("protocol", 17))
+                            .number("sk", to: .a), .number("ret", to: .b, width: 32), .number("family", to: .b, shift: 32, width: 8),
+                            .number("protocol", to: .b, shift: 40, width: 8), .number("flags", to: .b, shift: 48, width: 16),
+                        ])
                 ] : []
         case .taskSwitch:
             return [query("sched_switch", [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)])]
@@ -217,14 +221,23 @@ extension Mark {
         let network: Int32 = UInt16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift)) == 10 ? 40 : 20
         return length &+ 14 &+ network &+ 20...length &+ 14 &+ network &+ 60
     }
-    /// What sock_recv_length returned: bytes, or a negative error; and whether it only looked (MSG_PEEK is 2).
+    /// What sock_recv_length returned: bytes, or a negative error.
     var received: Int32 { Int32(truncatingIfNeeded: b) }
-    var isPeek: Bool { b >> 48 & 2 != 0 }
-    /// Whether a frame of `length` bytes carries so much data by UDP (AF_INET6 is 10), perhaps with a VLAN's tag.
-    func isDatagram(_ length: Int32) -> Bool {
-        let network: Int32 = UInt16(truncatingIfNeeded: b >> 32) == 10 ? 40 : 20
-        let plain = received &+ 14 &+ network &+ 8
-        return length == plain || length == plain &+ 4
+    /// sock_recv_length of a socket that has a queue of packets, when it has taken from that: not with MSG_PEEK (2) and not from the queue of
+    /// errors (MSG_ERRQUEUE, 0x2000).
+    var isOfDatagramRead: Bool {
+        let flags = b >> 48
+        return flags & 0x2002 == 0 && Mark.hasPackets(family: UInt8(truncatingIfNeeded: b >> 32), protocol: UInt8(truncatingIfNeeded: b >> 40))
+    }
+    /// sk_data_ready of a socket that has a queue of packets; of UDP's (IPPROTO_UDP is 17); of one that sees what devices do (AF_PACKET is 17).
+    var isOfDatagramSocket: Bool {
+        Mark.hasPackets(family: UInt8(truncatingIfNeeded: b), protocol: UInt8(truncatingIfNeeded: b >> 8))
+    }
+    var isOfUDP: Bool { !isOfPacketSocket && UInt8(truncatingIfNeeded: b >> 8) == 17 }
+    var isOfPacketSocket: Bool { UInt8(truncatingIfNeeded: b) == 17 }
+    /// AF_INET (2), AF_INET6 (10) and AF_PACKET (17), but not TCP (6), nor MPTCP (262, whose low byte is the same), nor SCTP (132): they have streams.
+    private static func hasPackets(family: UInt8, protocol number: UInt8) -> Bool {
+        family == 17 || (family == 2 || family == 10) && number != 6 && number != 132
     }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }

@@ -70,6 +70,9 @@ struct ThreadEvent: BitwiseCopyable {
     /// Since when it has been in a sending system call; absent when it is not, `sendingUnknown` when that can't be told.
     var sendingSince = ThreadState.sendingUnknown
 
+    /// When a call of it that sends began or ended, or one that receives ended, last.
+    var lastCall = PointTimes.absent
+
     /// It may have entered a call before the recording, or in a hole.
     static let sendingUnknown = PointTimes.absent + 1
 
@@ -105,6 +108,32 @@ struct ThreadEvent: BitwiseCopyable {
     /// Its events from the newest to the oldest; to be gone through before the next one is added.
     @inline(__always)
     var newestFirst: ThreadHistory { unsafe ThreadHistory(ring, mask: mask, count: count) }
+
+    /// When it was last seen to do something by itself, after it got its CPU.
+    var lastSeen: Nanoseconds {
+        for event in newestFirst where event.what == .switchIn { return max(event.time, lastCall) }
+        return lastCall
+    }
+
+    /// It sleeps, or has only just been woken.
+    var isAsleep: Bool {
+        for event in newestFirst where event.what != .waking { return event.what == .sleep }
+        return false
+    }
+
+    /// When it was last seen to do something before it went to sleep; nil unless it sleeps, or that is not known.
+    var awakeBeforeSleep: Nanoseconds? {
+        var sleeps = false
+        for event in newestFirst {
+            switch event.what {
+            case .waking: continue
+            case .sleep where !sleeps: sleeps = true
+            case .switchIn where sleeps: return max(event.time, lastCall)
+            default: return nil
+            }
+        }
+        return sleeps && lastCall != PointTimes.absent ? lastCall : nil
+    }
 
     /// The thread has just left its CPU, and was woken since it got that.
     var wasWokenAwake: Bool {

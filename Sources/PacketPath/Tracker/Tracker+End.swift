@@ -8,7 +8,12 @@ extension Tracker {
         settleOwed(id)
         flights[id].outcome = outcome
         flights[id].flags.insert(.ended)
-        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed]) { emit(id) }
+        emitIfSettled(id)
+    }
+
+    /// Hands a journey on once it has ended and nothing about its identity is open.
+    mutating func emitIfSettled(_ id: FlightID) {
+        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven]), flights[id].flags.contains(.ended) { emit(id) }
     }
 
     /// It was nobody's packet: the host's own, or a half whose other half is counted.
@@ -21,7 +26,7 @@ extension Tracker {
     mutating func reborn(_ id: FlightID) {
         flights[id].skb = 0
         let flags = flights[id].flags
-        guard !flags.contains(.ended), !flags.contains(.onSocket) else { return }
+        guard !flags.contains(.ended), flights[id].socket == 0 else { return }
         if flights[id].direction == .receive {
             if flights[id].times.has(.guestIngress) || followsHost && flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
@@ -126,6 +131,7 @@ extension Tracker {
     /// The recording is over: ends all that is still on its way.
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
+        for machine in 0..<machineCount { loseSockets(machine, nil) }
         if followsHost {
             settleStreams()
             finishOwn()
@@ -157,7 +163,7 @@ extension Tracker {
                 continue
             }
             flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
-            flights[id].flags.subtract([.half, .unconfirmed])
+            flights[id].flags.subtract([.half, .unconfirmed, .unproven])
             if !flight.flags.contains(.ended) { flights[id].outcome = outcomeAtEdge(of: id) }
             emit(id)
         }
@@ -183,8 +189,10 @@ extension Tracker {
 
     /// What becomes of a packet that was on its way when the recording ended.
     func outcomeAtEdge(of id: FlightID) -> Outcome {
+        // Freed in its own receipt, which is cut off.
+        if flights[id].flags.contains(.split), flights[id].socket == 0 { return .kernelConsumed }
         // Read with another one perhaps: that is not known, and no edge's fault.
-        flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
+        return flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
     }
 
     /// What the order of a queue's rings was not proven for.

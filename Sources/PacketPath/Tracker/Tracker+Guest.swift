@@ -17,7 +17,8 @@ extension Tracker {
             }
         case .stackReceive:
             let id = flight(mark.a, on: machine)
-            lanes[lane].receive(id)
+            lanes[lane].receive(id, at: mark.time)
+            if !id.isNone { flights[id].delivered = mark.length &+ 14 }
             awaitReader(id, machine)
         case .netQueue: guestQueued(mark, lane, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)
@@ -62,6 +63,8 @@ extension Tracker {
         let id = flight(mark.a, on: machine)
         guard !id.isNone else { return }
         unname(id)
+        if isOriginalOfCopy(id, mark, lane, machine) { return }
+        leaveSocket(id, machine)
         flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
         if lanes[lane].isOnRecorders(mark), flights[id].direction == .receive {
             flights[id].flags.insert(.recorders)

@@ -71,7 +71,7 @@ extension Tracker {
             known = arrive(mark, lane, polled: false)
             if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
-        if mark.inSoftIRQ { lanes[lane].receive(known) }
+        if mark.inSoftIRQ { lanes[lane].receive(known, at: mark.time) }
         lanes[lane].fresh = flight(mark.a, on: 0)
     }
 

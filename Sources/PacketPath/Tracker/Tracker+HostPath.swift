@@ -21,7 +21,7 @@ extension Tracker {
             // A vhost worker takes it from a macvtap.
             if mark.inThread, workers.contains(mark.thread) { leave(flight(mark.a, on: 0)) }
             followStack(kind, mark, lane, 0)
-        case .drop: ownDrop(mark)
+        case .drop: ownDrop(mark, lane)
         default: followStack(kind, mark, lane, 0)
         }
     }
@@ -40,7 +40,7 @@ extension Tracker {
 
     private mutating func ownStackReceive(_ mark: Mark, _ lane: Int) {
         guard mark.name != loopback else {
-            lanes[lane].receive(.none)
+            lanes[lane].receive(.none, at: mark.time)
             return
         }
         let isKnown = isReceived(flight(mark.a, on: 0))
@@ -54,7 +54,8 @@ extension Tracker {
             if !lanes[lane].isSettled { flights[flight(mark.a, on: 0)].flags.insert(doubt(on: 0)) }
         }
         let id = flight(mark.a, on: 0)
-        lanes[lane].receive(id)
+        lanes[lane].receive(id, at: mark.time)
+        flights[id].delivered = mark.length &+ 14
         awaitReader(id, 0)
     }
 
@@ -139,10 +140,12 @@ extension Tracker {
         }
     }
 
-    private mutating func ownDrop(_ mark: Mark) {
+    private mutating func ownDrop(_ mark: Mark, _ lane: Int) {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
+        if isOriginalOfCopy(id, mark, lane, 0) { return }
+        leaveSocket(id, 0)
         flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
         end(id, .dropped)
     }

@@ -187,7 +187,7 @@ extension Tracker {
     private mutating func confirm(_ id: FlightID) {
         guard flights.contains(id) else { return }
         flights[id].flags.remove(.unconfirmed)
-        if flights[id].flags.contains(.ended) { emit(id) }
+        emitIfSettled(id)
     }
 
     /// The ring is empty: everything put has been taken.
@@ -243,7 +243,7 @@ extension Tracker {
         return copied != PointTimes.absent ? copied : flights[put].times[.hostIngress]
     }
 
-    private mutating func endIfLive(_ id: FlightID, _ outcome: Outcome) {
+    mutating func endIfLive(_ id: FlightID, _ outcome: Outcome) {
         if flights.contains(id) { end(id, outcome) }
     }
 
@@ -268,7 +268,7 @@ extension Tracker {
         unname(put)
         flights.release(put)
         if direction == .receive { traceDelivery(taken) } else { settleTransmitted(taken) }
-        if flights[taken].flags.contains(.ended) { emit(taken) }
+        emitIfSettled(taken)
     }
 
     /// Both halves of a tx packet are known: was it its own notification that woke the worker, and when did that run?

@@ -28,10 +28,10 @@ extension Tracker {
             switchTasks(mark, machine)
         case .waking:
             // What is woken while the stack receives a packet is woken on that packet's behalf.
-            let cause = mark.inSoftIRQ || mark.isWithoutSoftIRQs ? lanes[lane].receiving : .none
+            let cause = !mark.inHardIRQ && (mark.inSoftIRQ || mark.isWithoutSoftIRQs) ? lanes[lane].receiving : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
-            if !cause.isNone { socketWoke(lane, machine) }
+            if !cause.isNone { socketWoke(target, lane, machine) }
         case .groMerged:
             // No event tells which frame this one was merged into: it is read with that one, if it can be told at all.
             let id = lanes[lane].polled
@@ -46,9 +46,13 @@ extension Tracker {
         case .copy: if mark.inThread { read(mark, machine) }
         case .consume: consumed(mark, lane, machine)
         case .sendEnter:
-            machines[machine].threads[thread(of: mark)].sendingSince = mark.time
+            let thread = thread(of: mark)
+            machines[machine].threads[thread].sendingSince = mark.time
+            machines[machine].threads[thread].lastCall = mark.time
         case .sendExit:
-            machines[machine].threads[thread(of: mark)].sendingSince = PointTimes.absent
+            let thread = thread(of: mark)
+            machines[machine].threads[thread].sendingSince = PointTimes.absent
+            machines[machine].threads[thread].lastCall = mark.time
         default: followInterrupts(kind, mark, lane, machine)
         }
     }
@@ -93,6 +97,7 @@ extension Tracker {
         }
         if machine != 0, let lane { measureReading(id, lane) }
         unname(id)
+        if !machines[machine].reassembled.isEmpty, !flights[id].flags.contains(.unproven) { readFragments(of: id, at: time, by: reader, machine, lane: lane) }
         end(id, .complete)
     }
 
@@ -129,14 +134,40 @@ extension Tracker {
             }
         } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp), !queueWorkers[machine].contains(mark.thread) {
             read(mark, machine)
-        } else if flights[id].flags.contains(.onSocket) {
-            // A reader has it, and freed it on the CPU it came from: sock_recv_length is still to come.
+        } else if flights[id].socket != 0 {
+            // Its reader has it, or has a copy of it: sock_recv_length tells. What is freed in its own receipt is the copy's original.
+            unname(id)
+            if lanes[lane].receiving != id { socketReleased(id, machine) }
+        } else if !mark.inThread, seesSockets(machine), !flights[id].flags.contains(.tcp), lanes[lane].receiving == id {
+            // It is nobody's, unless its parts are put on a socket now.
+            unname(id)
+            flights[id].flags.insert(.split)
+            lanes[lane].split = id
+        } else if !mark.inThread, isReassembled(id, lane, machine) {
             unname(id)
         } else {
             // What a thread reads of TCP, it copies; and what a work queue frees, nobody reads.
             unname(id)
             end(id, .kernelConsumed)
         }
+    }
+
+    /// Sockets tell what they are given and what is taken from them.
+    func seesSockets(_ machine: Int) -> Bool { count(of: .socketReady, on: machine) > 0 && count(of: .socketRead, on: machine) > 0 }
+
+    /// Whether a mark may belong to the receipt of one packet by the stack.
+    func isOfReceipt(_ kind: MarkKind, _ mark: Mark) -> Bool {
+        switch kind {
+        case .stackReceive, .napiReceive, .napiPoll, .taskSwitch: false
+        default: true
+        }
+    }
+
+    /// The receipt of a packet that was freed in it is over: nothing was put on a socket in its place.
+    mutating func settleSplit(_ lane: Int) {
+        let id = lanes[lane].split
+        lanes[lane].split = .none
+        if flights.contains(id), flights[id].socket == 0, !flights[id].flags.contains(.ended) { end(id, .kernelConsumed) }
     }
 
     // MARK: Transmit

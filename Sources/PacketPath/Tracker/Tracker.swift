@@ -38,6 +38,8 @@ package struct Tracker: ~Copyable {
         var agentPort: UInt16?
         /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
         var unread = FlightQueue()
+        /// Datagrams that came in fragments and have not been read, oldest first.
+        var reassembled: [Reassembled] = []
         /// What threads are reading.
         var reads: [StreamRead] = []
         /// Packets between recorder and agent, which no journey tells of.
@@ -189,6 +191,7 @@ package struct Tracker: ~Copyable {
             lanes[lane].fresh = .none
         }
         if lanes[lane].segmented != nil, !isOfSegments(kind, mark, lane) { settleSegments(lane) }
+        if !lanes[lane].split.isNone, !isOfReceipt(kind, mark) { settleSplit(lane) }
         lanes[lane].releaseHold()
     }
 
