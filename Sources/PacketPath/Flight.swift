@@ -72,6 +72,8 @@ struct Flight {
         static let unproven = Flags(rawValue: 1 << 15)
         /// The stack freed it while it received it: what it was cut into is read in its place, or nothing is.
         static let split = Flags(rawValue: 1 << 16)
+        /// The stack had it a second time, by a bridge or the like: the host itself was meant.
+        static let up = Flags(rawValue: 1 << 17)
     }
 
     var times = PointTimes()
@@ -105,6 +107,8 @@ struct Flight {
     var wokenThread: Int32 = -1
     /// Index of the host thread that took it.
     var worker: Int32 = -1
+    /// Index of the thread that sent it, -1 where that is of no interest.
+    var sender: Int32 = -1
     /// Vector of the interrupt that was injected for it, 0 when unknown.
     var vector: UInt8 = 0
     /// What its vCPU was doing when its interrupt was signalled.

@@ -19,6 +19,8 @@ struct Handover: BitwiseCopyable {
     var skb: UInt64 = 0
     var flight: FlightID = .none
     var port: Int16 = -1
+    /// The thread that hands it over, -1 for a softirq.
+    var thread: Int32 = -1
 }
 
 /// A frame that native XDP has redirected, to an interface by index.
@@ -60,6 +62,10 @@ struct LaneState {
     var receivedAt = PointTimes.absent
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
     private var batch = InlineArray<16, FlightID>(repeating: .none)
+    private static let mostBatched = 16
+    /// The packet that the stack was given last, and the thread that gave it, -1 for a softirq.
+    private var carried = FlightID.none
+    private var carrier: Int32 = -1
     private var batchCount = 0
     /// TCP is at work on a packet of the recorder's: what is sent now answers it, and what is freed now is it. In softirq, or in this thread.
     private var recordersContext = Context.none
@@ -127,12 +133,13 @@ struct LaneState {
         receivedAt = time
         readySocket = 0
         // More than fit are as good as unknown.
-        if batchCount < 16 { batch[batchCount] = flight }
+        if batchCount < Self.mostBatched { batch[batchCount] = flight }
         batchCount += 1
         recordersContext = .none
     }
 
     mutating func stopReceiving() {
+        carried = .none
         receiving = .none
         readySocket = 0
         batchCount = 0
@@ -141,7 +148,7 @@ struct LaneState {
 
     /// The one packet of the batch that `fits`; none where none or several do.
     func received(where fits: (FlightID) -> Bool) -> FlightID {
-        guard batchCount <= 16 else { return .none }
+        guard batchCount <= Self.mostBatched else { return .none }
         var found = FlightID.none
         for index in 0..<batchCount where fits(batch[index]) {
             guard found.isNone else { return .none }
@@ -233,12 +240,43 @@ struct LaneState {
         pendingCount -= 1
     }
 
+    // MARK: Carrying packets through the stack
+
+    /// The stack is given a packet, by a thread or in softirq: until the next one, what leaves with its address is this packet.
+    mutating func carry(_ flight: FlightID, _ mark: Mark) {
+        carried = flight
+        carrier = mark.inThread ? mark.thread : -1
+    }
+
+    /// Whether the stack is still at work on a packet that it was given on this CPU.
+    func isCarrying(_ flight: FlightID, _ mark: Mark) -> Bool {
+        if carried == flight, carrier == (mark.inThread ? mark.thread : -1) { return true }
+        // It may take several before it handles the first.
+        guard !mark.inThread, batchCount <= Self.mostBatched else { return false }
+        for index in 0..<batchCount where batch[index] == flight { return true }
+        return false
+    }
+
     // MARK: Handing packets to drivers
 
-    mutating func beginHandover(_ skb: UInt64, _ flight: FlightID, port: Int16) {
+    mutating func beginHandover(_ mark: Mark, _ flight: FlightID, port: Int16) {
         if handoverCount == 4 { handoverCount = 0 }  // ends were lost
-        handovers[handoverCount] = Handover(skb: skb, flight: flight, port: port)
+        handovers[handoverCount] = Handover(skb: mark.a, flight: flight, port: port, thread: mark.inThread ? mark.thread : -1)
         handoverCount += 1
+    }
+
+    /// Whether a driver has been given the packet on this CPU, and has not returned.
+    func isHandingOver(_ flight: FlightID) -> Bool {
+        for index in 0..<handoverCount where handovers[index].flight == flight { return true }
+        return false
+    }
+
+    /// A thread enters or leaves a system call: whatever it handed over, the driver has returned, and no event said so.
+    mutating func forgetHandovers(by thread: Int32, _ lost: (FlightID) -> Void) {
+        while handoverCount > 0, handovers[handoverCount - 1].thread == thread {
+            handoverCount -= 1
+            lost(handovers[handoverCount].flight)
+        }
     }
 
     /// The innermost packet being handed over.

@@ -76,7 +76,7 @@ extension MarkKind {
         case .stackReceive:
             return [query("netif_receive_skb", [skb, device, length])]
         case .netQueue:
-            return hasReaders ? [query("net_dev_queue", [skb, device, length])] : []
+            return [query("net_dev_queue", [skb, device, length])]
         case .startXmit:
             return [query("net_dev_start_xmit", [skb, device, length] + queue)]
         case .xmitDone:
@@ -188,7 +188,7 @@ extension MarkKind {
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .xmitDone, .sendExit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .netQueue, .xmitDone, .sendExit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.

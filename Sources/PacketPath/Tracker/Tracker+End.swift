@@ -13,7 +13,7 @@ extension Tracker {
 
     /// Hands a journey on once it has ended and nothing about its identity is open.
     mutating func emitIfSettled(_ id: FlightID) {
-        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven]), flights[id].flags.contains(.ended) { emit(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven, .callUnknown]), flights[id].flags.contains(.ended) { emit(id) }
     }
 
     /// It was nobody's packet: the host's own, or a half whose other half is counted.
@@ -30,7 +30,13 @@ extension Tracker {
         if flights[id].direction == .receive {
             if flights[id].times.has(.guestIngress) || followsHost && flags.contains(.seen) {
                 // A reader's copy is always an event; the kernel itself frees some packets without one.
-                if mayBeMerged(id) { flights[id].flags.insert(.unsettled) } else { end(id, .kernelConsumed) }
+                if isReadSilently(id) {
+                    end(id, .notRecorded)
+                } else if mayBeMerged(id) {
+                    flights[id].flags.insert(.unsettled)
+                } else {
+                    end(id, .kernelConsumed)
+                }
             } else if flags.contains(.seen), destination(of: id) != nil {
                 takenUnseen(id)
                 if !flights[id].times.has(.vhostCopy) { end(id, .notRecorded) }
@@ -38,13 +44,20 @@ extension Tracker {
                 discard(id)
             }
         } else if flights[id].times.has(.hostIngress) {
-            if !flights[id].times.has(.hostEgress) { end(id, .kernelConsumed) }
+            if !flights[id].times.has(.hostEgress) {
+                end(id, .kernelConsumed)
+            } else if !flights[id].times.has(.nicXmit), !isHandedOver(id) {
+                end(id, count(of: .xmitDone, on: 0) == 0 ? .notRecorded : .lostEvents)
+            }
         } else if flags.contains(.queued) {
             discard(id)
-        } else if followsHost, untransmitted == .notRecorded {
-            end(id, .notRecorded)
+        } else if followsHost, flags.contains(.seen), !isHandedOver(id) {
+            end(id, count(of: .xmitDone, on: 0) == 0 ? .notRecorded : .lostEvents)
         }
     }
+
+    /// Whether a driver on any CPU has the packet and has not said what became of it.
+    private func isHandedOver(_ id: FlightID) -> Bool { lanes.indices.contains { lanes[$0].isHandingOver(id) } }
 
     /// Hands a journey on and forgets the flight.
     mutating func emit(_ id: FlightID) {
@@ -63,7 +76,7 @@ extension Tracker {
             return
         }
         let path = queue >= 0 ? queues[queue].path : port >= 0 ? pathKind(of: port) ?? .tap : .tap
-        let outcome = outcome(of: id, path, sender: port >= 0 ? Int(ports[port].machine) : nil)
+        let outcome = outcome(of: id, path)
         var journey = Journey(
             machine: -1, device: 0, path: path, hostDevice: flights[id].device, nic: flights[id].nic, direction: flights[id].direction,
             queue: port >= 0 ? Int(ports[port].pair) : 0, length: Int(flights[id].length), outcome: outcome,
@@ -83,15 +96,10 @@ extension Tracker {
     }
 
     /// How a journey ended, all things known.
-    /// - Parameter sender: the machine whose thread sent it, where that is known.
-    func outcome(of id: FlightID, _ path: PathKind, sender: Int?) -> Outcome {
+    func outcome(of id: FlightID, _ path: PathKind) -> Outcome {
         let flags = flights[id].flags
         var outcome = flights[id].outcome
         if flags.contains(.cut) { outcome = .traceEdge }
-        // Only where calls are recorded is one missing.
-        if flags.contains(.callUnknown), outcome == .complete, let sender, seesCalls(sender) {
-            outcome = machines[sender].validFrom == PointTimes.absent ? .traceEdge : .lostEvents
-        }
         if outcome == .complete { outcome = verdict(id, path) }
         if flags.contains(.lost) {
             outcome = .lostEvents
@@ -100,8 +108,6 @@ extension Tracker {
         }
         return outcome
     }
-
-    func seesCalls(_ machine: Int) -> Bool { count(of: .sendEnter, on: machine) + count(of: .sendExit, on: machine) > 0 }
 
     private func identify(_ journey: inout Journey, _ port: Int) {
         journey.machine = Int(ports[port].machine)
@@ -131,7 +137,10 @@ extension Tracker {
     /// The recording is over: ends all that is still on its way.
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
-        for machine in 0..<machineCount { loseSockets(machine, nil) }
+        for machine in 0..<machineCount {
+            loseSockets(machine, nil)
+            settleAllCalls(machine)
+        }
         if followsHost {
             settleStreams()
             finishOwn()
@@ -163,7 +172,7 @@ extension Tracker {
                 continue
             }
             flights[id].queue = Int16(queue >= 0 ? queue : Int(ports[Int(flight.port)].queue))
-            flights[id].flags.subtract([.half, .unconfirmed, .unproven])
+            flights[id].flags.subtract([.half, .unconfirmed, .unproven, .callUnknown])
             if !flight.flags.contains(.ended) { flights[id].outcome = outcomeAtEdge(of: id) }
             emit(id)
         }
@@ -191,6 +200,7 @@ extension Tracker {
     func outcomeAtEdge(of id: FlightID) -> Outcome {
         // Freed in its own receipt, which is cut off.
         if flights[id].flags.contains(.split), flights[id].socket == 0 { return .kernelConsumed }
+        if isReadSilently(id) { return .notRecorded }
         // Read with another one perhaps: that is not known, and no edge's fault.
         return flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
     }

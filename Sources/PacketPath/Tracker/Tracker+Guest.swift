@@ -107,7 +107,7 @@ extension Tracker {
         flights[id].length = mark.frameLength
         flights[id].port = Int16(port)
         measureSending(id, lane)
-        lanes[lane].beginHandover(mark.a, id, port: Int16(port))
+        lanes[lane].beginHandover(mark, id, port: Int16(port))
         putTransmitted(id, port)
     }
 

@@ -29,6 +29,7 @@ extension Tracker {
             lanes[lane].forgetBulk()
             pollEnded(mark, lane, 0)
         case .stackReceive: hostStackReceive(mark, lane)
+        case .netQueue: hostQueue(mark, lane)
         case .startXmit: hostStartXmit(mark, lane)
         case .xmitDone: hostXmitDone(mark, lane)
         case .copy: if mark.inThread { taken(mark) }
@@ -61,27 +62,64 @@ extension Tracker {
 
     private mutating func hostStackReceive(_ mark: Mark, _ lane: Int) {
         var known = flight(mark.a, on: 0)
-        if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) {
+        if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) || !lanes[lane].isCarrying(known, mark) {
             // A packet written to a tap by the thread that serves it.
             let worker = thread(of: mark)
             // netif_receive_skb counts without the Ethernet header.
             takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
-            lanes[lane].written = flight(mark.a, on: 0)
-        } else if known.isNone {
+            known = flight(mark.a, on: 0)
+            lanes[lane].written = known
+        } else if known.isNone || isAgain(known, mark, lane) {
             known = arrive(mark, lane, polled: false)
             if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
+        if flights.contains(known) {
+            if flights[known].delivered != 0 { flights[known].flags.insert(.up) }
+            flights[known].delivered = mark.length &+ 14
+        }
         if mark.inSoftIRQ { lanes[lane].receive(known, at: mark.time) }
         lanes[lane].fresh = flight(mark.a, on: 0)
+        lanes[lane].carry(lanes[lane].fresh, mark)
+    }
+
+    /// The stack is given a packet by the device that gave it one with this address before: the first one was freed without an event.
+    private func isAgain(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
+        flights[id].direction == .receive && flights[id].nic == mark.name && flights[id].delivered != 0 && !lanes[lane].isCarrying(id, mark)
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
         queues.indices.contains { queues[$0].device == device && workerThread(of: $0) == thread }
     }
 
+    /// Whether a packet on its way to a device is the one that came in with this address. What the host's own stack has taken is freed without an event,
+    /// and its address may be another packet's by now.
+    func goesOn(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
+        if flights[id].flags.contains(.queued) || lanes[lane].isHandingOver(id) { return true }
+        // A bridge or a router sends nothing back to where it came from.
+        let source = flights[id].direction == .transmit ? flights[id].device : flights[id].nic
+        return source != mark.name && lanes[lane].isCarrying(id, mark)
+    }
+
+    /// A device's queueing discipline gets a packet; the driver may get it later, from whichever thread comes by.
+    private mutating func hostQueue(_ mark: Mark, _ lane: Int) {
+        let id = flight(mark.a, on: 0)
+        if !id.isNone, goesOn(id, mark, lane) { flights[id].flags.insert(.queued) }
+    }
+
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
         if macvtapTransmits(mark, lane) || sendsSegment(mark, lane) { return }
         var id = flight(mark.a, on: 0)
+        if !id.isNone, flights[id].times.has(.hostIngress), !goesOn(id, mark, lane) {
+            let source = flights[id].direction == .transmit ? flights[id].device : flights[id].nic
+            if count(of: .netQueue, on: 0) > 0 || source == mark.name {
+                id = .none
+            } else {
+                // It may have waited in a queue, or be another packet. Without net_dev_queue, what was meant for others and has its length is it.
+                let isSame = !flights[id].flags.contains(.up) && [mark.length, mark.frameLength].contains(flights[id].delivered)
+                if !isSame { flights[id].flags.insert(.ambiguous) }
+            }
+        }
+        if !id.isNone { flights[id].flags.remove(.queued) }
         if id.isNone {
             // Sent by the host itself.
             id = newFlight(.receive, on: 0)
@@ -105,13 +143,15 @@ extension Tracker {
             flights[id].flags.insert(.seen)
             meetsFrames(id)
         }
-        lanes[lane].beginHandover(mark.a, id, port: -1)
+        lanes[lane].beginHandover(mark, id, port: -1)
     }
 
     private mutating func hostXmitDone(_ mark: Mark, _ lane: Int) {
         guard let handover = lanes[lane].endHandover(mark.a), flights.contains(handover.flight) else { return }
         let id = handover.flight
         if sentSegment(id, mark, lane) { return }
+        // Sent back to the queue: it will be tried again.
+        if mark.returnCode != 0 { flights[id].flags.insert(.queued) }
         guard flights[id].direction == .transmit, !flights[id].times.has(.nicXmit), mark.returnCode == 0 else { return }
         flights[id].times[.nicXmit] = mark.time
         // Where the device is another guest's tap, the packet is one for that guest from here on.

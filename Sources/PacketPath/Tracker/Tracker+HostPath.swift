@@ -30,8 +30,7 @@ extension Tracker {
 
     /// A packet comes in, unless it did so before and has only come up, out of a tunnel for example.
     private mutating func comeIn(_ mark: Mark, _ lane: Int, polled: Bool) {
-        let known = flight(mark.a, on: 0)
-        if isReceived(known), flights[known].nic != mark.name { return }
+        if comesUp(flight(mark.a, on: 0), mark) { return }
         let id = arrive(mark, lane, polled: polled)
         // Both events count without the Ethernet header.
         flights[id].length = mark.frameLength + 14
@@ -43,10 +42,13 @@ extension Tracker {
             lanes[lane].receive(.none, at: mark.time)
             return
         }
-        let isKnown = isReceived(flight(mark.a, on: 0))
+        let known = flight(mark.a, on: 0)
+        // A driver gives it to GRO first, and GRO to the stack.
+        let isKnown = comesUp(known, mark) || isReceived(known) && flights[known].nic == mark.name && flights[known].delivered == 0
         if !isKnown, mark.inThread {
             // Written to a tap: a guest sends it.
             notOwn(mark.a)
+            lanes[lane].carry(flight(mark.a, on: 0), mark)
             return
         }
         if !isKnown {
@@ -56,7 +58,16 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         lanes[lane].receive(id, at: mark.time)
         flights[id].delivered = mark.length &+ 14
+        lanes[lane].carry(id, mark)
         awaitReader(id, 0)
+    }
+
+    /// A packet that the stack had by another device before: a tunnel's, a bridge's, a VLAN's. It has become shorter, if anything; one that was
+    /// given to an application, or to TCP, is not given to the stack again.
+    private func comesUp(_ id: FlightID, _ mark: Mark) -> Bool {
+        guard isReceived(id), flights[id].nic != mark.name, flights[id].socket == 0, flights[id].flags.isDisjoint(with: [.tcp, .split])
+        else { return false }
+        return flights[id].delivered == 0 || mark.length &+ 14 <= flights[id].delivered
     }
 
     /// A packet that came in, and has not left the host again.
@@ -75,12 +86,13 @@ extension Tracker {
     private mutating func notOwn(_ skb: UInt64) { name(newFlight(.receive, on: 0), skb, on: 0) }
 
     /// Whether a packet on its way to a device is on its way through, from wherever it came.
-    private mutating func passesThrough(_ mark: Mark) -> Bool {
+    private mutating func passesThrough(_ mark: Mark, _ lane: Int) -> Bool {
         let id = flight(mark.a, on: 0)
         if !id.isNone, flights[id].direction == .receive {
-            // What a thread sends has an address of its own: the packet that had it before was freed without an event.
-            if mark.inThread, flights[id].flags.contains(.seen) { return false }
+            // If it is another packet, the one that had the address before was freed without an event.
+            guard goesOn(id, mark, lane) else { return false }
             leave(id)
+            flights[id].flags.insert(.queued)
             return true
         }
         guard id.isNone, mark.inThread, workers.contains(mark.thread) else { return false }
@@ -92,9 +104,9 @@ extension Tracker {
     // MARK: Transmit
 
     private mutating func ownQueue(_ mark: Mark, _ lane: Int) {
-        guard mark.name != loopback, !passesThrough(mark) else { return }
+        guard mark.name != loopback, !passesThrough(mark, lane) else { return }
         let id = flight(mark.a, on: 0)
-        if !id.isNone, flights[id].times.has(.hostEgress) {
+        if !id.isNone, flights[id].times.has(.hostEgress), lanes[lane].isHandingOver(id) {
             // On to the next one of stacked devices: VLAN, bond, bridge.
             flights[id].flags.insert(.queued)
         } else {
@@ -104,12 +116,13 @@ extension Tracker {
 
     private mutating func ownStartXmit(_ mark: Mark, _ lane: Int) {
         guard mark.name != loopback else { return }
-        guard !passesThrough(mark) else {
-            lanes[lane].beginHandover(mark.a, flight(mark.a, on: 0), port: -1)
+        guard !passesThrough(mark, lane) else {
+            lanes[lane].beginHandover(mark, flight(mark.a, on: 0), port: -1)
             return
         }
         let known = flight(mark.a, on: 0)
-        let isStacked = !known.isNone && flights[known].times.has(.hostEgress)
+        let isStacked =
+            !known.isNone && flights[known].times.has(.hostEgress) && (flights[known].flags.contains(.queued) || lanes[lane].isHandingOver(known))
         let id = isStacked ? known : sending(mark, 0)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)
@@ -117,7 +130,7 @@ extension Tracker {
         flights[id].times[.hostEgress] = mark.time
         flights[id].nic = mark.name
         flights[id].length = mark.frameLength
-        lanes[lane].beginHandover(mark.a, id, port: -1)
+        lanes[lane].beginHandover(mark, id, port: -1)
     }
 
     private mutating func ownXmitDone(_ mark: Mark, _ lane: Int) {
@@ -154,17 +167,12 @@ extension Tracker {
 
     /// Hands a journey of the host's own on.
     mutating func emitOwn(_ id: FlightID) {
-        let outcome = outcome(of: id, .host, sender: 0)
+        let outcome = outcome(of: id, .host)
         let journey = Journey(
             machine: 0, device: flights[id].nic, path: .host, hostDevice: 0, nic: flights[id].nic, direction: flights[id].direction,
             queue: 0, length: Int(flights[id].length), outcome: outcome, dropReason: outcome == .dropped ? flights[id].dropReason : 0,
             delivery: .unknown, vcpuState: flights[id].vcpuState, times: flights[id].times, host: flights[id].host)
-        if flights[id].flags.contains(.callUnknown), outcome == .complete, orphans.count < 1 << 16 {
-            // Its call may have begun before the recording, if calls are recorded: that is not known yet.
-            orphans.append((journey, -1))
-        } else {
-            sink.take(journey)
-        }
+        sink.take(journey)
     }
 
     /// The recording is over: ends all that is still on its way.
@@ -172,12 +180,6 @@ extension Tracker {
         var live: [FlightID] = []
         flights.forEachLive { live.append($0) }
         for id in live { end(id, flights[id].direction == .transmit ? untransmitted : outcomeAtEdge(of: id)) }
-        for (journey, _) in orphans {
-            var journey = journey
-            if seesCalls(0) { journey.outcome = .traceEdge }
-            sink.take(journey)
-        }
-        orphans.removeAll()
     }
 
     /// What becomes of a packet that a driver was given and never reported.

@@ -39,7 +39,10 @@ extension Tracker {
             vcpus[index].isKnown = false
             vcpus[index].doorbell = .none
         }
-        if machine != 0 || followsHost { machines[machine].threads.forgetCalls() }
+        if machine != 0 || followsHost {
+            settleAllCalls(machine)
+            machines[machine].threads.forgetCalls()
+        }
         machines[machine].threadedInterrupts.forget()
         loseSockets(machine, .lostEvents)
         if machine == 0 {

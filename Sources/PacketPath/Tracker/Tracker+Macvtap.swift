@@ -64,8 +64,9 @@ extension Tracker {
         guard let queue = known < 0 ? unknownWorkersQueue(worker, mark, lane) : macvtap(known, named: mark.name, worker, lane)
         else { return false }
         takeTransmitted(mark, queue: queue, length: mark.length)
+        lanes[lane].carry(flight(mark.a, on: 0), mark)
         // What it hands over to the macvtap is not the NIC's yet.
-        lanes[lane].beginHandover(mark.a, .none, port: -1)
+        lanes[lane].beginHandover(mark, .none, port: -1)
         return true
     }
 

@@ -37,6 +37,7 @@ extension Tracker {
         if mayBeReply(mark, id, lane), let given = givenBack(mark, isUnknown: id.isNone) {
             name(given, mark.a, on: 0)
             flights[given].times[.ovsReply] = mark.time
+            lanes[lane].carry(given, mark)
         } else if !id.isNone, !flights[id].times.has(.ovsAction), !flights[id].times.has(.ovsReply),
             !flights[id].times.has(.hostEgress)
         {

@@ -264,6 +264,10 @@ extension Tracker {
             flights[taken].relay = flights[put].relay
         } else {
             flights[taken].host = flights[put].host
+            if flights[taken].flags.contains(.callUnknown), flights[put].port >= 0 {
+                flights[taken].sender = flights[put].sender
+                awaitCall(taken, Int(ports[Int(flights[put].port)].machine))
+            }
         }
         unname(put)
         flights.release(put)

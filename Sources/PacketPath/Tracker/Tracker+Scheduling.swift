@@ -15,6 +15,7 @@ extension Tracker {
             if sleeps, !machines[machine].threadedInterrupts.isEmpty { machines[machine].threadedInterrupts.sleep(mark.thread) }
             // Few sending calls sleep; from here on its calls are seen to begin.
             if sleeps, machines[machine].threads[previous].sendingSince == ThreadState.sendingUnknown {
+                if !machines[machine].callsUnknown.isEmpty { settleCalls(of: previous, machine, isInCall: false) }
                 machines[machine].threads[previous].sendingSince = PointTimes.absent
             }
         }

@@ -13,6 +13,7 @@ struct Segmented {
     /// Packets that were queued on this machine itself, and since when the last one's sender has been in its call.
     var calls = 0
     var sendingSince = PointTimes.absent
+    var sender: Int32 = -1
     var flags: Flight.Flags = []
     /// Segments that have gone to a driver, and their bytes with all headers.
     var count = 0
@@ -50,6 +51,7 @@ extension Tracker {
         awaitSegments(lane)
         lanes[lane].segmented?.calls += 1
         lanes[lane].segmented?.sendingSince = flights[id].times[StackPoints.of(machine: machine).send]
+        lanes[lane].segmented?.sender = flights[id].sender
         lanes[lane].segmented?.flags.formUnion(flights[id].flags.intersection([.callUnknown, .recorders, .lost]))
     }
 
@@ -66,6 +68,10 @@ extension Tracker {
         guard let segmented = lanes[lane].segmented, segmented.calls > 0 else { return false }
         lanes[lane].segmented?.count += 1
         flights[id].flags.formUnion(segmented.flags)
+        if segmented.flags.contains(.callUnknown) {
+            flights[id].sender = segmented.sender
+            awaitCall(id, machine)
+        }
         // Of several it is not known whose segment this is.
         if segmented.calls == 1 { flights[id].times[StackPoints.of(machine: machine).send] = segmented.sendingSince }
         return true
@@ -86,7 +92,7 @@ extension Tracker {
         }
         lanes[lane].segmented?.count += 1
         lanes[lane].segmented?.bytes += Int(mark.length)
-        lanes[lane].beginHandover(mark.a, id, port: -1)
+        lanes[lane].beginHandover(mark, id, port: -1)
         return true
     }
 

@@ -322,8 +322,11 @@ extension Tracker {
             let lastRead = machines[machine].sockets[socket]!.readings.last?.time
             for arrival in machines[machine].sockets[socket]!.removeAllArrivals() {
                 let isUnread = isSynced || lastRead == nil || arrival.begin > lastRead!
-                let unread: Outcome = count(of: .socketRead, on: machine) == 0 ? .notRecorded : .traceEdge
-                endWithFragments(arrival.id, outcome ?? (isUnread ? unread : .ambiguous), machine)
+                let unread: Outcome =
+                    count(of: .socketRead, on: machine) == 0 ? .notRecorded : .traceEdge
+                // Without wake-ups, a reader's sleep proves nothing.
+                let unknown: Outcome = count(of: .waking, on: machine) == 0 ? .notRecorded : .ambiguous
+                endWithFragments(arrival.id, outcome ?? (isUnread ? unread : unknown), machine)
             }
         }
         machines[machine].sockets.removeAll(keepingCapacity: true)

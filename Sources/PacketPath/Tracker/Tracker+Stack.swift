@@ -47,10 +47,14 @@ extension Tracker {
         case .consume: consumed(mark, lane, machine)
         case .sendEnter:
             let thread = thread(of: mark)
+            loseHandovers(mark, lane)
+            settleCalls(of: thread, machine, isInCall: false)
             machines[machine].threads[thread].sendingSince = mark.time
             machines[machine].threads[thread].lastCall = mark.time
         case .sendExit:
             let thread = thread(of: mark)
+            loseHandovers(mark, lane)
+            settleCalls(of: thread, machine, isInCall: true)
             machines[machine].threads[thread].sendingSince = PointTimes.absent
             machines[machine].threads[thread].lastCall = mark.time
         default: followInterrupts(kind, mark, lane, machine)
@@ -138,13 +142,17 @@ extension Tracker {
             // Its reader has it, or has a copy of it: sock_recv_length tells. What is freed in its own receipt is the copy's original.
             unname(id)
             if lanes[lane].receiving != id { socketReleased(id, machine) }
-        } else if !mark.inThread, seesSockets(machine), !flights[id].flags.contains(.tcp), lanes[lane].receiving == id {
+        } else if !mark.inThread, kernels[machine].tellsSockets, !flights[id].flags.contains(.tcp), lanes[lane].receiving == id {
             // It is nobody's, unless its parts are put on a socket now.
             unname(id)
             flights[id].flags.insert(.split)
             lanes[lane].split = id
         } else if !mark.inThread, isReassembled(id, lane, machine) {
             unname(id)
+        } else if lanes[lane].receiving != id, isReadSilently(id) {
+            // Its reader left it for the CPU it came from to free.
+            unname(id)
+            end(id, .notRecorded)
         } else {
             // What a thread reads of TCP, it copies; and what a work queue frees, nobody reads.
             unname(id)
@@ -154,6 +162,14 @@ extension Tracker {
 
     /// Sockets tell what they are given and what is taken from them.
     func seesSockets(_ machine: Int) -> Bool { count(of: .socketReady, on: machine) > 0 && count(of: .socketRead, on: machine) > 0 }
+
+    /// Whether a packet that the stack has may have been read without an event that says so: the kernel's readers are silent, and its sockets' events are
+    /// not recorded.
+    func isReadSilently(_ id: FlightID) -> Bool {
+        let machine = Int(flights[id].machine)
+        return kernels[machine].readsSilently == true && flights[id].direction == .receive && flights[id].delivered != 0 && flights[id].socket == 0
+            && flights[id].flags.isDisjoint(with: [.tcp, .split]) && !seesSockets(machine)
+    }
 
     /// Whether a mark may belong to the receipt of one packet by the stack.
     func isOfReceipt(_ kind: MarkKind, _ mark: Mark) -> Bool {
@@ -172,6 +188,14 @@ extension Tracker {
 
     // MARK: Transmit
 
+    /// A thread enters or leaves a system call although a driver has its packet: events were lost that nothing counts (trace-cmd over UDP).
+    private mutating func loseHandovers(_ mark: Mark, _ lane: Int) {
+        guard lanes[lane].handoverCount > 0 else { return }
+        var lost: [FlightID] = []
+        lanes[lane].forgetHandovers(by: mark.thread) { lost.append($0) }
+        for id in lost where flights.contains(id) && flights[id].flags.isDisjoint(with: .ended) { flights[id].flags.insert(.lost) }
+    }
+
     /// A packet is queued on a device, perhaps by a thread that is in a sending system call.
     mutating func queued(_ mark: Mark, _ lane: Int, _ machine: Int) {
         guard !isQueued(flight(mark.a, on: machine)) else { return }
@@ -180,12 +204,54 @@ extension Tracker {
         flights[id].flags.insert(.queued)
         if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
         guard mark.inThread else { return }
-        let since = machines[machine].threads[thread(of: mark)].sendingSince
-        if since == ThreadState.sendingUnknown {
-            flights[id].flags.insert(.callUnknown)
-        } else {
+        let thread = thread(of: mark)
+        let since = machines[machine].threads[thread].sendingSince
+        if since != ThreadState.sendingUnknown {
             flights[id].times[StackPoints.of(machine: machine).send] = since
+        } else if kernels[machine].tellsCalls {
+            flights[id].sender = thread
+            awaitCall(id, machine)
         }
+    }
+
+    // MARK: Calls that may have begun before the recording
+
+    /// So many packets wait at the most until it is known whether their thread was in a call.
+    private static let mostCallsUnknown = 1024
+
+    /// The packet's thread may be in a call since before the recording: its next call's begin or end tells.
+    mutating func awaitCall(_ id: FlightID, _ machine: Int) {
+        flights[id].flags.insert(.callUnknown)
+        machines[machine].callsUnknown.append(id)
+        while machines[machine].callsUnknown.count > Self.mostCallsUnknown, let oldest = machines[machine].callsUnknown.popFirst() {
+            settleCall(oldest, on: machine, isInCall: false)
+        }
+    }
+
+    /// It is known whether a thread was in a call since before the recording, or since a hole in it: only then does its call's end come first. A thread
+    /// that is never seen in a call (io_uring's, a kernel's) has none.
+    mutating func settleCalls(of thread: Int32, _ machine: Int, isInCall: Bool) {
+        guard machines[machine].threads[thread].sendingSince == ThreadState.sendingUnknown else { return }
+        for _ in 0..<machines[machine].callsUnknown.count {
+            guard let id = machines[machine].callsUnknown.popFirst() else { return }
+            if flights.contains(id), flights[id].sender != thread {
+                machines[machine].callsUnknown.append(id)
+            } else {
+                settleCall(id, on: machine, isInCall: isInCall)
+            }
+        }
+    }
+
+    /// Nothing more will be known of them.
+    mutating func settleAllCalls(_ machine: Int) {
+        while let id = machines[machine].callsUnknown.popFirst() { settleCall(id, on: machine, isInCall: false) }
+    }
+
+    private mutating func settleCall(_ id: FlightID, on machine: Int, isInCall: Bool) {
+        guard flights.contains(id) else { return }
+        flights[id].flags.remove(.callUnknown)
+        if isInCall { flights[id].flags.insert(doubt(on: machine)) }
+        emitIfSettled(id)
     }
 
     /// The packet at `mark`'s address that a driver begins to send, made known if it was not queued before.

@@ -40,6 +40,8 @@ package struct Tracker: ~Copyable {
         var unread = FlightQueue()
         /// Datagrams that came in fragments and have not been read, oldest first.
         var reassembled: [Reassembled] = []
+        /// Packets of threads that may have been in a sending call since before the recording, oldest first.
+        var callsUnknown = FlightQueue()
         /// What threads are reading.
         var reads: [StreamRead] = []
         /// Packets between recorder and agent, which no journey tells of.
@@ -52,6 +54,8 @@ package struct Tracker: ~Copyable {
     static let mostDevices = 8192
 
     let paths = PathTable()
+    /// By machine, the host first.
+    let kernels: [KernelTraits]
     private let kinds = MarkKind.byRawValue
     /// Threads that are vhost workers by their names, whether or not they have done anything yet.
     let workers: Set<Int32>
@@ -102,6 +106,7 @@ package struct Tracker: ~Copyable {
     ///   - workers: host threads that are vhost workers by their names.
     ///   - otherThreads: host threads whose names say that they are not.
     ///   - queueWorkers: by machine, the host first: threads of work queues by their names.
+    ///   - kernels: by machine, the host first: what its kernel tells and what it does not.
     ///   - path: the path every packet takes, whatever the events say; nil for what they say. `host`: the host's own packets are followed, and
     ///     not its guests'.
     ///   - loopback: name of the loopback device, whose packets are nobody's; 0 where it has none.
@@ -109,12 +114,13 @@ package struct Tracker: ~Copyable {
     ///   - names: what the names in marks stand for.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        queueWorkers: [Set<Int32>] = [], path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(),
+        queueWorkers: [Set<Int32>] = [], kernels: [KernelTraits] = [], path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(),
         sink: any JourneySink
     ) {
         self.workers = workers
         self.otherThreads = otherThreads
         self.queueWorkers = queueWorkers + Array(repeating: [], count: threads.count + 1 - queueWorkers.count)
+        self.kernels = kernels + Array(repeating: KernelTraits(), count: threads.count + 1 - kernels.count)
         forcedPath = path
         followsHost = path == .host
         self.loopback = loopback

@@ -52,9 +52,7 @@ package enum EventSet {
     /// What applications do with packets, and TCP for them.
     private static let applications: [(String, String?)] =
         [
-            ("net:net_dev_queue", notLoopback), ("tcp:tcp_probe", nil),
-            // IPPROTO_UDP is 17.
-            ("sock:sk_data_ready", "protocol == 17"), ("sock:sock_recv_length", "protocol == 17"),
+            ("tcp:tcp_probe", nil), ("sock:sk_data_ready", ofPackets), ("sock:sock_recv_length", ofPackets),
         ]
         // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
         + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { call in
@@ -68,9 +66,12 @@ package enum EventSet {
         ("napi:napi_poll", nil), ("net:napi_gro_receive_entry", nil), ("net:napi_gro_frags_entry", nil),
         // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
         ("net:napi_gro_receive_exit", "ret < 2"), ("net:napi_gro_frags_exit", "ret < 2"),
-        ("net:netif_receive_skb", notLoopback), ("net:net_dev_start_xmit", notLoopback), ("net:net_dev_xmit", notLoopback),
+        ("net:netif_receive_skb", notLoopback), ("net:net_dev_queue", notLoopback), ("net:net_dev_start_xmit", notLoopback), ("net:net_dev_xmit", notLoopback),
         ("skb:skb_copy_datagram_iovec", nil), ("skb:consume_skb", nil), ("skb:kfree_skb", nil),
     ]
+
+    /// AF_INET (2) and AF_INET6 (10) but for IPPROTO_TCP (6), and AF_PACKET (17): sockets whose queues hold packets.
+    private static let ofPackets = "(family == 2 || family == 10) && protocol != 6 || family == 17"
 
     private static let notLoopback = "name != \"lo\""
 
