@@ -83,6 +83,8 @@ struct Flight {
     var length: Int32 = 0
     /// The same as the device has it that delivers it to the stack last, out of a tunnel for example.
     var delivered: Int32 = 0
+    /// That device, by name.
+    var deliverer: UInt16 = 0
     var direction = Direction.receive
     var delivery = Delivery.unknown
     var outcome = Outcome.complete

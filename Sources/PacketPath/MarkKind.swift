@@ -12,7 +12,7 @@ package enum MarkKind: UInt8, CaseIterable, Sendable {
     case tcpReceive
     case taskSwitch, waking
     case vmEntry, vmExit, injectVirq, msi, doorbell
-    case sendEnter, sendExit
+    case sendEnter, sendExit, filteredExit, submit
     case stackReturn, redirect, bulkXmit
     case ovsUpcall, ovsAction
     case signalHint
@@ -148,9 +148,18 @@ extension MarkKind {
                 ? [query("kvm_mmio", where: .equals("type", 2)), query("kvm_fast_mmio"), query("kvm_pio", where: .equals("rw", 1))]
                 : []
         case .sendEnter:
-            return hasReaders ? Self.sendingCalls.map { query("sys_enter_" + $0) } : []
+            return hasReaders ? (Self.sendingCalls + Self.filteredCalls).map { query("sys_enter_" + $0) } : []
         case .sendExit:
             return hasReaders ? Self.sendingCalls.map { query("sys_exit_" + $0) } : []
+        case .filteredExit:
+            return hasReaders ? Self.filteredCalls.map { query("sys_exit_" + $0) } : []
+        case .submit:
+            // io_uring takes up a request, from its caller or in a thread of its own; before Linux 6.0 the event had another name.
+            return hasReaders
+                ? ["io_uring_submit_req", "io_uring_submit_sqe"].map { query($0, [.number("opcode", to: .a, width: 8, required: false)]) }
+                    // What it took up before is done, or is done by another thread.
+                    + ["io_uring_complete", "sys_exit_io_uring_enter"].map { query($0) }
+                : []
         case .stackReturn:
             return isHost ? [query("netif_receive_skb_exit")] : []
         case .redirect:
@@ -184,11 +193,14 @@ extension MarkKind {
     }
 
     /// System calls that send.
-    private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "write", "writev"]
+    private static let sendingCalls = ["sendto", "sendmsg", "sendmmsg", "sendfile64", "splice"]
+    /// Calls that send if they are asked the right thing, and whose begin is recorded only then: setsockopt sends what a socket was told to hold back
+    /// (UDP_CORK, TCP_CORK). Their end tells nothing about what they did.
+    private static let filteredCalls = ["write", "writev", "pwritev2", "setsockopt"]
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .netQueue, .xmitDone, .sendExit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .netQueue, .xmitDone, .sendExit, .filteredExit, .submit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
@@ -239,6 +251,9 @@ extension Mark {
     private static func hasPackets(family: UInt8, protocol number: UInt8) -> Bool {
         family == 17 || (family == 2 || family == 10) && number != 6 && number != 132
     }
+    /// Whether io_uring has taken up a request that sends (enum io_uring_op, include/uapi/linux/io_uring.h): WRITEV 2, WRITE_FIXED 5, SENDMSG 9, WRITE 23,
+    /// SEND 26, SPLICE 30, SEND_ZC 47, SENDMSG_ZC 48.
+    var isSendRequest: Bool { [2, 5, 9, 23, 26, 30, 47, 48].contains(UInt8(truncatingIfNeeded: a)) }
     /// net_dev_xmit's return code.
     var returnCode: Int32 { length }
     /// napi_poll's work and budget; a kernel before 4.8 does not tell the budget, which is 64 then as it is elsewhere.

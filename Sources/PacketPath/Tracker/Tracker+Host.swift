@@ -76,6 +76,7 @@ extension Tracker {
         if flights.contains(known) {
             if flights[known].delivered != 0 { flights[known].flags.insert(.up) }
             flights[known].delivered = mark.length &+ 14
+            flights[known].deliverer = mark.name
         }
         if mark.inSoftIRQ { lanes[lane].receive(known, at: mark.time) }
         lanes[lane].fresh = flight(mark.a, on: 0)
@@ -95,10 +96,16 @@ extension Tracker {
     /// and its address may be another packet's by now.
     func goesOn(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
         if flights[id].flags.contains(.queued) || lanes[lane].isHandingOver(id) { return true }
-        // A bridge or a router sends nothing back to where it came from.
-        let source = flights[id].direction == .transmit ? flights[id].device : flights[id].nic
-        return source != mark.name && lanes[lane].isCarrying(id, mark)
+        // A bridge or a router sends nothing back to where it came from, and takes no data off: that is an answer.
+        let isAnswer = comesFrom(id) == mark.name || flights[id].deliverer == mark.name || mark.length &+ Self.mostTakenOff < flights[id].delivered
+        return !isAnswer && lanes[lane].isCarrying(id, mark)
     }
+
+    /// An IPv4 header and a VLAN's tag: a router may send a packet on without them.
+    private static let mostTakenOff: Int32 = 24
+
+    /// The device it came in by.
+    private func comesFrom(_ id: FlightID) -> UInt16 { flights[id].direction == .transmit ? flights[id].device : flights[id].nic }
 
     /// A device's queueing discipline gets a packet; the driver may get it later, from whichever thread comes by.
     private mutating func hostQueue(_ mark: Mark, _ lane: Int) {
@@ -110,8 +117,7 @@ extension Tracker {
         if macvtapTransmits(mark, lane) || sendsSegment(mark, lane) { return }
         var id = flight(mark.a, on: 0)
         if !id.isNone, flights[id].times.has(.hostIngress), !goesOn(id, mark, lane) {
-            let source = flights[id].direction == .transmit ? flights[id].device : flights[id].nic
-            if count(of: .netQueue, on: 0) > 0 || source == mark.name {
+            if count(of: .netQueue, on: 0) > 0 || comesFrom(id) == mark.name {
                 id = .none
             } else {
                 // It may have waited in a queue, or be another packet. Without net_dev_queue, what was meant for others and has its length is it.

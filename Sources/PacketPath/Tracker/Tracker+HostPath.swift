@@ -58,6 +58,7 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         lanes[lane].receive(id, at: mark.time)
         flights[id].delivered = mark.length &+ 14
+        flights[id].deliverer = mark.name
         lanes[lane].carry(id, mark)
         awaitReader(id, 0)
     }

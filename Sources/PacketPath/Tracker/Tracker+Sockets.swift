@@ -252,7 +252,7 @@ extension Tracker {
         guard isLive(last), last != id, flights[last].socket == 0, flights[last].flags.isDisjoint(with: [.tcp, .ended]),
             flights[id].socket == 0, flights[id].flags.isDisjoint(with: [.tcp, .ended, .half]),
             flights[id].nic == flights[last].nic, flights[id].port == flights[last].port,
-            (flights[id].length - Self.leastHeaders) % 8 == 0
+            isFragment(flights[id].length)
         else { return false }
         // Those in between are the fragments that came between, unless two datagrams' came at the same time: the sum tells.
         var others: [FlightID] = []
@@ -275,6 +275,11 @@ extension Tracker {
     private mutating func takeFragments(of id: FlightID, _ machine: Int) -> [FlightID] {
         guard let index = machines[machine].reassembled.firstIndex(where: { $0.last == id }) else { return [] }
         return machines[machine].reassembled.remove(at: index).others
+    }
+
+    /// All fragments but the last hold a multiple of 8 bytes, behind an IPv4 header, or an IPv6 header and a fragment's.
+    private func isFragment(_ length: Int32) -> Bool {
+        (length - Self.leastHeaders) % 8 == 0 || (length - 14 - 40 - 8) % 8 == 0
     }
 
     /// The datagram has been read: so have all of its fragments.

@@ -51,12 +51,13 @@ extension Tracker {
             settleCalls(of: thread, machine, isInCall: false)
             machines[machine].threads[thread].sendingSince = mark.time
             machines[machine].threads[thread].lastCall = mark.time
-        case .sendExit:
+        case .sendExit, .filteredExit:
             let thread = thread(of: mark)
             loseHandovers(mark, lane)
-            settleCalls(of: thread, machine, isInCall: true)
+            settleCalls(of: thread, machine, isInCall: kind == .sendExit)
             machines[machine].threads[thread].sendingSince = PointTimes.absent
             machines[machine].threads[thread].lastCall = mark.time
+        case .submit: submitted(mark, lane, machine)
         default: followInterrupts(kind, mark, lane, machine)
         }
     }
@@ -156,7 +157,8 @@ extension Tracker {
         } else {
             // What a thread reads of TCP, it copies; and what a work queue frees, nobody reads.
             unname(id)
-            end(id, .kernelConsumed)
+            // … nor may what TCP has had data in: a splice into a pipe is no event.
+            end(id, flights[id].flags.contains(.tcp) ? .notRecorded : .kernelConsumed)
         }
     }
 
@@ -212,6 +214,15 @@ extension Tracker {
             flights[id].sender = thread
             awaitCall(id, machine)
         }
+    }
+
+    /// io_uring takes up a request in this thread, which does it at once or not at all; or the call that asked for that returns.
+    private mutating func submitted(_ mark: Mark, _ lane: Int, _ machine: Int) {
+        guard mark.inThread else { return }
+        let thread = thread(of: mark)
+        settleCalls(of: thread, machine, isInCall: false)
+        machines[machine].threads[thread].sendingSince = mark.isSendRequest ? mark.time : PointTimes.absent
+        machines[machine].threads[thread].lastCall = mark.time
     }
 
     // MARK: Calls that may have begun before the recording

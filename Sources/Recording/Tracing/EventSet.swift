@@ -54,9 +54,16 @@ package enum EventSet {
         [
             ("tcp:tcp_probe", nil), ("sock:sk_data_ready", ofPackets), ("sock:sock_recv_length", ofPackets),
         ]
-        // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
-        + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { call in
-            [("syscalls:sys_enter_\(call)", call.hasPrefix("write") ? "fd > 2" : nil), ("syscalls:sys_exit_\(call)", nil)]
+        + [("io_uring:io_uring_submit_req", nil), ("io_uring:io_uring_submit_sqe", nil), ("io_uring:io_uring_complete", nil), ("syscalls:sys_exit_io_uring_enter", nil)]
+        + [
+            ("sendto", nil), ("sendmsg", nil), ("sendmmsg", nil),
+            // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
+            ("write", "fd > 2"), ("writev", "fd > 2"), ("pwritev2", "fd > 2"), ("sendfile64", nil), ("splice", nil),
+            // What a socket held back goes out: UDP_CORK is 1 of IPPROTO_UDP (17), TCP_CORK is 3 of IPPROTO_TCP (6).
+            ("setsockopt", "level == 17 && optname == 1 || level == 6 && optname == 3"),
+        ].flatMap { call, filter -> [(String, String?)] in
+            // A call's end is only of interest where its begin is, but it does not tell what that was asked for.
+            [("syscalls:sys_enter_\(call)", filter), ("syscalls:sys_exit_\(call)", nil)]
         }
 
     /// What packets do in any kernel.
