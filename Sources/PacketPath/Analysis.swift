@@ -42,18 +42,25 @@ package final class Analysis {
 
     private let path: PathKind?
 
-    /// - Parameter path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where
-    ///   there is no guest.
+    /// Events that are not looked at, as if they had not been recorded.
+    private let leftOut: Set<String>
+
+    /// - Parameters:
+    ///   - path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where there is no guest.
+    ///   - leftOut: events that are not looked at, by name, as if they had not been recorded.
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines, path: PathKind? = nil) throws(SystemError) {
+    package init(_ machines: Machines, path: PathKind? = nil, leavingOut leftOut: Set<String> = []) throws(SystemError) {
         self.machines = machines
+        self.leftOut = leftOut
         self.path = path ?? (machines.guests.isEmpty ? .host : nil)
         let followsHost = self.path == .host
         self.followsHost = followsHost
         let paths = followsHost ? [.host] : PathDescription.all
         stream = try MarkStream(
             machines.all.map {
-                StreamSource(file: $0.file, selection: MarkKind.selection($0.role, for: paths, ofHost: followsHost), maps: $0.maps)
+                var selection = MarkKind.selection($0.role, for: paths, ofHost: followsHost)
+                selection.queries.removeAll { leftOut.contains($0.event) }
+                return StreamSource(file: $0.file, selection: selection, maps: $0.maps)
             })
         start = stream.firstTime(of: 0) ?? 0
     }
@@ -79,7 +86,7 @@ package final class Analysis {
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
             workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads,
-            queueWorkers: machines.all.map(\.file.queueWorkers), kernels: machines.all.map { KernelTraits($0.file) }, path: path,
+            queueWorkers: machines.all.map(\.file.queueWorkers), kernels: machines.all.map { KernelTraits($0.file, leavingOut: leftOut) }, path: path,
             loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)

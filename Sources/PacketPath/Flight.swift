@@ -74,6 +74,8 @@ struct Flight {
         static let split = Flags(rawValue: 1 << 16)
         /// The stack had it a second time, by a bridge or the like: the host itself was meant.
         static let up = Flags(rawValue: 1 << 17)
+        /// Put on a guest's queue whose worker's copies are not recorded: it joins the ring's order when it is put on the queue.
+        static let uncopied = Flags(rawValue: 1 << 18)
     }
 
     var times = PointTimes()

@@ -89,6 +89,8 @@ struct GuestQueue {
     var port: Int16 = -1
     /// The virtqueue of each direction, by `Direction.index`.
     var rings = InlineArray<2, RingOrder>(repeating: RingOrder())
+    /// Nothing tells when its worker copies a packet: packets join the ring's order when they are put on the queue.
+    var isCopiedUnseen = false
     /// When a packet was last copied to the guest …
     var lastCopy = PointTimes.absent
     /// … and when the worker last signalled or slept, so that all it had copied was on the ring.

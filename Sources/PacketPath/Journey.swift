@@ -33,6 +33,12 @@ package struct Journey: Sendable {
     /// The host's part in the stages that lie in the guest.
     package var host: HostTimes
 
+    /// An interrupt has brought it to its guest, or none was needed: how is its delivery.
+    package var isDelivered: Bool { direction == .receive && path != .host && outcome == .complete }
+
+    /// Sent, and no call is known that sent it: its way begins with the driver.
+    package var isWithoutCall: Bool { direction == .transmit && !times.has(.guestSend) && !times.has(.appSend) }
+
     /// First point passed, nil when there is none.
     package func firstTime(_ waypoints: [Waypoint]) -> Nanoseconds? {
         for waypoint in waypoints where times.has(waypoint.point) { return times[waypoint.point] }

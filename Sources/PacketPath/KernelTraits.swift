@@ -7,16 +7,20 @@ package struct KernelTraits: Sendable {
     package var tellsCalls = true
     /// The recording may have events of sockets (Linux 6.3 and newer).
     package var tellsSockets = true
+    /// The recording may have an event for each copy of a packet (skb_copy_datagram_iovec).
+    package var tellsCopies = true
     /// A UDP reader frees what it has read without an event of its own (skb_attempt_defer_free, from Linux 6.18 on); nil where the kernel's release
     /// is not known.
     package var readsSilently: Bool?
 
     package init() {}
 
-    package init(_ file: TraceFile) {
-        let events = Set(file.formats.map(\.name))
+    /// - Parameter leftOut: events that are not looked at, by name.
+    package init(_ file: TraceFile, leavingOut leftOut: Set<String> = []) {
+        let events = Set(file.formats.map(\.name)).subtracting(leftOut)
         tellsCalls = events.contains { $0.hasPrefix("sys_exit_") || $0.hasPrefix("sys_enter_") }
         tellsSockets = events.contains("sk_data_ready") || events.contains("sock_recv_length")
+        tellsCopies = events.contains("skb_copy_datagram_iovec")
         readsSilently = file.options.release.flatMap(Self.version).map { $0 >= (6, 18) }
     }
 

@@ -99,7 +99,7 @@ package enum Delivery: UInt8, CaseIterable, Sendable {
 
     package var name: String {
         switch self {
-        case .unknown: ""
+        case .unknown: "unknown"
         case .woken: "woken"
         case .haltPoll: "halt-poll"
         case .kick: "kick"
@@ -109,9 +109,6 @@ package enum Delivery: UInt8, CaseIterable, Sendable {
         case .coalesced: "coalesced"
         }
     }
-
-    /// The name, with a word for those that have none.
-    package var label: String { self == .unknown ? "unknown" : name }
 }
 
 /// How a journey ended.

@@ -49,10 +49,28 @@ package struct Flow: Sendable {
     package private(set) var isKnownByOrderAlone = false
     /// What vCPUs were doing when complete rx packets' interrupts were signalled.
     package private(set) var vcpuStates = VCPUCount()
-    /// First to last point of complete journeys.
-    package var endToEnd = Samples()
-    /// One for each rule of the path that ends a stage, in the path's order.
-    package var stages: [StageSamples]
+    /// What complete journeys took; of sent packets those whose send call is known.
+    private var called: Tally
+    /// Of sent packets those whose send call is not known.
+    private var uncalled: Tally?
+
+    /// The times of journeys that begin with the same point.
+    package struct Tally: Sendable {
+        /// First to last point of complete journeys.
+        package var endToEnd = Samples()
+        /// One for each rule of the path that ends a stage, in the path's order.
+        package var stages: [StageSamples]
+
+        fileprivate init(_ rules: [PointRule]) { stages = rules.compactMap { rule in rule.stage.map { StageSamples(stage: $0) } } }
+
+        fileprivate mutating func add(_ journey: borrowing Journey, _ waypoints: [Waypoint]) {
+            var tiles = StageTiles()
+            let host = journey.host
+            let totals = host.totals
+            tiles.follow(journey, waypoints) { stages[$0.stage].add($0, host, totals) }
+            endToEnd.add(tiles.total)
+        }
+    }
 
     package struct StageSamples: Sendable {
         package var stage: Stage
@@ -78,6 +96,12 @@ package struct Flow: Sendable {
     /// Complete rx packets whose interrupt came so.
     package func count(_ delivery: Delivery) -> Int { deliveries[Int(delivery.rawValue)] }
     package var complete: Int { count(.complete) }
+    /// Complete packets whose send call is not known: the kernel's own, or sent in a way that no event tells of. Their way begins with the driver.
+    package var withoutCall: Int { uncalled?.endToEnd.count ?? 0 }
+    /// What is measured: of ways that begin with a send call, where there are any, and never of both kinds together.
+    private var measured: Tally { called.endToEnd.count > 0 ? called : uncalled ?? called }
+    package var endToEnd: Samples { measured.endToEnd }
+    package var stages: [StageSamples] { measured.stages }
 
     /// A stage's part of the time of all complete journeys together, 0 to 1.
     package func share(_ stage: StageSamples) -> Double {
@@ -93,7 +117,7 @@ extension Flow {
         hostDevice = journey.hostDevice
         direction = journey.direction
         path = journey.path
-        stages = journey.path.description.rules(journey.direction).compactMap { rule in rule.stage.map { StageSamples(stage: $0) } }
+        called = Tally(path.description.rules(direction))
     }
 
     /// Counts a journey, and what its stages took if it is complete.
@@ -104,15 +128,16 @@ extension Flow {
         if journey.outcome == .dropped { dropReasons[journey.dropReason, default: 0] += 1 }
         guard journey.outcome == .complete else { return }
         if journey.isKnownByOrderAlone { isKnownByOrderAlone = true }
-        if direction == .receive, path != .host {
+        if journey.isDelivered {
             deliveries[Int(journey.delivery.rawValue)] += 1
             vcpuStates.add(journey.delivery, journey.vcpuState)
         }
-        var tiles = StageTiles()
-        let host = journey.host
-        let totals = host.totals
-        tiles.follow(journey, waypoints) { stages[$0.stage].add($0, host, totals) }
-        endToEnd.add(tiles.total)
+        if journey.isWithoutCall {
+            if uncalled == nil { uncalled = Tally(path.description.rules(direction)) }
+            uncalled?.add(journey, waypoints)
+        } else {
+            called.add(journey, waypoints)
+        }
     }
 }
 

@@ -91,6 +91,10 @@ package struct ComparedFlow: Sendable {
     package let direction: Direction
     package let path: PathKind
     package var seen = 0
+    /// Sent, and no call is known that sent any of them: all begin with the driver.
+    package var isFromDriver = false
+    /// Complete packets whose send call is not known, beside others whose call is: they are not among the times.
+    package var withoutCall = 0
     /// First point of the first and last complete journey, host time in ns.
     package var span: ClosedRange<Nanoseconds>?
     /// Bytes of complete packets with the Ethernet header.
@@ -108,31 +112,57 @@ package struct ComparedFlow: Sendable {
     }
 
     package var complete: Int { endToEnd.count }
+
+    fileprivate func isLike(_ other: ComparedFlow) -> Bool {
+        direction == other.direction && path == other.path && machine == other.machine
+    }
+
+    /// Adds a complete journey's times.
+    fileprivate mutating func add(_ journey: borrowing Journey, _ waypoints: [Waypoint]) {
+        var tiles = StageTiles()
+        tiles.follow(journey, waypoints) { stages[$0.stage].samples.append($0.time) }
+        endToEnd.append(tiles.total)
+        lengths.add(Int64(journey.length))
+        guard let time = journey.firstTime(waypoints) else { return }
+        let span = self.span ?? time...time
+        self.span = min(span.lowerBound, time)...max(span.upperBound, time)
+    }
 }
 
 /// Keeps the times of complete journeys as they come.
 package final class SampleCollector {
-    package private(set) var flows: [ComparedFlow] = []
+    private var called: [ComparedFlow] = []
+    private var uncalled: [ComparedFlow] = []
     private let machineNames: [String]
     private let paths = PathTable()
+
+    /// What is compared: ways that begin with a send call, where there are any, and never with others together.
+    package var flows: [ComparedFlow] {
+        called.map { flow in
+            guard let other = uncalled.first(where: { $0.isLike(flow) }) else { return flow }
+            var measured = flow.complete > 0 ? flow : other
+            measured.seen = flow.seen
+            measured.isFromDriver = flow.complete == 0
+            measured.withoutCall = flow.complete == 0 ? 0 : other.complete
+            return measured
+        }
+    }
 
     package init(_ analysis: Analysis) { machineNames = analysis.machines.all.map(\.name) }
 
     package func take(_ journey: borrowing Journey) {
-        let index = flowIndex(journey)
-        flows[index].seen += 1
+        let index = index(of: journey, in: &called)
+        called[index].seen += 1
         guard journey.outcome == .complete else { return }
         let waypoints = paths[journey.path, journey.direction]
-        var tiles = StageTiles()
-        tiles.follow(journey, waypoints) { flows[index].stages[$0.stage].samples.append($0.time) }
-        flows[index].endToEnd.append(tiles.total)
-        flows[index].lengths.add(Int64(journey.length))
-        guard let time = journey.firstTime(waypoints) else { return }
-        let span = flows[index].span ?? time...time
-        flows[index].span = min(span.lowerBound, time)...max(span.upperBound, time)
+        if journey.isWithoutCall {
+            uncalled[self.index(of: journey, in: &uncalled)].add(journey, waypoints)
+        } else {
+            called[index].add(journey, waypoints)
+        }
     }
 
-    private func flowIndex(_ journey: borrowing Journey) -> Int {
+    private func index(of journey: borrowing Journey, in flows: inout [ComparedFlow]) -> Int {
         let (machine, direction, path) = (machineNames[journey.machine], journey.direction, journey.path)
         if let index = flows.firstIndex(where: { $0.direction == direction && $0.path == path && $0.machine == machine }) { return index }
         flows.append(ComparedFlow(machine: machine, direction: direction, path: path))

@@ -83,6 +83,8 @@ package struct FlowComparison: Sendable {
     package let direction: Direction
     /// The path's name; names joined by "/" where arms took different ones.
     package let path: String
+    /// Sent, and no call is known that sent any of its packets: all begin with the driver.
+    package let isFromDriver: Bool
     /// By arm: the flows of its sessions.
     package let arms: [[ComparedFlow]]
     package let endToEnd: ComparedRow
@@ -99,6 +101,7 @@ package struct FlowComparison: Sendable {
         path = joined(\.path.name)
         direction = match.direction
         arms = match.arms
+        isFromDriver = match.arms.joined().contains(where: \.isFromDriver)
         let journeys = match.arms.map { $0.reduce(0) { $0 + $1.complete } }
         endToEnd = ComparedRow(match.arms.map { $0.map(\.endToEnd) }, journeys: journeys, seed: seed)
         let all = Self.stages(match.arms)
@@ -156,9 +159,11 @@ struct FlowMatching {
             var direction: Direction
             var machine: String
             var path: PathKind?
+            /// A way that begins with the driver is another one than that from the call on: it lacks a stage, and is not faster for that.
+            var isFromDriver: Bool
         }
         func key(_ flow: ComparedFlow) -> Key {
-            Key(direction: flow.direction, machine: isOneGuest ? "" : flow.machine, path: isOnePath ? nil : flow.path)
+            Key(direction: flow.direction, machine: isOneGuest ? "" : flow.machine, path: isOnePath ? nil : flow.path, isFromDriver: flow.isFromDriver)
         }
         var keys: [Key] = []
         for flow in flows.joined().joined() where !keys.contains(key(flow)) { keys.append(key(flow)) }

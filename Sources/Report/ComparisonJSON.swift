@@ -1,10 +1,10 @@
-// The machine-readable comparison, schema 1. `schema` is raised on any change to it.
+// The machine-readable comparison, schema 2. `schema` is raised on any change to it.
 
 import PacketPath
 import Statistics
 
 package enum ComparisonJSON {
-    package static let schema = 1
+    package static let schema = 2
 
     /// The comparison as UTF-8 with a newline at the end.
     package static func bytes(_ comparison: Comparison) -> [UInt8] { JSONReport.encoded(Document(comparison)) }
@@ -33,6 +33,7 @@ package enum ComparisonJSON {
         let machine: String
         let direction: String
         let path: String
+        let from_driver: Bool
         let end_to_end: Row
         let stages: [StageRow]
 
@@ -40,6 +41,7 @@ package enum ComparisonJSON {
             machine = flow.machine
             direction = flow.direction.name
             path = flow.path
+            from_driver = flow.isFromDriver
             end_to_end = Row(flow.endToEnd, names)
             stages = flow.stages.map { StageRow(stage: $0.stage.name, owner: $0.stage.owner.name, row: Row($0.row, names)) }
         }

@@ -6,7 +6,7 @@ import Statistics
 extension Comparison {
     /// One sentence each; none for arms that were measured alike, several times.
     package var warnings: [String] {
-        notes + conditionWarnings + eventWarnings + lossWarnings + flows.flatMap { trafficWarnings($0) + sizeWarnings($0) }
+        notes + conditionWarnings + eventWarnings + lossWarnings + pointWarnings + flows.flatMap { trafficWarnings($0) + sizeWarnings($0) }
             + sessionWarnings
     }
 
@@ -68,6 +68,20 @@ extension Comparison {
         }
     }
 
+    /// Ways of packets that begin at different points are not held against each other.
+    private var pointWarnings: [String] {
+        flows.filter(\.isFromDriver).compactMap { flow in
+            let others = flows.filter { !$0.isFromDriver && $0.direction == flow.direction && ($0.machine == flow.machine || $0.path == flow.path) }
+            func names(_ flow: FlowComparison) -> [String] {
+                arms.indices.filter { flow.arms[$0].contains { $0.complete > 0 } }.map { arms[$0].name }
+            }
+            let with = others.flatMap(names)
+            guard !with.isEmpty else { return nil }
+            return "\(title(flow)): no send call is known in \(names(flow).joined(separator: ", ")), where packets begin with the driver; those of "
+                + "\(with.joined(separator: ", ")) begin with the call, and are not compared with them"
+        }
+    }
+
     // MARK: Traffic
 
     /// "rx of g3, path tap"
@@ -103,7 +117,7 @@ extension Comparison {
         warn("lengths of packets", flow.arms.map(Self.length), by: 0.01) { "\(Int($0.rounded())) bytes on average" }
         let shares = flow.arms.map { arm -> Double? in
             let seen = arm.reduce(0) { $0 + $1.seen }
-            return seen == 0 ? nil : Double(arm.reduce(0) { $0 + $1.complete }) / Double(seen)
+            return seen == 0 ? nil : Double(arm.reduce(0) { $0 + $1.complete + $1.withoutCall }) / Double(seen)
         }
         warn("shares of packets that are complete", shares, by: 0.02) { "\(Decimal.percent($0)) %" }
         return warnings

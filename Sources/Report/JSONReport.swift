@@ -1,4 +1,4 @@
-// The machine-readable breakdown, schema 1. `schema` is raised on any change to it.
+// The machine-readable breakdown, schema 2. `schema` is raised on any change to it.
 
 import ClockSync
 import FoundationEssentials
@@ -7,7 +7,7 @@ import Statistics
 import TraceData
 
 package enum JSONReport {
-    package static let schema = 1
+    package static let schema = 2
 
     /// The report as UTF-8 with a newline at the end.
     package static func bytes(_ report: AnalysisReport) -> [UInt8] { encoded(Document(report)) }
@@ -126,7 +126,7 @@ package enum JSONReport {
             identity = isByAddress ? "address" : flow.isKnownByOrderAlone ? "order" : "order-and-length"
             packets = Packets(flow)
             var classes: [String: Int] = [:]
-            for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.label] = flow.count(kind) }
+            for kind in Delivery.allCases where flow.count(kind) > 0 { classes[kind.name] = flow.count(kind) }
             delivery = classes
             preempted_by = Dictionary(uniqueKeysWithValues: report.preempters(flow).map { ($0.name, $0.count) })
             vcpu_state = VCPUStateValue(report, flow)
@@ -197,11 +197,13 @@ package enum JSONReport {
     private struct Packets: Encodable {
         let seen: Int
         let complete: Int
+        let without_call: Int
         let incomplete: [String: Int]
 
         init(_ flow: Flow) {
             seen = flow.seen
             complete = flow.complete
+            without_call = flow.withoutCall
             var reasons: [String: Int] = [:]
             for outcome in Outcome.allCases where outcome != .complete && flow.count(outcome) > 0 {
                 reasons[outcome.name] = flow.count(outcome)

@@ -117,7 +117,7 @@ extension AnalysisReport {
             "netif_receive_skb": "no transmit journeys",
             "net_dev_start_xmit": "no journeys",
             "net_dev_xmit": "no nic.xmit, transmit journeys stay incomplete",
-            "skb_copy_datagram_iovec": "no vhost.copy, receive journeys stay incomplete",
+            "skb_copy_datagram_iovec": "no vhost.copy: vhost-copy is part of vhost-signal; what comes by a macvtap is not seen",
             "sched_switch": "no vhost.run, vcpu.run and guest.run",
             "sched_waking": "no wake-up points",
             "kvm_entry": "no vcpu.entry, and the clock can't be checked",

@@ -25,7 +25,8 @@ package struct PacketTable {
         row += "," + journey.path.name
         row += ",\(journey.queue),\(journey.length),"
         row += journey.outcome == .complete ? "complete," : "incomplete," + journey.outcome.name
-        row += "," + journey.delivery.name
+        let isTold = journey.isDelivered ? true : journey.delivery != .unknown
+        row += "," + (isTold ? journey.delivery.name : "")
         for point in Point.allCases {
             row += ","
             if journey.times.has(point) { row += String(journey.times[point]) }

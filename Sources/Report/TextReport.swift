@@ -85,11 +85,22 @@ package struct TextReport {
         if flow.isKnownByOrderAlone { line("          identity: by order alone, which no length confirms (native XDP has no skb)") }
         let classes = Delivery.allCases.filter { flow.count($0) > 0 }.sorted { flow.count($0) > flow.count($1) }
         if !classes.isEmpty {
-            line("          interrupt: ", classes.map { "\(flow.count($0)) \($0.label)" }.joined(separator: ", "))
+            line("          interrupt: ", classes.map { "\(flow.count($0)) \($0.name)" }.joined(separator: ", "))
         }
         guard flow.complete > 0 else { return }
+        withoutCall(flow)
         states(flow)
         stages(flow)
+    }
+
+    /// Where the ways of the table begin, if not with the send call of each packet.
+    private mutating func withoutCall(_ flow: Flow) {
+        guard flow.withoutCall > 0 else { return }
+        let isAll = flow.withoutCall == flow.complete
+        line(
+            "          send call: ", isAll ? "none is known of these packets" : "\(Decimal.counted(flow.withoutCall, "more packet")) without a known one",
+            " (the kernel's own, or sent in a way that no event tells of): ",
+            isAll ? "the table begins with the driver" : "they begin with the driver, and are not in the table")
     }
 
     /// What vCPUs were doing when they were kicked, and who had the CPUs of those that were preempted.

@@ -59,6 +59,7 @@ enum JSON: Decodable, Equatable, Sendable {
 /// What a value must look like.
 indirect enum Shape: Sendable {
     case text
+    case flag
     case word(Set<String>)
     case integer
     case number
@@ -74,7 +75,7 @@ indirect enum Shape: Sendable {
     /// Where `value` has another shape, and how.
     func faults(_ value: JSON, at place: String = "$") -> [String] {
         switch (self, value) {
-        case (.text, .text), (.integer, .integer), (.number, .integer), (.number, .number), (.optional, .null): return []
+        case (.text, .text), (.flag, .bool), (.integer, .integer), (.number, .integer), (.number, .number), (.optional, .null): return []
         case (.word(let words), .text(let word)): return words.contains(word) ? [] : ["\(place): \(word) is no word of it"]
         case (.optional(let shape), _): return shape.faults(value, at: place)
         case (.list(let shape), .list(let list)):

@@ -49,7 +49,7 @@ struct PathGrammar: Sendable {
 
     static let points: Set<String> = Set((receive.steps + transmit.steps).map(\.point))
     static let reasons: Set<String> = ["trace-edge", "lost-events", "kernel-consumed", "dropped", "ambiguous", "not-recorded"]
-    static let deliveries: Set<String> = ["woken", "halt-poll", "kick", "preempted", "posted", "suppressed", "coalesced"]
+    static let deliveries: Set<String> = ["woken", "halt-poll", "kick", "preempted", "posted", "suppressed", "coalesced", "unknown"]
 }
 
 /// One journey as --packets writes it.

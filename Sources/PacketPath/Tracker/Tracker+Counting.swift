@@ -5,7 +5,7 @@ extension Tracker {
     mutating func oweReceived(_ queue: Int) {
         flights.forEachLive { id in
             guard flights[id].direction == .receive, flights[id].flags.contains(.seen), destination(of: id) == queue,
-                flights[id].flags.isDisjoint(with: [.half, .owed, .ended, .bare]), !flights[id].times.has(.vhostCopy)
+                flights[id].flags.isDisjoint(with: [.half, .owed, .ended, .bare, .uncopied]), !flights[id].times.has(.vhostCopy)
             else { return }
             flights[id].flags.insert(.owed)
             flights[id].queue = Int16(queue)

@@ -87,13 +87,18 @@ extension Tracker {
         // A macvtap without a name may yet turn out to be something else, and a tap to be Open vSwitch's.
         let isDoubtful =
             queue >= 0 && (queues[queue].path == .macvtap ? queues[queue].device == 0 : !queues[queue].isPathCertain)
-        if !isIdentified || isDoubtful, orphans.count < 1 << 16 {
+        if !isIdentified || isDoubtful, orphans.count < Self.mostOrphans {
             orphans.append((journey, Int16(port)))
         } else if isIdentified {
             identify(&journey, port)
             sink.take(journey)
+        } else {
+            uncounted[UncountedPacket(journey, port), default: 0] += 1
         }
     }
+
+    /// So many journeys are kept at the most whose packets' device is not known yet; of more there is only a count.
+    private static let mostOrphans = 1 << 16
 
     /// How a journey ended, all things known.
     func outcome(of id: FlightID, _ path: PathKind) -> Outcome {
@@ -123,7 +128,8 @@ extension Tracker {
         for rule in paths[path, flights[id].direction] {
             let time = flights[id].times[rule.point]
             if time == PointTimes.absent {
-                if !rule.isOptional { return .notRecorded }
+                let isUnseen = rule.point == .vhostCopy && flights[id].flags.contains(.uncopied)
+                if !rule.isOptional, !isUnseen { return .notRecorded }
                 continue
             }
             if time < last { return .ambiguous }
@@ -193,6 +199,14 @@ extension Tracker {
             sink.take(journey)
         }
         orphans.removeAll()
+        for (packet, count) in uncounted.sorted(by: { $0.key < $1.key }) {
+            let port = packet.port >= 0 ? packet.port : knownQueue(packet.hostDevice).map { Int(queues[$0].port) } ?? -1
+            guard port >= 0, pathKind(of: port) != nil else { continue }
+            var journey = packet.journey
+            identify(&journey, port)
+            for _ in 0..<count { sink.take(journey) }
+        }
+        uncounted.removeAll()
         return unclaimed
     }
 
@@ -200,7 +214,8 @@ extension Tracker {
     func outcomeAtEdge(of id: FlightID) -> Outcome {
         // Freed in its own receipt, which is cut off.
         if flights[id].flags.contains(.split), flights[id].socket == 0 { return .kernelConsumed }
-        if isReadSilently(id) { return .notRecorded }
+        let isOfSilentStream = flights[id].flags.contains(.tcp) && machines[Int(flights[id].machine)].hasSilentStreams
+        if isReadSilently(id) || isOfSilentStream { return .notRecorded }
         // Read with another one perhaps: that is not known, and no edge's fault.
         return flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
     }
@@ -233,4 +248,34 @@ package struct UnclaimedPackets: Sendable {
     /// Guest device, by name.
     package var device: UInt16
     package var count: Int
+}
+
+/// Packets of which there is only a count: more than were kept until their device was known.
+struct UncountedPacket: Hashable, Comparable {
+    /// Index of the guest's device, -1 while unknown.
+    var port: Int
+    /// Host device, by name.
+    var hostDevice: UInt16
+    var direction: Direction
+    var outcome: Outcome
+
+    init(_ journey: borrowing Journey, _ port: Int) {
+        self.port = port
+        hostDevice = journey.hostDevice
+        direction = journey.direction
+        // What it took is not known any more.
+        outcome = journey.outcome == .complete ? .ambiguous : journey.outcome
+    }
+
+    /// One of them, without any time.
+    var journey: Journey {
+        Journey(
+            machine: -1, device: 0, path: .tap, hostDevice: hostDevice, nic: 0, direction: direction, queue: 0, length: 0, outcome: outcome,
+            dropReason: 0, delivery: .unknown, vcpuState: .unknown, times: PointTimes(), host: HostTimes())
+    }
+
+    static func < (left: UncountedPacket, right: UncountedPacket) -> Bool {
+        (left.port, left.hostDevice, left.direction.rawValue, left.outcome.rawValue)
+            < (right.port, right.hostDevice, right.direction.rawValue, right.outcome.rawValue)
+    }
 }

@@ -65,6 +65,7 @@ extension Tracker {
         unname(id)
         if isOriginalOfCopy(id, mark, lane, machine) { return }
         leaveSocket(id, machine)
+        endFragments(of: id, .dropped, machine)
         flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
         if lanes[lane].isOnRecorders(mark), flights[id].direction == .receive {
             flights[id].flags.insert(.recorders)

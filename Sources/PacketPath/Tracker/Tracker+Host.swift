@@ -148,6 +148,7 @@ extension Tracker {
             flights[id].length = mark.frameLength
             flights[id].flags.insert(.seen)
             meetsFrames(id)
+            if copiesAreUnseen { putUncopied(id, mark, lane) }
         }
         lanes[lane].beginHandover(mark, id, port: -1)
     }
@@ -158,6 +159,11 @@ extension Tracker {
         if sentSegment(id, mark, lane) { return }
         // Sent back to the queue: it will be tried again.
         if mark.returnCode != 0 { flights[id].flags.insert(.queued) }
+        if flights[id].flags.contains(.uncopied) {
+            // From here on its address is of no use: when the worker frees it, no event tells either.
+            if flights[id].skb == mark.a { unname(id) }
+            return
+        }
         guard flights[id].direction == .transmit, !flights[id].times.has(.nicXmit), mark.returnCode == 0 else { return }
         flights[id].times[.nicXmit] = mark.time
         // Where the device is another guest's tap, the packet is one for that guest from here on.
@@ -249,10 +255,10 @@ extension Tracker {
     /// The worker signals the guest: the interrupt of everything it copied since the last one.
     mutating func signal(by worker: Int32, at time: Nanoseconds, vector: UInt8) {
         let queue = Int(machines[0].threads[worker].queue)
-        if queues[queue].path == .xdp { queues[queue].note(WorkerSignal(time: time, vector: vector)) }
+        if queues[queue].path == .xdp || queues[queue].isCopiedUnseen { queues[queue].note(WorkerSignal(time: time, vector: vector)) }
         guard machines[0].threads[worker].isReceiving else { return }
         // Of frames it may have more to copy, for all that can be seen.
-        if !queues[queue].hasFrames { queues[queue].lastSettled = time }
+        if !queues[queue].hasFrames, !queues[queue].isCopiedUnseen { queues[queue].lastSettled = time }
         queues[queue].vector = Int32(vector)
         while let id = queues[queue].unsignalled.popFirst() {
             guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
@@ -288,6 +294,10 @@ extension Tracker {
         let id = flight(mark.a, on: 0)
         guard !id.isNone else { return }
         unname(id)
+        if flights[id].flags.contains(.uncopied) {
+            if let reason { dropUncopied(id, reason) }
+            return
+        }
         if isWithVswitchd(id, isDropped: reason != nil) { return }
         if let reason {
             flights[id].dropReason = reason

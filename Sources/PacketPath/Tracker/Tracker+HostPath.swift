@@ -160,6 +160,7 @@ extension Tracker {
         unname(id)
         if isOriginalOfCopy(id, mark, lane, 0) { return }
         leaveSocket(id, 0)
+        endFragments(of: id, .dropped, 0)
         flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
         end(id, .dropped)
     }

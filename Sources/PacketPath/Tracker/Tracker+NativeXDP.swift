@@ -176,10 +176,10 @@ extension Tracker {
     /// What a packet without an skb leaves untold between redirect and guest: read out of its worker's history, once it has arrived.
     mutating func traceBareDelivery(_ id: FlightID) {
         let queue = Int(flights[id].queue)
-        guard flights[id].flags.contains(.bare), queue >= 0, queues[queue].worker >= 0 else { return }
+        guard queue >= 0, queues[queue].worker >= 0 else { return }
         let worker = queues[queue].worker
         let irq = flights[id].times[.guestIRQ]
-        let redirect = flights[id].times[.hostIngress]
+        let redirect = flights[id].times[flights[id].flags.contains(.uncopied) ? .hostEgress : .hostIngress]
         flights[id].worker = worker
         if flights[id].wokenThread != machines[0].threads[worker].id { flights[id].times[.vhostWake] = PointTimes.absent }
         if irq != PointTimes.absent, let signal = signal(of: queue, from: redirect, to: irq, lane: Int(flights[id].guestLane)) {

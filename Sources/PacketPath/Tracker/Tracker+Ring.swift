@@ -239,6 +239,7 @@ extension Tracker {
 
     private func putTime(_ put: FlightID, _ side: Direction) -> Nanoseconds {
         if side == .transmit { return flights[put].times[.guestEgress] }
+        if flights[put].flags.contains(.uncopied) { return flights[put].times[.hostEgress] }
         let copied = flights[put].times[.vhostCopy]
         return copied != PointTimes.absent ? copied : flights[put].times[.hostIngress]
     }
@@ -252,7 +253,7 @@ extension Tracker {
         let direction = flights[put].direction
         flights[taken].times.merge(flights[put].times)
         if flights[taken].length == 0 { flights[taken].length = flights[put].length }
-        flights[taken].flags.formUnion(flights[put].flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare]))
+        flights[taken].flags.formUnion(flights[put].flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare, .uncopied]))
         flights[taken].flags.remove(.half)
         flights[taken].wokenThread = flights[put].wokenThread
         flights[taken].vector = flights[put].vector

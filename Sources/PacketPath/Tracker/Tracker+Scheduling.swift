@@ -158,10 +158,11 @@ extension Tracker {
     ///
     /// All of it lies in the past when this is called; it is read out of the vCPU thread's history.
     mutating func traceDelivery(_ id: FlightID) {
-        if flights[id].flags.contains(.bare) { traceBareDelivery(id) }
+        if !flights[id].flags.isDisjoint(with: [.bare, .uncopied]) { traceBareDelivery(id) }
         defer { measureArrival(id, flights[id].queue >= 0 ? queues[Int(flights[id].queue)].path : .tap) }
         // Without a copy to be seen, the packet was put where it was redirected to.
-        let copied = flights[id].times.has(.vhostCopy) ? flights[id].times[.vhostCopy] : flights[id].times[.hostIngress]
+        let put: Point = flights[id].flags.contains(.uncopied) ? .hostEgress : .hostIngress
+        let copied = flights[id].times.has(.vhostCopy) ? flights[id].times[.vhostCopy] : flights[id].times[put]
         let irq = flights[id].times[.guestIRQ]
         guard irq != PointTimes.absent, irq >= copied else {
             flights[id].times[.guestIRQ] = PointTimes.absent

@@ -271,6 +271,9 @@ extension Tracker {
         return true
     }
 
+    /// Whether a packet is a fragment of a datagram that waits for its reader.
+    func isPart(_ id: FlightID, _ machine: Int) -> Bool { machines[machine].reassembled.contains { $0.others.contains(id) } }
+
     /// The other fragments of a datagram that ends now.
     private mutating func takeFragments(of id: FlightID, _ machine: Int) -> [FlightID] {
         guard let index = machines[machine].reassembled.firstIndex(where: { $0.last == id }) else { return [] }

@@ -72,6 +72,11 @@ extension Tracker {
             continueStream(mark.a, mark.time, bytes: bytes, thread: mark.thread, machine)
             return
         }
+        if !mayBeRead(id, bytes, machine) {
+            unname(id)
+            end(id, .kernelConsumed)
+            return
+        }
         if bytes > 0 {
             beginStream(id, mark.time, bytes: bytes, thread: mark.thread, machine)
             if isBareHead(id, copied: bytes) {
@@ -82,6 +87,20 @@ extension Tracker {
         }
         completeRead(id, at: mark.time, by: thread(of: mark), machine, lane: Int(mark.lane))
     }
+
+    /// Whether a copy can be a packet's that no socket and no tcp_probe told of. TCP frees what it needs for itself (a connection's first packets and last
+    /// ones) without an event, and the address may be a Unix socket's by now.
+    private func mayBeRead(_ id: FlightID, _ bytes: Int32, _ machine: Int) -> Bool {
+        guard flights[id].socket == 0, !flights[id].flags.contains(.tcp), knowsReaders(machine), count(of: .tcpReceive, on: machine) > 0
+        else { return true }
+        return bytes > 0 && bytes <= flights[id].length - Self.leastTCP && !isBareTCP(flights[id].length)
+    }
+
+    /// Ethernet, IPv4 and TCP.
+    private static let leastTCP: Int32 = 14 + 20 + 20
+
+    /// No datagram is read without its socket's telling.
+    private func knowsReaders(_ machine: Int) -> Bool { seesSockets(machine) || kernels[machine].readsSilently == true }
 
     /// The packet has reached its reader: when that was woken for it, and when it ran.
     /// - Parameter lane: where it reads; nil where that is long past.
@@ -137,7 +156,12 @@ extension Tracker {
                 cutQueued(id, lane, machine)
                 discard(id)
             }
-        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp), !queueWorkers[machine].contains(mark.thread) {
+        } else if !machines[machine].reassembled.isEmpty, isPart(id, machine) {
+            // It is read with the datagram that it is a fragment of.
+            unname(id)
+        } else if mark.inThread, !mark.isWithoutSoftIRQs, !flights[id].flags.contains(.tcp), !queueWorkers[machine].contains(mark.thread),
+            flights[id].socket != 0 || !knowsReaders(machine)
+        {
             read(mark, machine)
         } else if flights[id].socket != 0 {
             // Its reader has it, or has a copy of it: sock_recv_length tells. What is freed in its own receipt is the copy's original.
@@ -157,8 +181,10 @@ extension Tracker {
         } else {
             // What a thread reads of TCP, it copies; and what a work queue frees, nobody reads.
             unname(id)
-            // … nor may what TCP has had data in: a splice into a pipe is no event.
-            end(id, flights[id].flags.contains(.tcp) ? .notRecorded : .kernelConsumed)
+            // … and what TCP has had, had data: it was taken without a copy, by a splice into a pipe for example.
+            let isStream = flights[id].flags.contains(.tcp)
+            if isStream { machines[machine].hasSilentStreams = true }
+            end(id, isStream ? .notRecorded : .kernelConsumed)
         }
     }
 

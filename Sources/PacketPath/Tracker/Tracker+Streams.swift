@@ -41,6 +41,9 @@ extension Tracker {
     /// Ethernet, IPv4 or IPv6, and TCP with time stamps or without.
     private static let headers = [14 + 20 + 32, 14 + 20 + 20, 14 + 40 + 32, 14 + 40 + 20]
 
+    /// As long as one of TCP's without data: an acknowledgement, or a connection's first, which has 20 bytes of options.
+    func isBareTCP(_ length: Int32) -> Bool { Self.headers.contains(Int(length)) || length == 14 + 20 + 40 || length == 14 + 40 + 40 }
+
     /// A packet has been given to the stack, or to GRO's head.
     mutating func awaitReader(_ id: FlightID, _ machine: Int) {
         guard flights.contains(id), flights[id].direction == .receive else { return }

@@ -38,6 +38,8 @@ package struct Tracker: ~Copyable {
         var agentPort: UInt16?
         /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
         var unread = FlightQueue()
+        /// TCP's data has been taken without a copy: a splice into a pipe, which no event tells of.
+        var hasSilentStreams = false
         /// Datagrams that came in fragments and have not been read, oldest first.
         var reassembled: [Reassembled] = []
         /// Packets of threads that may have been in a sending call since before the recording, oldest first.
@@ -99,6 +101,8 @@ package struct Tracker: ~Copyable {
     var passThrough: PassThrough
     /// Journeys that ended before it was known whose they are.
     var orphans: [(journey: Journey, port: Int16)] = []
+    /// … and more of them.
+    var uncounted: [UncountedPacket: Int] = [:]
 
     /// - Parameters:
     ///   - threads: for each guest, machine 1 first, the host thread of each of its CPUs; empty where that is not known.

@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test(arguments: PathRecording.stored)
-    func `JSON has the keys and types of schema 1, and no others`(recording: PathRecording) async throws {
+    func `JSON has the keys and types of schema 2, and no others`(recording: PathRecording) async throws {
         let faults = try await FormatTests.document.faults(recording.analyzed().json)
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
     }
