@@ -56,8 +56,9 @@ struct LaneState {
     var receiving = FlightID.none
     /// The socket it was put on last, 0 for none.
     var readySocket: UInt64 = 0
-    /// When it was.
+    /// When it was, and which packet.
     var readyTime = PointTimes.absent
+    var readied = FlightID.none
     /// When the stack began to receive it.
     var receivedAt = PointTimes.absent
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
@@ -128,6 +129,9 @@ struct LaneState {
 
     // MARK: The stack
 
+    /// The packet on whose behalf somebody is woken now: the one whose socket has just said that it has something, else the one received last.
+    var cause: FlightID { readySocket != 0 && !readied.isNone ? readied : receiving }
+
     mutating func receive(_ flight: FlightID, at time: Nanoseconds) {
         receiving = flight
         receivedAt = time
@@ -136,6 +140,24 @@ struct LaneState {
         if batchCount < Self.mostBatched { batch[batchCount] = flight }
         batchCount += 1
         recordersContext = .none
+    }
+
+    /// The packets of the batch; none where there are more than can be told.
+    var batched: [FlightID] { batchCount <= Self.mostBatched ? (0..<batchCount).map { batch[$0] } : [] }
+
+    /// Those of the batch that have been delivered are no longer asked for.
+    mutating func keepBatched(_ kept: [FlightID]) {
+        guard batchCount <= Self.mostBatched else { return }
+        for (index, id) in kept.enumerated() { batch[index] = id }
+        batchCount = kept.count
+    }
+
+    /// The stack has several packets, of which it delivers one after the other.
+    var isBatched: Bool { batchCount > 1 }
+
+    func batchContains(_ flight: FlightID) -> Bool {
+        for index in 0..<min(batchCount, Self.mostBatched) where batch[index] == flight { return true }
+        return false
     }
 
     mutating func stopReceiving() {

@@ -241,6 +241,7 @@ extension Mark {
         let flags = b >> 48
         return flags & 0x2002 == 0 && Mark.hasPackets(family: UInt8(truncatingIfNeeded: b >> 32), protocol: UInt8(truncatingIfNeeded: b >> 40))
     }
+    var isOfUDPRead: Bool { UInt8(truncatingIfNeeded: b >> 40) == 17 && UInt8(truncatingIfNeeded: b >> 32) != 17 }
     /// sk_data_ready of a socket that has a queue of packets; of UDP's (IPPROTO_UDP is 17); of one that sees what devices do (AF_PACKET is 17).
     var isOfDatagramSocket: Bool {
         Mark.hasPackets(family: UInt8(truncatingIfNeeded: b), protocol: UInt8(truncatingIfNeeded: b >> 8))

@@ -17,6 +17,7 @@ extension Tracker {
             }
         case .stackReceive:
             let id = flight(mark.a, on: machine)
+            beginReceipt(lane)
             lanes[lane].receive(id, at: mark.time)
             if !id.isNone { flights[id].delivered = mark.length &+ 14 }
             awaitReader(id, machine)

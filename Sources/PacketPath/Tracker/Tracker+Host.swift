@@ -78,7 +78,8 @@ extension Tracker {
             flights[known].delivered = mark.length &+ 14
             flights[known].deliverer = mark.name
         }
-        if mark.inSoftIRQ { lanes[lane].receive(known, at: mark.time) }
+        if mark.inSoftIRQ { beginReceipt(lane)
+        lanes[lane].receive(known, at: mark.time) }
         lanes[lane].fresh = flight(mark.a, on: 0)
         lanes[lane].carry(lanes[lane].fresh, mark)
     }
@@ -121,7 +122,8 @@ extension Tracker {
                 id = .none
             } else {
                 // It may have waited in a queue, or be another packet. Without net_dev_queue, what was meant for others and has its length is it.
-                let isSame = !flights[id].flags.contains(.up) && [mark.length, mark.frameLength].contains(flights[id].delivered)
+                let length = flights[id].delivered != 0 ? flights[id].delivered : flights[id].length
+                let isSame = !flights[id].flags.contains(.up) && [mark.length, mark.frameLength].contains(length)
                 if !isSame { flights[id].flags.insert(.ambiguous) }
             }
         }

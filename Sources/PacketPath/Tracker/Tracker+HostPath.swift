@@ -56,6 +56,7 @@ extension Tracker {
             if !lanes[lane].isSettled { flights[flight(mark.a, on: 0)].flags.insert(doubt(on: 0)) }
         }
         let id = flight(mark.a, on: 0)
+        beginReceipt(lane)
         lanes[lane].receive(id, at: mark.time)
         flights[id].delivered = mark.length &+ 14
         flights[id].deliverer = mark.name

@@ -21,11 +21,16 @@ extension Tracker {
 
     /// A packet is put on a socket's queue: the one that the stack is receiving.
     mutating func socketReady(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        guard mark.inSoftIRQ || mark.isWithoutSoftIRQs, mark.isOfDatagramSocket else { return }
+        guard mark.inSoftIRQ || mark.isWithoutSoftIRQs, mark.isOfDatagramSocket, isInOrder(mark.isOfUDP, machine) else { return }
         var lane = lane
         lanes[lane].readySocket = mark.a
         lanes[lane].readyTime = mark.time
         var id = lanes[lane].receiving
+        if lanes[lane].isBatched, lanes[lane].split.isNone {
+            // The stack was given several, and now delivers them in that order; those that are not for sockets may be among them.
+            id = lanes[lane].batched.first { mayBePutOnSocket($0) } ?? .none
+        }
+        lanes[lane].readied = id
         if !isLive(id) || flights[id].flags.contains(.tcp) || flights[id].flags.contains(.ended) { id = .none }
         if id.isNone, machines[machine].sockets[mark.a] == nil { return }
         if !id.isNone, flights[id].socket == mark.a, !flights[id].flags.contains(.split) {
@@ -36,6 +41,18 @@ extension Tracker {
             if mark.isOfPacketSocket { id = .none } else { machines[machine].sockets[flights[id].socket]?.forget(id) }
         }
         put(id, on: mark, lane, machine)
+    }
+
+    /// Whether a socket's order tells what was read. UDP's readers made an event of their own before Linux 6.18, and between 6.10 and then not every
+    /// packet that is put on a queue makes one (commit 612b1c0dec5b).
+    private func isInOrder(_ isOfUDP: Bool, _ machine: Int) -> Bool { !isOfUDP || kernels[machine].readsSilently != false }
+
+    /// The stack is given a packet: of those it was given before, those that have been delivered are no longer asked for; if it delivers some of several and
+    /// leaves others out, nothing tells which.
+    mutating func beginReceipt(_ lane: Int) {
+        guard lanes[lane].readyTime != PointTimes.absent else { return }
+        lanes[lane].readyTime = PointTimes.absent
+        lanes[lane].keepBatched(lanes[lane].batched.filter { mayBePutOnSocket($0) })
     }
 
     private mutating func put(_ id: FlightID, on mark: Mark, _ lane: Int, _ machine: Int) {
@@ -74,7 +91,7 @@ extension Tracker {
     }
 
     /// Whether the stack has the packet, and has not put it on a socket as far as is known.
-    private func mayBePutOnSocket(_ id: FlightID) -> Bool {
+    func mayBePutOnSocket(_ id: FlightID) -> Bool {
         isLive(id) && flights[id].socket == 0 && flights[id].flags.isDisjoint(with: [.tcp, .ended])
     }
 
@@ -99,7 +116,7 @@ extension Tracker {
 
     /// A thread's call that receives has returned.
     mutating func socketRead(_ mark: Mark, _ machine: Int) {
-        guard mark.isOfDatagramRead else { return }
+        guard mark.isOfDatagramRead, isInOrder(mark.isOfUDPRead, machine) else { return }
         let thread = thread(of: mark)
         let reading = SocketQueue.Reading(
             time: mark.time, earliest: machines[machine].threads[thread].lastSeen, thread: thread, lane: Int(mark.lane),

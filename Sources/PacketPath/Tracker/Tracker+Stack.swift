@@ -28,7 +28,7 @@ extension Tracker {
             switchTasks(mark, machine)
         case .waking:
             // What is woken while the stack receives a packet is woken on that packet's behalf.
-            let cause = !mark.inHardIRQ && (mark.inSoftIRQ || mark.isWithoutSoftIRQs) ? lanes[lane].receiving : .none
+            let cause = !mark.inHardIRQ && (mark.inSoftIRQ || mark.isWithoutSoftIRQs) ? lanes[lane].cause : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
             if !cause.isNone { socketWoke(target, lane, machine) }
@@ -100,7 +100,7 @@ extension Tracker {
     private static let leastTCP: Int32 = 14 + 20 + 20
 
     /// No datagram is read without its socket's telling.
-    private func knowsReaders(_ machine: Int) -> Bool { seesSockets(machine) || kernels[machine].readsSilently == true }
+    private func knowsReaders(_ machine: Int) -> Bool { kernels[machine].readsSilently == true }
 
     /// The packet has reached its reader: when that was woken for it, and when it ran.
     /// - Parameter lane: where it reads; nil where that is long past.
@@ -167,7 +167,9 @@ extension Tracker {
             // Its reader has it, or has a copy of it: sock_recv_length tells. What is freed in its own receipt is the copy's original.
             unname(id)
             if lanes[lane].receiving != id { socketReleased(id, machine) }
-        } else if !mark.inThread, kernels[machine].tellsSockets, !flights[id].flags.contains(.tcp), lanes[lane].receiving == id {
+        } else if !mark.inThread, kernels[machine].tellsSockets, !flights[id].flags.contains(.tcp),
+            lanes[lane].receiving == id || lanes[lane].batchContains(id)
+        {
             // It is nobody's, unless its parts are put on a socket now.
             unname(id)
             flights[id].flags.insert(.split)
