@@ -23,9 +23,9 @@ extension Scene {
     }
 
     /// ovs-vswitchd has the datapath send its copy, which has an address of its own.
-    mutating func vswitchdReplies(_ packet: Packet, from device: UInt16, lane: Int) {
+    mutating func vswitchdReplies(_ packet: Packet, from device: UInt16, lane: Int, thread: Int32 = Scene.vswitchd) {
         packet.hostSKB += 0x500_0000
-        packet.points[.ovsReply] = ovsActs(on: packet, from: device, lane: lane, thread: Self.vswitchd, .thread)
+        packet.points[.ovsReply] = ovsActs(on: packet, from: device, lane: lane, thread: thread, .thread)
     }
 
     // MARK: Receive
@@ -56,9 +56,9 @@ extension Scene {
         nicPollEnds(work: packets.count)
     }
 
-    mutating func replyToTap(_ packet: Packet, waking: Bool = true) {
-        vswitchdReplies(packet, from: line.nic, lane: line.nicLane)
-        tapReceives(packet, waking: waking, thread: Self.vswitchd, .thread)
+    mutating func replyToTap(_ packet: Packet, waking: Bool = true, thread: Int32 = Scene.vswitchd) {
+        vswitchdReplies(packet, from: line.nic, lane: line.nicLane, thread: thread)
+        tapReceives(packet, waking: waking, thread: thread, .thread)
     }
 
     // MARK: Transmit
@@ -93,9 +93,9 @@ extension Scene {
         }
     }
 
-    mutating func replyToNIC(_ packet: Packet) {
-        vswitchdReplies(packet, from: line.tap, lane: line.workerLane)
-        nicSends(packet, thread: Self.vswitchd)
+    mutating func replyToNIC(_ packet: Packet, thread: Int32 = Scene.vswitchd) {
+        vswitchdReplies(packet, from: line.tap, lane: line.workerLane, thread: thread)
+        nicSends(packet, thread: thread)
         nicFrees(packet)
     }
 }

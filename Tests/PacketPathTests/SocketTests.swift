@@ -9,7 +9,7 @@ import Testing
 
     /// sk_data_ready while the stack receives the packet.
     private func ready(_ socket: UInt64 = socket, in scene: inout Scene) {
-        scene.mark(.socketReady, lane: scene.line.nicLane, .softIRQ, a: socket)
+        scene.mark(.socketReady, lane: scene.line.nicLane, .softIRQ, a: socket, b: 2 | 17 << 8)
     }
 
     /// One poll that puts packets on the socket; the first one wakes the application if it sleeps.
@@ -28,7 +28,7 @@ import Testing
     private func receives(_ data: Int, flags: UInt64 = 0, in scene: inout Scene) -> Nanoseconds {
         scene.mark(
             .socketRead, lane: scene.line.guestLane, thread: scene.line.reader, a: Self.socket,
-            b: UInt64(UInt32(truncatingIfNeeded: data)) | 2 << 32 | flags << 48)
+            b: UInt64(UInt32(truncatingIfNeeded: data)) | 2 << 32 | 17 << 40 | flags << 48)
     }
 
     private func read(_ packets: [Packet], in scene: inout Scene) {

@@ -13,7 +13,7 @@ extension Tracker {
 
     /// Hands a journey on once it has ended and nothing about its identity is open.
     mutating func emitIfSettled(_ id: FlightID) {
-        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven, .callUnknown]), flights[id].flags.contains(.ended) { emit(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven, .callUnknown, .givenBack]), flights[id].flags.contains(.ended) { emit(id) }
     }
 
     /// It was nobody's packet: the host's own, or a half whose other half is counted.
@@ -143,6 +143,7 @@ extension Tracker {
     /// The recording is over: ends all that is still on its way.
     /// - Returns: guest devices whose packets no queue of the host turned up for, with their number.
     package mutating func finish() -> [UnclaimedPackets] {
+        breakAllGroups()
         for machine in 0..<machineCount {
             loseSockets(machine, nil)
             settleAllCalls(machine)

@@ -35,7 +35,7 @@ extension Tracker {
         case .copy: if mark.inThread { taken(mark) }
         case .consume: hostFree(mark, lane, reason: nil)
         case .drop: hostFree(mark, lane, reason: UInt32(truncatingIfNeeded: mark.b))
-        case .ovsUpcall: ovsUpcall(mark)
+        case .ovsUpcall: ovsUpcall(mark, lane)
         case .ovsAction: ovsAction(mark, lane)
         case .redirect: redirected(mark, lane)
         case .bulkXmit: bulkSent(mark, lane)

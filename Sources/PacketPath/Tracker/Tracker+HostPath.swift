@@ -100,6 +100,7 @@ extension Tracker {
         guard id.isNone, mark.inThread, workers.contains(mark.thread) else { return false }
         // A vhost worker sends it for its guest, on a macvtap.
         notOwn(mark.a)
+        flights[flight(mark.a, on: 0)].flags.insert(.queued)
         return true
     }
 

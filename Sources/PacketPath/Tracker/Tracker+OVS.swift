@@ -10,6 +10,22 @@ struct Upcall {
     var device: UInt16
     var length: Int32
     var time: Nanoseconds
+    /// The CPU it was given up on.
+    var lane: Int
+}
+
+/// Packets that ovs-vswitchd gave back while others of their device and length were waiting too.
+///
+/// One CPU puts them on a netlink socket in order, one handler thread takes them from there, and executes them in that order (dpif_operate,
+/// lib/dpif.c). Where one thread has given back all that waited, from one CPU, the first one given back is the first one given up.
+struct GivenBack {
+    var device: UInt16
+    var length: Int32
+    var thread: Int32
+    var lane: Int
+    var packets: [FlightID]
+    /// Another thread had one of them, or another CPU, or one of them never came back.
+    var isBroken = false
 }
 
 extension Tracker {
@@ -19,15 +35,15 @@ extension Tracker {
     private static let mostUpcalls = 64
 
     /// No flow matches: a copy of the packet goes up to ovs-vswitchd, and the packet itself is freed.
-    mutating func ovsUpcall(_ mark: Mark) {
+    mutating func ovsUpcall(_ mark: Mark, _ lane: Int) {
         forgetUpcalls(before: mark.time)
         let id = flight(mark.a, on: 0)
         guard !id.isNone, !flights[id].times.has(.ovsUpcall), !flights[id].times.has(.hostEgress) else { return }
         flights[id].times[.ovsUpcall] = mark.time
         // A flow may say that ovs-vswitchd has to be asked.
         flights[id].times[.ovsAction] = PointTimes.absent
-        if upcalls.count == Self.mostUpcalls { neverGivenBack(upcalls.removeFirst().flight, .notRecorded) }
-        upcalls.append(Upcall(flight: id, device: mark.name, length: mark.length, time: mark.time))
+        if upcalls.count == Self.mostUpcalls { neverGivenBack(upcalls.removeFirst(), .notRecorded) }
+        upcalls.append(Upcall(flight: id, device: mark.name, length: mark.length, time: mark.time, lane: lane))
     }
 
     /// The datapath does something with a packet: the first action follows the lookup of its flow.
@@ -46,6 +62,7 @@ extension Tracker {
             if flights[id].times.has(.ovsUpcall) {
                 flights[id].times[.ovsUpcall] = PointTimes.absent
                 upcalls.removeAll { $0.flight == id }
+                breakGroups(mark.name, mark.length)
             }
         }
     }
@@ -68,11 +85,57 @@ extension Tracker {
             flights[id].flags.insert(doubt(on: 0))
             return id
         }
-        let id = upcalls[first].flight
-        // Several threads answer upcalls, in no order: which of them this is can't be told.
-        if fitting.count > 1 { for index in fitting { flights[upcalls[index].flight].flags.insert(.ambiguous) } }
-        upcalls.remove(at: first)
-        return id
+        let upcall = upcalls.remove(at: first)
+        // Several threads answer upcalls, in no order; one thread answers those of one CPU in order.
+        if fitting.count > 1 || returned.contains(where: { $0.device == mark.name && $0.length == mark.length }) {
+            giveBack(upcall, by: mark.thread, isLast: fitting.count == 1)
+        }
+        return upcall.flight
+    }
+
+    private mutating func giveBack(_ upcall: Upcall, by thread: Int32, isLast: Bool) {
+        let known = returned.firstIndex { $0.device == upcall.device && $0.length == upcall.length }
+        if known == nil {
+            returned.append(
+                GivenBack(device: upcall.device, length: upcall.length, thread: thread, lane: upcall.lane, packets: []))
+        }
+        let index = known ?? returned.count - 1
+        returned[index].packets.append(upcall.flight)
+        if returned[index].thread != thread || returned[index].lane != upcall.lane { returned[index].isBroken = true }
+        flights[upcall.flight].flags.insert(.givenBack)
+        if isLast { settleGivenBack(index) }
+    }
+
+    /// All that waited have been given back, or never will be.
+    private mutating func settleGivenBack(_ index: Int) {
+        let group = returned.remove(at: index)
+        for id in group.packets where flights.contains(id) {
+            flights[id].flags.remove(.givenBack)
+            if group.isBroken { flights[id].flags.insert(.ambiguous) }
+            emitIfSettled(id)
+        }
+    }
+
+    /// One that waited has gone another way: nothing tells any more which of the others is which.
+    private mutating func breakGroups(_ device: UInt16, _ length: Int32) {
+        guard let index = returned.firstIndex(where: { $0.device == device && $0.length == length }) else { return }
+        returned[index].isBroken = true
+        if !upcalls.contains(where: { $0.device == device && $0.length == length }) { settleGivenBack(index) }
+    }
+
+    /// The recording is over, or a hole begins.
+    mutating func breakAllGroups() {
+        while !returned.isEmpty {
+            returned[0].isBroken = true
+            settleGivenBack(0)
+        }
+    }
+
+    /// Two halves have become one flight.
+    mutating func replaceGivenBack(_ old: FlightID, by new: FlightID) {
+        for index in returned.indices {
+            if let place = returned[index].packets.firstIndex(of: old) { returned[index].packets[place] = new }
+        }
     }
 
     /// The freed skb of a packet whose copy is with ovs-vswitchd is no end of the packet; dropped, it has found no room there.
@@ -85,17 +148,21 @@ extension Tracker {
     private mutating func forgetUpcalls(before time: Nanoseconds) {
         while let oldest = upcalls.first, time &- oldest.time > Self.patienceNS {
             upcalls.removeFirst()
-            neverGivenBack(oldest.flight, .notRecorded)
+            neverGivenBack(oldest, .notRecorded)
         }
     }
 
     /// In a hole any of them may have been given back.
     mutating func loseUpcalls() {
-        for upcall in upcalls { neverGivenBack(upcall.flight, .lostEvents) }
+        let waiting = upcalls
         upcalls.removeAll()
+        for upcall in waiting { neverGivenBack(upcall, .lostEvents) }
+        breakAllGroups()
     }
 
-    private mutating func neverGivenBack(_ id: FlightID, _ outcome: Outcome) {
+    private mutating func neverGivenBack(_ upcall: Upcall, _ outcome: Outcome) {
+        breakGroups(upcall.device, upcall.length)
+        let id = upcall.flight
         guard flights.contains(id), !flights[id].times.has(.hostEgress) else { return }
         if flights[id].flags.contains(.seen) { end(id, outcome) } else { discard(id) }
     }

@@ -97,6 +97,8 @@ package struct Tracker: ~Copyable {
     var relays: UInt32 = 0
     /// Packets that ovs-vswitchd has, oldest first.
     var upcalls: [Upcall] = []
+    /// … and those that it has given back of several.
+    var returned: [GivenBack] = []
     /// Devices that are a guest's own.
     var passThrough: PassThrough
     /// Journeys that ended before it was known whose they are.
