@@ -76,6 +76,8 @@ struct Flight {
         static let up = Flags(rawValue: 1 << 17)
         /// Put on a guest's queue whose worker's copies are not recorded: it joins the ring's order when it is put on the queue.
         static let uncopied = Flags(rawValue: 1 << 18)
+        /// It waits with others for the datagram that they make to be read.
+        static let fragment = Flags(rawValue: 1 << 20)
         /// Given back by ovs-vswitchd while others like it were still waiting: that it is this one is not proven yet.
         static let givenBack = Flags(rawValue: 1 << 19)
     }

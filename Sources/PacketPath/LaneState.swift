@@ -56,9 +56,8 @@ struct LaneState {
     var receiving = FlightID.none
     /// The socket it was put on last, 0 for none.
     var readySocket: UInt64 = 0
-    /// When it was, and which packet.
+    /// When it was.
     var readyTime = PointTimes.absent
-    var readied = FlightID.none
     /// When the stack began to receive it.
     var receivedAt = PointTimes.absent
     /// The packets the stack has been given in this poll: it takes several at once, and then hands them to their protocols one by one.
@@ -129,11 +128,12 @@ struct LaneState {
 
     // MARK: The stack
 
-    /// The packet on whose behalf somebody is woken now: the one whose socket has just said that it has something, else the one received last.
-    var cause: FlightID { readySocket != 0 && !readied.isNone ? readied : receiving }
+    /// Of several packets that the stack has, the one that it is known to deliver.
+    var delivering = FlightID.none
 
     mutating func receive(_ flight: FlightID, at time: Nanoseconds) {
         receiving = flight
+        delivering = .none
         receivedAt = time
         readySocket = 0
         // More than fit are as good as unknown.
@@ -162,6 +162,7 @@ struct LaneState {
 
     mutating func stopReceiving() {
         carried = .none
+        delivering = .none
         receiving = .none
         readySocket = 0
         batchCount = 0

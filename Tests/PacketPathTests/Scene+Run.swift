@@ -59,7 +59,7 @@ extension Scene {
         let collector = Collector()
         var tracker = Tracker(
             threadsOfGuests: threads, agentPorts: agentPorts, workers: workers, otherThreads: otherThreads,
-            queueWorkers: queueWorkers,
+            queueWorkers: queueWorkers, kernels: kernels,
             path: threads.isEmpty ? .host : nil, loopback: Self.loopback, lanes: lanes, names: names, sink: collector)
         let stream = stream()
         unsafe stream.withUnsafeBufferPointer { unsafe tracker.follow($0) }

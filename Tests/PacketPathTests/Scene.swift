@@ -36,6 +36,8 @@ struct Scene {
     var otherThreads: Set<Int32> = []
     /// By machine: what the files call threads of work queues.
     var queueWorkers: [Set<Int32>] = []
+    /// By machine: what its kernel tells.
+    var kernels: [KernelTraits] = []
 
     /// Two CPUs in the host and one in each guest, unless their numbers are given.
     init(

@@ -97,9 +97,12 @@ extension Tracker {
     /// and its address may be another packet's by now.
     func goesOn(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
         if flights[id].flags.contains(.queued) || lanes[lane].isHandingOver(id) { return true }
-        // A bridge or a router sends nothing back to where it came from, and takes no data off: that is an answer.
-        let isAnswer = comesFrom(id) == mark.name || flights[id].deliverer == mark.name || mark.length &+ Self.mostTakenOff < flights[id].delivered
-        return !isAnswer && lanes[lane].isCarrying(id, mark)
+        return !isAnswer(id, mark) && lanes[lane].isCarrying(id, mark)
+    }
+
+    /// A bridge or a router sends nothing back to where it came from, and takes no data off: that is an answer, whose address is a coincidence.
+    private func isAnswer(_ id: FlightID, _ mark: Mark) -> Bool {
+        comesFrom(id) == mark.name || flights[id].deliverer == mark.name || mark.length &+ Self.mostTakenOff < flights[id].delivered
     }
 
     /// An IPv4 header and a VLAN's tag: a router may send a packet on without them.
@@ -118,7 +121,7 @@ extension Tracker {
         if macvtapTransmits(mark, lane) || sendsSegment(mark, lane) { return }
         var id = flight(mark.a, on: 0)
         if !id.isNone, flights[id].times.has(.hostIngress), !goesOn(id, mark, lane) {
-            if count(of: .netQueue, on: 0) > 0 || comesFrom(id) == mark.name {
+            if count(of: .netQueue, on: 0) > 0 || isAnswer(id, mark) {
                 id = .none
             } else {
                 // It may have waited in a queue, or be another packet. Without net_dev_queue, what was meant for others and has its length is it.

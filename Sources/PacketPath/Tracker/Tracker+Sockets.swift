@@ -22,7 +22,7 @@ extension Tracker {
     /// A packet is put on a socket's queue: the one that the stack is receiving.
     mutating func socketReady(_ mark: Mark, _ lane: Int, _ machine: Int) {
         guard mark.inSoftIRQ || mark.isWithoutSoftIRQs, mark.isOfDatagramSocket, isInOrder(mark.isOfUDP, machine) else { return }
-        var lane = lane
+        var source = lane
         lanes[lane].readySocket = mark.a
         lanes[lane].readyTime = mark.time
         var id = lanes[lane].receiving
@@ -30,17 +30,17 @@ extension Tracker {
             // The stack was given several, and now delivers them in that order; those that are not for sockets may be among them.
             id = lanes[lane].batched.first { mayBePutOnSocket($0) } ?? .none
         }
-        lanes[lane].readied = id
+        lanes[lane].delivering = id
         if !isLive(id) || flights[id].flags.contains(.tcp) || flights[id].flags.contains(.ended) { id = .none }
         if id.isNone, machines[machine].sockets[mark.a] == nil { return }
         if !id.isNone, flights[id].socket == mark.a, !flights[id].flags.contains(.split) {
             // From Linux 6.18 on one CPU puts on the queue what several have brought, and says so for each of them.
-            (id, lane) = broughtAlong(lane, machine)
+            (id, source) = broughtAlong(lane, machine)
         } else if !id.isNone, flights[id].socket != 0, flights[id].socket != mark.a {
             // A copy for each socket: one that only listens in is not the reader, and of several the last one gets the packet itself.
             if mark.isOfPacketSocket { id = .none } else { machines[machine].sockets[flights[id].socket]?.forget(id) }
         }
-        put(id, on: mark, lane, machine)
+        put(id, on: mark, lane, from: source, machine)
     }
 
     /// Whether a socket's order tells what was read. UDP's readers made an event of their own before Linux 6.18, and between 6.10 and then not every
@@ -55,12 +55,13 @@ extension Tracker {
         lanes[lane].keepBatched(lanes[lane].batched.filter { mayBePutOnSocket($0) })
     }
 
-    private mutating func put(_ id: FlightID, on mark: Mark, _ lane: Int, _ machine: Int) {
+    /// - Parameter source: the CPU that received it.
+    private mutating func put(_ id: FlightID, on mark: Mark, _ lane: Int, from source: Int, _ machine: Int) {
         makeKnown(mark.a, machine)
         var arrival = SocketQueue.Arrival(id: id, begin: PointTimes.absent, ready: mark.time, lane: lane, capacity: 0)
         if !id.isNone {
             flights[id].socket = mark.a
-            arrival.begin = lanes[lane].receivedAt
+            arrival.begin = lanes[source].receivedAt
             arrival.capacity = capacity(of: id, isUDP: mark.isOfUDP, machine)
         }
         machines[machine].sockets[mark.a]!.isOfCopies = !mark.isOfUDP
@@ -92,7 +93,7 @@ extension Tracker {
 
     /// Whether the stack has the packet, and has not put it on a socket as far as is known.
     func mayBePutOnSocket(_ id: FlightID) -> Bool {
-        isLive(id) && flights[id].socket == 0 && flights[id].flags.isDisjoint(with: [.tcp, .ended])
+        isLive(id) && flights[id].socket == 0 && flights[id].flags.isDisjoint(with: [.tcp, .ended, .fragment])
     }
 
     private func isLive(_ id: FlightID) -> Bool { flights.contains(id) && flights[id].direction == .receive }
@@ -265,24 +266,24 @@ extension Tracker {
     /// (inet_frag_reasm_prepare, net/ipv4/inet_fragment.c, which moves it to the last one's address).
     /// - Returns: whether it is.
     mutating func isReassembled(_ id: FlightID, _ lane: Int, _ machine: Int) -> Bool {
-        let last = lanes[lane].receiving
-        guard isLive(last), last != id, flights[last].socket == 0, flights[last].flags.isDisjoint(with: [.tcp, .ended]),
-            flights[id].socket == 0, flights[id].flags.isDisjoint(with: [.tcp, .ended, .half]),
-            flights[id].nic == flights[last].nic, flights[id].port == flights[last].port,
-            isFragment(flights[id].length)
-        else { return false }
-        // Those in between are the fragments that came between, unless two datagrams' came at the same time: the sum tells.
+        guard mayBePutOnSocket(id), flights[id].flags.isDisjoint(with: .half), isFragment(flights[id].length) else { return false }
+        func isOfOneDevice(_ other: FlightID) -> Bool {
+            mayBePutOnSocket(other) && flights[other].nic == flights[id].nic && flights[other].port == flights[id].port
+        }
+        // The last fragment is shorter. Of several packets that the stack has it is the first such one after this one.
+        let batch = lanes[lane].batched.drop { $0 != id }
+        let last = batch.first { isOfOneDevice($0) && flights[$0].length < flights[id].length } ?? lanes[lane].receiving
+        guard last != id, isOfOneDevice(last) else { return false }
+        // Those in between came between, unless two datagrams' came at the same time: the sum tells.
         var others: [FlightID] = []
         let unread = machines[machine].unread
         for index in 0..<unread.count {
             let other = unread[index]
-            guard other != last, isLive(other), flights[other].socket == 0, flights[other].flags.isDisjoint(with: [.tcp, .ended]),
-                flights[other].nic == flights[last].nic, flights[other].port == flights[last].port,
-                flights[other].length == flights[id].length
-            else { continue }
-            if other == id || !others.isEmpty { others.append(other) }
+            if other == last { break }
+            if other == id || !others.isEmpty, isOfOneDevice(other), flights[other].length == flights[id].length { others.append(other) }
         }
         guard !others.isEmpty else { return false }
+        for other in others { flights[other].flags.insert(.fragment) }
         if machines[machine].reassembled.count == 64 { machines[machine].reassembled.removeFirst() }
         machines[machine].reassembled.append(Reassembled(last: last, others: others))
         return true

@@ -28,7 +28,7 @@ extension Tracker {
             switchTasks(mark, machine)
         case .waking:
             // What is woken while the stack receives a packet is woken on that packet's behalf.
-            let cause = !mark.inHardIRQ && (mark.inSoftIRQ || mark.isWithoutSoftIRQs) ? lanes[lane].cause : .none
+            let cause = !mark.inHardIRQ && (mark.inSoftIRQ || mark.isWithoutSoftIRQs) ? cause(lane) : .none
             let target = machines[machine].threads.index(mark.otherThread)
             machines[machine].threads[target].push(.waking, mark.time, by: mark.thread, flight: cause)
             if !cause.isNone { socketWoke(target, lane, machine) }
@@ -63,6 +63,15 @@ extension Tracker {
     }
 
     // MARK: Receive
+
+    /// The packet on whose behalf somebody is woken while the stack receives: of several at once the one that it is known to deliver, else the first that
+    /// has no end yet, since whom it wakes has been asleep before.
+    private func cause(_ lane: Int) -> FlightID {
+        guard lanes[lane].isBatched else { return lanes[lane].receiving }
+        if !lanes[lane].delivering.isNone { return lanes[lane].delivering }
+        let first = lanes[lane].batched.first { mayBePutOnSocket($0) }
+        return first ?? lanes[lane].receiving
+    }
 
     /// The packet's data is copied to a thread: that thread is its reader.
     private mutating func read(_ mark: Mark, _ machine: Int) {
@@ -140,6 +149,7 @@ extension Tracker {
         }
         guard flights.contains(id), flights[id].direction == .receive else { return }
         flights[id].flags.formUnion(isRecorders ? [.tcp, .recorders] : .tcp)
+        lanes[lane].delivering = id
         if mark.length == 0 || isRecorders {
             unname(id)
             end(id, .kernelConsumed)
@@ -170,10 +180,12 @@ extension Tracker {
         } else if !mark.inThread, kernels[machine].tellsSockets, !flights[id].flags.contains(.tcp),
             lanes[lane].receiving == id || lanes[lane].batchContains(id)
         {
-            // It is nobody's, unless its parts are put on a socket now.
             unname(id)
-            flights[id].flags.insert(.split)
-            lanes[lane].split = id
+            // It is nobody's, unless its parts are put on a socket now, or it is a part itself.
+            if lanes[lane].receiving == id || !isReassembled(id, lane, machine) {
+                flights[id].flags.insert(.split)
+                lanes[lane].split = id
+            }
         } else if !mark.inThread, isReassembled(id, lane, machine) {
             unname(id)
         } else if lanes[lane].receiving != id, isReadSilently(id) {
