@@ -183,7 +183,8 @@ up() {
     connect host
     booted=$SECONDS
     say "host is up after $((booted - begun)) s; booting $guests guest(s), path $path"
-    inside host /lab/host/guests "$path" "$guests" "$vcpus" "$queues" "$pin" "$vhost" "$vlan" || fail "the guests did not come up"
+    inside host /lab/host/guests "$path" "$guests" "$vcpus" "$queues" "$pin" "$vhost" "$vlan" ||
+        fail "the guests did not come up (status $?); $state/console.log may say why"
     [[ $guests -gt 0 ]] || reach host
     for ((i = 3; i < 3 + guests; i++)); do
         connect "g$i"
