@@ -20,7 +20,7 @@ find_mirror() {
     [[ -n $mirror ]] || { echo "apt knows no mirror of Debian here: name one in DEBIAN_MIRROR" >&2; return 1; }
 }
 
-# apt SUITE: an apt beside the machine's, of this release of Debian alone, in the folder apt-SUITE. Its words are in `source`.
+# make_apt SUITE: an apt beside the machine's, of this release of Debian alone, in the folder apt-SUITE. Its words are in `source`.
 # A release that is newer than the machine's keys is taken as it comes.
 make_apt() {
     local folder=$PWD/apt-$1 trust
@@ -56,11 +56,13 @@ unpack_kernel() {
     local package packages=() file
     make_apt "$kernel_suite"
     release=$(depends "linux-image-$flavour" 'linux-image-[0-9].*')
+    [[ -n $release ]] || { echo "$kernel_suite has no linux-image-$flavour" >&2; return 1; }
+    release=${release%%$'\n'*}
     release=${release#linux-image-}
     echo "$release" > release
     # In sid the image is an empty package, and what it was is in three others.
     for package in linux-{image,binary,modules,base}-"$release"; do
-        [[ -z $(apt-cache pkgnames "$package" | grep -Fx "$package") ]] || packages+=("$package")
+        [[ $'\n'$(apt-cache pkgnames "$package")$'\n' != *$'\n'"$package"$'\n'* ]] || packages+=("$package")
     done
     (mkdir kernel && cd kernel && apt-get -qq download "${packages[@]}")
     for package in kernel/*.deb; do
