@@ -66,7 +66,7 @@ test-packages: packages
 
 lab-packages: packages
 	@[ "$$VIRTLAT_LAB" = off ] || Tests/install-packages qemu-system-x86 mmdebstrap cpio socat openssh-client e2fsprogs kmod iproute2 \
-	    util-linux procps binutils
+	    util-linux procps binutils xz-utils
 
 bench-packages:
 	@Tests/install-packages libtracecmd-dev gcc

@@ -142,7 +142,7 @@ collect_logs() {
 describe() {
     inside host /lab/host/facts < /dev/null |
         jq --arg made "$(date -u '+%Y-%m-%dT%H:%M:%SZ')" --arg path "$path" --arg command "$1" --arg vhost "$vhost" --arg pin "$pin" \
-            --argjson queues "$queues" --argjson vlan "$vlan" --arg kernel_options "$kernel" \
+            --argjson queues "$queues" --argjson vlan "$vlan" --arg kernel_options "$kernel_options" \
             --arg tsc2nsec "$(trace-cmd dump --options -i "$out/host.dat" | sed -n '/TSC2NSEC/{n;s, *\[.*,,p}')" \
             --arg protocol "$protocol" --argjson count "$count" --arg interval "$interval" --argjson burst "$burst" --argjson size "$size" \
             --argjson flows "$flows" --arg from "$from" --arg to "${targets[*]}" --rawfile answers answers '

@@ -12,6 +12,7 @@ usage: Tests/Lab/lab up [options]
   --pin WHERE       none (the default); same: a guest's vhost workers on the CPU of its first vCPU; other: on another one
   --no-vhost        QEMU does vhost's work (with tap)
   --vlan ID         frames between bridge and guest are tagged, and the guest has its address on eth0.ID (with tap)
+  --kernel K        of host and guests, from Debian: 6.1 (the default), 6.12, 7.2, 6.1-rt or 6.12-rt (PREEMPT_RT)
   --kernel-option W a word for the command line of the host's kernel, such as threadirqs
 
 The client is at 10.55.0.1, outside the host; the host's NIC is nic0. Where it is up with the same options already, nothing is done.
@@ -19,7 +20,7 @@ END
 }
 
 parse_up() {
-    path=tap vcpus=1 guests=1 queues=1 pin=none vhost=on vlan=0 kernel_options=()
+    path=tap vcpus=1 guests=1 queues=1 pin=none vhost=on vlan=0 kernel=6.1 words=()
     while [[ $# -gt 0 ]]; do
         case $1 in
         --path) path=$(value "$@"); shift ;;
@@ -29,7 +30,8 @@ parse_up() {
         --pin) pin=$(value "$@"); shift ;;
         --no-vhost) vhost=off ;;
         --vlan) vlan=$(number "$1" "${2:-}" 1 4094); shift ;;
-        --kernel-option) kernel_options+=("$(value "$@")"); shift ;;
+        --kernel) kernel=$(value "$@"); known_kernel "$kernel"; shift ;;
+        --kernel-option) words+=("$(value "$@")"); shift ;;
         -h | --help) up_usage; exit 0 ;;
         *) wrong_usage "up has no option $1 (lab up --help)" ;;
         esac
@@ -47,7 +49,8 @@ parse_up() {
 
 # The client's side of the wire, in the lab's own namespaces, then QEMU as their first process: when it ends, they end.
 start_host() {
-    local nic=e1000e taps=1 extra='' iommu=() nics=() i
+    local nic=e1000e taps=1 extra='' iommu=() nics=() i program=qemu-system-x86_64
+    [[ ! -x $image/$program ]] || program=$image/$program
     case $path in
     xdp-native) nic=virtio-net-pci,mrg_rxbuf=on,guest_csum=off,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off ;;
     vfio) taps=$guests iommu=(-device intel-iommu,intremap=on) extra='intel_iommu=on iommu=pt' ;;
@@ -57,10 +60,10 @@ start_host() {
         nics+=(-netdev "tap,id=n$i,ifname=out$i,script=no,downscript=no"
             -device "$nic,netdev=n$i,addr=0x$((2 + i)),mac=52:54:00:00:00:0$([[ $path = vfio ]] && echo $((3 + i)) || echo 1)")
     done
-    local qemu=(qemu-system-x86_64 -name "virtlat-lab-$lab,debug-threads=on" -nodefaults -no-reboot -display none -M q35
+    local qemu=("$program" -name "virtlat-lab-$lab,debug-threads=on" -nodefaults -no-reboot -display none -M q35
         "${iommu[@]}" -accel "tcg,thread=multi,tb-size=1024" -cpu EPYC,+svm,-x2apic -smp 2 -m 4096
         -kernel "$image/vmlinuz" -initrd host.cpio
-        -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 tsc=reliable clocksource=tsc $extra ${kernel_options[*]}"
+        -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 tsc=reliable clocksource=tsc $extra ${words[*]}"
         -drive "file=$image/host.img,if=none,id=root,format=raw,snapshot=on" -device virtio-blk-pci,drive=root,addr=0x11
         -device virtio-serial-pci,addr=0x10 -chardev socket,id=ssh,path=ssh.sock,server=on,wait=off
         -device virtserialport,chardev=ssh,name=lab.ssh
@@ -156,7 +159,7 @@ reach() {
 up() {
     local settings i begun=$SECONDS booted
     parse_up "$@"
-    settings="path=$path vcpus=$vcpus guests=$guests queues=$queues pin=$pin vhost=$vhost vlan=$vlan kernel=$(printf %q "${kernel_options[*]}")"
+    settings="path=$path vcpus=$vcpus guests=$guests queues=$queues pin=$pin vhost=$vhost vlan=$vlan kernel=$kernel kernel_options=$(printf %q "${words[*]}")"
     need_root
     mkdir -p "${state%/*}"
     exec 7> "$state.up"
@@ -180,7 +183,8 @@ up() {
     connect host
     booted=$SECONDS
     say "host is up after $((booted - begun)) s; booting $guests guest(s), path $path"
-    inside host /lab/host/guests "$path" "$guests" "$vcpus" "$queues" "$pin" "$vhost" "$vlan" || fail "the guests did not come up"
+    inside host /lab/host/guests "$path" "$guests" "$vcpus" "$queues" "$pin" "$vhost" "$vlan" ||
+        fail "the guests did not come up (status $?); $state/console.log may say why"
     [[ $guests -gt 0 ]] || reach host
     for ((i = 3; i < 3 + guests; i++)); do
         connect "g$i"
