@@ -43,13 +43,13 @@ package final class Analysis {
     private let path: PathKind?
 
     /// Events that are not looked at, as if they had not been recorded.
-    private let leftOut: Set<String>
+    private let leftOut: [MachineRole: Set<String>]
 
     /// - Parameters:
     ///   - path: the path that all packets take, whatever their events say; nil for what those say, which is the host's own where there is no guest.
-    ///   - leftOut: events that are not looked at, by name, as if they had not been recorded.
+    ///   - leftOut: events that are not looked at on machines of a role, by name, as if they had not been recorded there.
     /// - Throws: `SystemError` when the system gives no threads.
-    package init(_ machines: Machines, path: PathKind? = nil, leavingOut leftOut: Set<String> = []) throws(SystemError) {
+    package init(_ machines: Machines, path: PathKind? = nil, leavingOut leftOut: [MachineRole: Set<String>] = [:]) throws(SystemError) {
         self.machines = machines
         self.leftOut = leftOut
         self.path = path ?? (machines.guests.isEmpty ? .host : nil)
@@ -59,6 +59,7 @@ package final class Analysis {
         stream = try MarkStream(
             machines.all.map {
                 var selection = MarkKind.selection($0.role, for: paths, ofHost: followsHost)
+                let leftOut = leftOut[$0.role] ?? []
                 selection.queries.removeAll { leftOut.contains($0.event) }
                 return StreamSource(file: $0.file, selection: selection, maps: $0.maps)
             })
@@ -86,7 +87,7 @@ package final class Analysis {
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
             workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads,
-            queueWorkers: machines.all.map(\.file.queueWorkers), kernels: machines.all.map { KernelTraits($0.file, leavingOut: leftOut) }, path: path,
+            queueWorkers: machines.all.map(\.file.queueWorkers), kernels: machines.all.map { KernelTraits($0.file, leavingOut: leftOut[$0.role] ?? []) }, path: path,
             loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
@@ -110,7 +111,9 @@ package final class Analysis {
             accounts[index].containment = tracker.containment(of: index)
             var present: Set<MarkKind> = []
             for kind in MarkKind.allCases where tracker.count(of: kind, on: index) > 0 { present.insert(kind) }
-            accounts[index].absentEvents = absentEvents(machine.role, present: present, taken: tracker.pathsTaken)
+            accounts[index].absentEvents =
+                absentEvents(machine.role, present: present, taken: tracker.pathsTaken)
+                + (tracker.missesSockets(index) ? ["sk_data_ready", "sock_recv_length"] : [])
             accounts[index].addStatistics(machine.file.options.statistics)
         }
         return AnalysisAccount(machines: accounts, unclaimed: unclaimed)

@@ -37,6 +37,10 @@ struct LaneState {
     /// The thread that made the last mark, by id and by index.
     var threadID: Int32 = 0
     var thread: Int32
+    /// One of those that end with whatever happens next (`wakingFor`, `fresh`, `segmented`, `split`) may be set.
+    private(set) var isHolding = false
+    /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
+    var isSettled = false
 
     // The hardware interrupt being handled.
     var irq: Int32 = -1
@@ -74,16 +78,12 @@ struct LaneState {
         case none, softIRQ
         case thread(Int32)
     }
-    /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
-    var isSettled = false
     /// The packet the stack was given last, as long as nothing else has happened here.
     var fresh = FlightID.none { didSet { if !fresh.isNone { isHolding = true } } }
     /// What was cut into segments, as long as nothing but their sending happens here.
     var segmented: Segmented? { didSet { if segmented != nil { isHolding = true } } }
     /// A packet that was freed while the stack received it, as long as that goes on.
     var split = FlightID.none { didSet { if !split.isNone { isHolding = true } } }
-    /// One of those that end with whatever happens next (`wakingFor`, `fresh`, `segmented`, `split`) may be set.
-    private(set) var isHolding = false
     /// The packet that a thread is writing to a tap.
     var written = FlightID.none
     /// Frames that native XDP has redirected and not yet sent out, oldest first.

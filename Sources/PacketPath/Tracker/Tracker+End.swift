@@ -212,7 +212,7 @@ extension Tracker {
     }
 
     /// What becomes of a packet that was on its way when the recording ended.
-    func outcomeAtEdge(of id: FlightID) -> Outcome {
+    mutating func outcomeAtEdge(of id: FlightID) -> Outcome {
         // Freed in its own receipt, which is cut off.
         if flights[id].flags.contains(.split), flights[id].socket == 0 { return .kernelConsumed }
         let isOfSilentStream = flights[id].flags.contains(.tcp) && machines[Int(flights[id].machine)].hasSilentStreams

@@ -207,10 +207,13 @@ extension Tracker {
 
     /// Whether a packet that the stack has may have been read without an event that says so: the kernel's readers are silent, and its sockets' events are
     /// not recorded.
-    func isReadSilently(_ id: FlightID) -> Bool {
+    mutating func isReadSilently(_ id: FlightID) -> Bool {
         let machine = Int(flights[id].machine)
-        return kernels[machine].readsSilently == true && flights[id].direction == .receive && flights[id].delivered != 0 && flights[id].socket == 0
+        let isSilent =
+            kernels[machine].readsSilently == true && flights[id].direction == .receive && flights[id].delivered != 0 && flights[id].socket == 0
             && flights[id].flags.isDisjoint(with: [.tcp, .split]) && !seesSockets(machine)
+        if isSilent { machines[machine].missesSockets = true }
+        return isSilent
     }
 
     /// Whether a mark may belong to the receipt of one packet by the stack.

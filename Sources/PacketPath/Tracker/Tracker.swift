@@ -38,6 +38,8 @@ package struct Tracker: ~Copyable {
         var agentPort: UInt16?
         /// Packets that the stack has and nobody has read yet, oldest first; some of them ended long ago.
         var unread = FlightQueue()
+        /// Packets were read that only sockets' events would have told of, which are not recorded.
+        var missesSockets = false
         /// TCP's data has been taken without a copy: a splice into a pipe, which no event tells of.
         var hasSilentStreams = false
         /// Datagrams that came in fragments and have not been read, oldest first.
@@ -268,6 +270,9 @@ package struct Tracker: ~Copyable {
 
     /// Marks of a kind that came from a machine.
     package func count(of kind: MarkKind, on machine: Int) -> Int { machines[machine].kindCounts[Int(kind.rawValue)] }
+
+    /// Whether packets of a machine were read that only events of its sockets would have told of.
+    package func missesSockets(_ machine: Int) -> Bool { machines[machine].missesSockets }
 
     /// Packets of a guest that were the recorder's own, and that no journey tells of.
     package func recorderPackets(of machine: Int) -> Int { machines[machine].recorderPackets }
