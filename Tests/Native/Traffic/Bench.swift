@@ -109,6 +109,8 @@ final class Bench: @unchecked Sendable {
             }
             // All readers sleep.
             sleep(5_000_000)
+            try network.awaitStart()
+            state.begin()
             try sendAll(pattern, send)
         }
     }

@@ -95,6 +95,7 @@ extension Kind {
         let socket = bench.keep(try bench.network.socket(.a, AF_INET, SOCK_RAW, protocol: Int32(IPPROTO_ICMP)))
         try bench.network.connect(socket, .b, .ipv4, port: 0)
         var rows: [CallRow] = []
+        try bench.network.awaitStart()
         let wire = 34 + 264
         for sequence in 0..<80 {
             bench.sleep(300_000)

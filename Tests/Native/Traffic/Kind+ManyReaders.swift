@@ -112,7 +112,8 @@ final class EventPoll: Sendable {
 
     func ready() -> [Int32] {
         var sockets = [Int32](repeating: -1, count: 16)
-        return Array(sockets.prefix(Int(max(0, nt_epoll_wait(descriptor, &sockets)))))
+        let count = nt_epoll_wait(descriptor, &sockets)
+        return Array(sockets.prefix(Int(max(0, count))))
     }
 }
 

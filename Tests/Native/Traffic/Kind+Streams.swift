@@ -45,11 +45,12 @@ final class StreamEnd: @unchecked Sendable {
         }
     }
 
-    /// Reads so many bytes, or until nothing comes for ten times the socket's patience.
+    /// Reads so many bytes, or until nothing comes any more for ten times the socket's patience.
     func readAll(_ total: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) {
         var failures = 0
         let end = count + total
-        while count < end, failures < 10 {
+        // Before the first byte it may be waiting for a recording to begin.
+        while count < end, failures < (count == 0 ? 400 : 10) {
             if call(body) <= 0 { failures += 1 }
         }
     }
@@ -78,6 +79,7 @@ extension Kind {
                 nt_run_on(1)
                 defer { nt_run_on(-1) }
                 bench.sleep(5_000_000)
+                try bench.network.awaitStart()
                 for _ in 0..<calls {
                     if pauseNS > 0 { bench.sleep(pauseNS) }
                     try sender.sendAll(bytes / calls, most: bytes / calls) { send(client, $0) }
@@ -103,6 +105,7 @@ extension Kind {
                 defer { withExtendedLifetime(thread) {} }
                 nt_run_on(1)
                 defer { nt_run_on(-1) }
+                try bench.network.awaitStart()
                 for _ in 0..<100 {
                     bench.sleep(300_000)
                     try requests.sendAll(200, most: 200) { send(client, $0.baseAddress, $0.count, 0) }

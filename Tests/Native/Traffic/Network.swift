@@ -44,8 +44,13 @@ enum Carrier: String, Sendable, CaseIterable {
 /// The namespaces are named after this process, and removed with the last reference.
 final class Network: @unchecked Sendable {
     private let id = String(getpid())
+    /// Sending begins when this file is there; everything else is made before.
+    private let start: String?
     /// Carriers that this kernel has no devices for, and what it said.
     private(set) var refused: [Carrier: String] = [:]
+    /// A device on which the kernel asks for nothing and reports nothing: without IFF_NOARP it would join IPv6's solicited-node groups, and
+    /// say so now and then (addrconf_join_solict, net/ipv6/addrconf.c).
+    private static let silent = "addrgenmode none multicast off arp off"
     private static let home = "/proc/self/ns/net"
     private let origin: Int32
 
@@ -53,16 +58,22 @@ final class Network: @unchecked Sendable {
 
     private func namespace(_ side: Side) -> String { "virtlat-\(side.rawValue)\(id)" }
 
-    init() throws {
+    init(start: String?) throws {
+        self.start = start
         origin = open(Self.home, O_RDONLY | O_CLOEXEC)
         try check(origin, "open \(Self.home)")
-        for side in Side.allCases { try Self.ip("netns add \(namespace(side))") }
+        for side in Side.allCases {
+            try Self.ip("netns add \(namespace(side))")
+            try configure(side, "default/router_solicitations", "0")
+            try configure(side, "default/disable_ipv6", "1")
+        }
         try Self.ip(
             "link add \(device(.a)) netns \(namespace(.a)) address \(mac(.a)) type veth"
                 + " peer name \(device(.b)) netns \(namespace(.b)) address \(mac(.b))")
         for side in Side.allCases {
             try Self.ip("-n \(namespace(side)) link set lo up")
-            try Self.ip("-n \(namespace(side)) link set \(device(side)) addrgenmode none multicast off up")
+            try configure(side, "\(device(side))/disable_ipv6", "0")
+            try Self.ip("-n \(namespace(side)) link set \(device(side)) \(Self.silent) up")
         }
         for carrier in Carrier.allCases {
             do {
@@ -78,6 +89,16 @@ final class Network: @unchecked Sendable {
         close(origin)
     }
 
+    /// A file of /proc/sys/net/ipv6/conf, which is that of the thread's namespace. Without IPv6 there is none.
+    private func configure(_ side: Side, _ name: String, _ value: String) throws {
+        try inside(side) {
+            let descriptor = open("/proc/sys/net/ipv6/conf/\(name)", O_WRONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return }
+            _ = write(descriptor, value, value.utf8.count)
+            close(descriptor)
+        }
+    }
+
     private func mac(_ side: Side, _ kind: Int = 0) -> String { "02:00:00:00:0\(kind):0\(side == .a ? 1 : 2)" }
 
     /// A device, an address, and a neighbour that is known without asking: no packets but the application's.
@@ -90,7 +111,7 @@ final class Network: @unchecked Sendable {
             kind = carrier.headers % 9 + 1
             try Self.ip("-n \(namespace(side)) link add name \(device) \(type)")
             if address { try Self.ip("-n \(namespace(side)) link set \(device) address \(mac(side, kind))") }
-            try Self.ip("-n \(namespace(side)) link set \(device) addrgenmode none up")
+            try Self.ip("-n \(namespace(side)) link set \(device) \(Self.silent) up")
         }
         switch carrier {
         case .ipv4, .ipv6: break
@@ -104,6 +125,18 @@ final class Network: @unchecked Sendable {
         if carrier == .gre { return }
         let neighbour = carrier == .vlan ? mac(side.other) : mac(side.other, kind)
         try Self.ip("-n \(namespace(side)) neigh replace \(carrier.address(side.other)) lladdr \(neighbour) dev \(device) nud permanent")
+    }
+
+    /// Waits until packets may be sent, for a minute at the most.
+    func awaitStart() throws {
+        guard let start else { return }
+        let end = monotonicNanoseconds() + 60_000_000_000
+        while access(start, F_OK) != 0 {
+            if monotonicNanoseconds() > end { throw Failure("\(start) does not appear") }
+            usleep(10_000)
+        }
+        // The recording has begun before, and not just now.
+        usleep(100_000)
     }
 
     /// Runs ip(8), or tc(8) in a side's namespace.

@@ -13,14 +13,17 @@ final class ExchangeState: Sendable {
     let lastRead = Atomic(monotonicNanoseconds())
     private static let quietNS: Int64 = 300_000_000
     /// Whatever happens, it is over then.
-    private let deadline = monotonicNanoseconds() + 10_000_000_000
+    private let deadline = Atomic(Int64.max)
 
     init(expected: Int) { self.expected = expected }
+
+    /// Sending begins.
+    func begin() { deadline.store(monotonicNanoseconds() + 10_000_000_000, ordering: .releasing) }
 
     var isOver: Bool {
         if read.load(ordering: .acquiring) >= expected { return true }
         let now = monotonicNanoseconds()
-        if now > deadline { return true }
+        if now > deadline.load(ordering: .acquiring) { return true }
         return isSent.load(ordering: .acquiring) && now - lastRead.load(ordering: .acquiring) > Self.quietNS
     }
 

@@ -15,6 +15,11 @@ struct Run: ParsableCommand {
     @Option(help: ArgumentHelp("Where the log goes; it is made.", valueName: "folder"), completion: .directory)
     var log: String
 
+    @Option(
+        help: ArgumentHelp(
+            "Send when this file is there, as by a recorder's command; sockets are made and readers wait before.", valueName: "file"))
+    var start: String?
+
     @Argument(help: "Kinds; all without any.")
     var kinds: [String] = []
 
@@ -30,7 +35,7 @@ struct Run: ParsableCommand {
 
     private func perform() throws {
         guard mkdir(log, 0o755) == 0 || errno == EEXIST else { throw Failure("\(log): \(SystemError(call: "mkdir").text)") }
-        let network = try described { try Network() }
+        let network = try described { try Network(start: start) }
         var calls: [CallRow] = []
         var spans: [KindRow] = []
         // Whatever setting up left behind is not the first kind's.
