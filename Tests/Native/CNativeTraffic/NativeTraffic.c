@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST_MESSAGES 16
@@ -37,6 +38,13 @@ int nt_run_on(int cpu)
 		if (cpu < 0 || each == cpu)
 			CPU_SET(each, &cpus);
 	return sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+int nt_run_first(bool first)
+{
+	struct sched_param parameters = { .sched_priority = first ? 1 : 0 };
+
+	return sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &parameters);
 }
 
 int nt_sendmmsg(int socket, const void *bytes, size_t each, unsigned count)
@@ -91,6 +99,26 @@ ssize_t nt_recvmsg(int socket, void *bytes, size_t count, int flags)
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
 
 	return recvmsg(socket, &message, flags);
+}
+
+static int64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ll + time.tv_nsec;
+}
+
+ssize_t nt_spin(int socket, void *bytes, size_t count, int64_t *begin, int64_t *end)
+{
+	ssize_t result = -1;
+
+	for (int rounds = 0; rounds < 1000 && result < 0; rounds++) {
+		*begin = now();
+		result = recv(socket, bytes, count, MSG_DONTWAIT);
+	}
+	*end = now();
+	return result;
 }
 
 ssize_t nt_pwritev2(int descriptor, const void *bytes, size_t count)

@@ -32,6 +32,8 @@ struct Pattern: Sendable {
     var offset = 0
     /// How many of them are read at all; nil for all.
     var read: Int?
+    /// Sender and reader have their CPUs for themselves.
+    var isAlone = false
     var senderCPU: Int32 = 1
     var readerCPU: Int32 = 0
 
@@ -99,18 +101,20 @@ final class Bench: @unchecked Sendable {
             // Joined when they go out of scope.
             let threads = try readers.map { body in
                 let reader = Reader(self.kind, pattern.offset, state)
-                return Joined(reader, try ReaderThread { reader.run(on: pattern.readerCPU, body) })
+                return Joined(reader, try ReaderThread { reader.run(on: pattern.readerCPU, alone: pattern.isAlone, body) })
             }
             nt_run_on(pattern.senderCPU)
             defer {
                 state.isSent.store(true, ordering: .releasing)
                 nt_run_on(-1)
+                nt_run_first(false)
                 for thread in threads { note(thread.join()) }
             }
             // All readers sleep.
             sleep(5_000_000)
             try network.awaitStart()
             state.begin()
+            if pattern.isAlone { nt_run_first(true) }
             try sendAll(pattern, send)
         }
     }

@@ -61,11 +61,12 @@ extension Kind {
                 reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
             }
         },
-        reading("spin", "recv with MSG_DONTWAIT without a pause, on another CPU") { reader, socket in
-            reader.call { recv(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+        reading("spin", "recv with MSG_DONTWAIT without a pause, on another CPU", Pattern(count: 300, pauseNS: 150_000, isAlone: true)) {
+            reader, socket in
+            reader.spin(socket)
         },
-        reading("spin-burst", "the same, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000)) { reader, socket in
-            reader.call { recv(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+        reading("spin-burst", "the same, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000, isAlone: true)) { reader, socket in
+            reader.spin(socket)
         },
         reading("busy-poll", "recv with SO_BUSY_POLL", open: { try set(SocketOption.busyPoll, of: SOL_SOCKET, to: Int32(50), $0) }) {
             reader, socket in

@@ -41,14 +41,14 @@ extension Kind {
             try set(SocketOption.udpGRO, of: SocketOption.udp, to: Int32(1), socket)
             try bench.exchange(Pattern(burst: 8, pauseNS: 1_000_000), send: plain(sender), readers: merging(socket, each: 256))
         },
-        Kind("gso-poll", "UDP_SEGMENT: 8 datagrams in one skb, to a reader that spins") { bench in
+        Kind("gso-spin", "UDP_SEGMENT: 8 datagrams in one skb, to a reader that spins") { bench in
             let (sender, socket) = try bench.pair()
             try segmenting(sender, 256)
+            var alone = eight
+            alone.isAlone = true
             try bench.exchange(
-                eight, send: plain(sender),
-                readers: [
-                    { reader in reader.call { recv(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) } }
-                ])
+                alone, send: plain(sender),
+                readers: [{ reader in reader.spin(socket) }])
         },
         fragmenting("fragments", "datagrams of 4000 bytes: three frames each", size: 4000, frames: 3, .ipv4),
         fragmenting("fragments-23", "datagrams of 33 000 bytes: 23 frames each", size: 33_000, frames: 23, .ipv4),

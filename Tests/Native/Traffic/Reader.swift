@@ -20,6 +20,8 @@ final class ExchangeState: Sendable {
     /// Sending begins.
     func begin() { deadline.store(monotonicNanoseconds() + 10_000_000_000, ordering: .releasing) }
 
+    var hasBegun: Bool { deadline.load(ordering: .acquiring) < .max }
+
     var isOver: Bool {
         if read.load(ordering: .acquiring) >= expected { return true }
         let now = monotonicNanoseconds()
@@ -54,9 +56,15 @@ final class Reader: @unchecked Sendable {
 
     deinit { buffer.deallocate() }
 
-    func run(on cpu: Int32, _ body: (Reader) -> Void) {
+    /// - Parameter alone: it does not share its CPU, once packets are sent.
+    func run(on cpu: Int32, alone: Bool, _ body: (Reader) -> Void) {
         nt_run_on(cpu)
+        var isFirst = false
         while !state.isOver {
+            if alone, !isFirst, state.hasBegun {
+                nt_run_first(true)
+                isFirst = true
+            }
             body(self)
             rounds += 1
         }
@@ -71,6 +79,13 @@ final class Reader: @unchecked Sendable {
         let end = monotonicNanoseconds()
         if count > 0 { note([(0, count)], begin, end) }
         return count
+    }
+
+    /// The same without a pause, on a socket that may have nothing.
+    func spin(_ socket: Int32) {
+        var (begin, end): (Int64, Int64) = (0, 0)
+        let count = nt_spin(socket, buffer.baseAddress!, buffer.count, &begin, &end)
+        if count > 0 { note([(0, count)], begin, end) }
     }
 
     /// Datagrams that a call returned: where each lies in the buffer, and its length.

@@ -14,6 +14,9 @@ int nt_enter_namespace(const char *path);
 /// sched_setaffinity(2) of the calling thread; -1 for all CPUs.
 int nt_run_on(int cpu);
 
+/// sched_setscheduler(2) of the calling thread: SCHED_FIFO, or what all others have. Who spins must not wait for them.
+int nt_run_first(bool first);
+
 /// sendmmsg(2) on a connected socket: `count` datagrams of `each` bytes that lie one behind the other.
 int nt_sendmmsg(int socket, const void *bytes, size_t each, unsigned count);
 
@@ -23,6 +26,10 @@ int nt_recvmmsg(int socket, void *bytes, size_t each, unsigned count, uint32_t *
 /// sendmsg(2) or recvmsg(2) of one buffer.
 ssize_t nt_sendmsg(int socket, const void *bytes, size_t count, int flags);
 ssize_t nt_recvmsg(int socket, void *bytes, size_t count, int flags);
+
+/// recv(2) with MSG_DONTWAIT, as fast as it goes, until something is there or it has found nothing 1000 times. `begin` and `end` are
+/// CLOCK_MONOTONIC, in ns, around the last call.
+ssize_t nt_spin(int socket, void *bytes, size_t count, int64_t *begin, int64_t *end);
 
 /// pwritev2(2) with the offset -1, which a socket takes too: the current position.
 ssize_t nt_pwritev2(int descriptor, const void *bytes, size_t count);
