@@ -5,10 +5,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -38,6 +42,21 @@ int nt_run_on(int cpu)
 		if (cpu < 0 || each == cpu)
 			CPU_SET(each, &cpus);
 	return sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+int nt_set_merging(const char *device, bool merging)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_SGRO, .data = merging };
+	struct ifreq request = { .ifr_data = (char *)&value };
+	int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int result;
+
+	if (descriptor < 0)
+		return -1;
+	strncpy(request.ifr_name, device, sizeof(request.ifr_name) - 1);
+	result = ioctl(descriptor, SIOCETHTOOL, &request);
+	close(descriptor);
+	return result;
 }
 
 int nt_run_first(bool first)

@@ -115,18 +115,23 @@ final class Bench: @unchecked Sendable {
             try network.awaitStart()
             state.begin()
             if pattern.isAlone { nt_run_first(true) }
-            try sendAll(pattern, send)
+            note(try sendAll(pattern, from: 0, send))
         }
     }
 
-    private func sendAll(_ pattern: Pattern, _ send: (Int, UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    /// - Parameter start: the number of the first datagram; it is a call's as well, where each call sends one.
+    /// - Returns: what each call did.
+    func sendAll(
+        _ pattern: Pattern, from start: Int, _ send: (Int, UnsafeMutableRawBufferPointer) throws -> Void
+    ) throws -> [CallRow] {
+        var rows: [CallRow] = []
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: pattern.size * pattern.perCall, alignment: 16)
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
         defer { bytes.deallocate() }
-        var frame = 0
+        var frame = start
         for call in 0..<pattern.count / pattern.perCall {
             if call % pattern.burst == 0 { sleep(pattern.pauseNS) }
-            let first = call * pattern.perCall
+            let first = start + call * pattern.perCall
             for index in 0..<pattern.perCall {
                 bytes.storeBytes(of: UInt64(first + index), toByteOffset: index * pattern.size, as: UInt64.self)
             }
@@ -144,6 +149,7 @@ final class Bench: @unchecked Sendable {
                 frame += frames
             }
         }
+        return rows
     }
 
     func sleep(_ nanoseconds: Int64) {

@@ -40,6 +40,8 @@ extension Kind {
                     { reader in reader.call { recv(socket, $0.baseAddress, $0.count, 0) } }
                 })
         },
+        sendingTwice("two-senders", "two threads that send to one socket, each on a CPU of its own", sameLength: true),
+        sendingTwice("two-lengths", "the same, datagrams of two lengths", sameLength: false),
         Kind("two-threads", "two threads in recv on one socket") { bench in
             let (sender, socket) = try bench.pair()
             let read: @Sendable (Reader) -> Void = { reader in reader.call { recv(socket, $0.baseAddress, $0.count, 0) } }
@@ -54,6 +56,32 @@ extension Kind {
             bench.note(try other.rows())
         },
     ]
+
+    /// A datagram may be put on the socket by the CPU that received the other sender's (udp_prod_queue, net/ipv4/udp.c).
+    private static func sendingTwice(_ name: String, _ summary: String, sameLength: Bool) -> Kind {
+        Kind(name, summary, ordered: false) { bench in
+            let (sender, socket) = try bench.pair()
+            let second = try bench.sender(from: bench.port + 1)
+            let pattern = Pattern(count: 200, burst: 10, pauseNS: 500_000, read: 400, readerCPU: -1)
+            var other = pattern
+            other.senderCPU = 0
+            if !sameLength { other.size = 300 }
+            let sent = Collected()
+            let sendOther: @Sendable (Reader) -> Void = { [other] reader in
+                guard reader.state.hasBegun, sent.rows.isEmpty else {
+                    usleep(100)
+                    return
+                }
+                nt_run_on(other.senderCPU)
+                sent.rows = (try? bench.sendAll(other, from: pattern.count, plain(second))) ?? []
+            }
+            try bench.exchange(pattern, send: plain(sender), readers: plainReader(socket) + [sendOther])
+            bench.note(sent.rows)
+        }
+    }
+
+    /// Rows of a thread that is joined before they are looked at.
+    private final class Collected: @unchecked Sendable { var rows: [CallRow] = [] }
 
     /// One datagram for each socket that poll has named.
     private static func polling(_ name: String, _ summary: String, sockets count: Int, burst: Int) -> Kind {

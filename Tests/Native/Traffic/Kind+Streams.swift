@@ -57,20 +57,18 @@ final class StreamEnd: @unchecked Sendable {
 }
 
 extension Kind {
-    private typealias Bytes = UnsafeMutableRawBufferPointer
-
     /// So many bytes from side a to side b: how they are sent, and how they are read.
-    private static func stream(
+    static func stream(
         _ name: String, _ summary: String, bytes: Int, calls: Int, pauseNS: Int64 = 0, carrier: Carrier = .ipv4,
-        traced: Bool = true, receiveBuffer: Int32? = nil,
-        send: @escaping @Sendable (Int32, Bytes) -> Int = { Glibc.send($0, $1.baseAddress, $1.count, 0) },
-        read: @escaping @Sendable (Int32, Bytes) -> Int = { recv($0, $1.baseAddress, 1 << 16, 0) }
+        traced: Bool = true, merging: Bool = false, receiveBuffer: Int32? = nil,
+        send: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer) -> Int = { Glibc.send($0, $1.baseAddress, $1.count, 0) },
+        read: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer) -> Int = { recv($0, $1.baseAddress, 1 << 16, 0) }
     ) -> Kind {
         Kind(name, summary, tracedSend: traced) { bench in
             let (client, server) = try bench.connection(carrier, receiveBuffer: receiveBuffer)
             let sender = StreamEnd(bench, .send)
             let reader = StreamEnd(bench, .read)
-            do {
+            try (merging ? bench.merging : { try $0() }) {
                 let thread = try ReaderThread {
                     nt_run_on(0)
                     reader.readAll(bytes) { read(server, $0) }

@@ -1,7 +1,8 @@
 // One kind's packets held against its calls.
 //
 // Payloads are not in a trace. A packet is known by its place: one thread sends all packets of one direction on a CPU of its own, so the
-// k-th frame on the device is the k-th that was sent. Of a stream it is the bytes' places that are counted.
+// k-th frame on the device is the k-th that was sent. Where several CPUs send, it is one of those that were being sent at its time. Of a
+// stream it is the bytes' places that are counted.
 
 /// A frame that the application's calls put on the wire.
 private struct Frame {
@@ -14,6 +15,8 @@ private struct Frame {
 struct Truth {
     /// A trace clock may be off its own clock by so much while the kernel adjusts it (ktime_get_mono_fast_ns).
     private static let slackNS: Int64 = 1_000
+    /// What a CPU may need from a sending call to the softirq that receives its packet.
+    private static let softirqNS: Int64 = 50_000
     /// No payload of ours is so short that its frame is not longer than any of TCP's own.
     private static let shortest = 110
     /// Ethernet, IPv4 or IPv6, TCP with time stamps or without.
@@ -87,11 +90,32 @@ struct Truth {
             verdict.note(.wrong, "\(direction) \(way): \(data.count) packets for \(frames.count) frames", count: data.count - frames.count)
         }
         let reads = Dictionary(grouping: calls.filter { $0.way == way && $0.event == .read }, by: \.sequence)
+        if !kind.isOrdered {
+            holdUnordered(direction, data, frames, reads)
+            return
+        }
         for (journey, frame) in zip(data, Self.match(data, frames)) {
             guard let frame else { continue }
             switch direction {
             case .tx: holdSent(journey, [(frame.begin, frame.end)], isKernels: frame.isKernels, isStream: false)
             case .rx: holdRead(journey, frame.sequences.flatMap { reads[$0] ?? [] }, "\(frame.sequences)")
+            }
+        }
+    }
+
+    /// Several CPUs sent: a packet is one of those that were being sent when it was on the device.
+    private mutating func holdUnordered(
+        _ direction: Journey.Direction, _ data: [Journey], _ frames: [Frame], _ reads: [Int: [CallRow]]
+    ) {
+        for journey in data {
+            let time = journey.onDevice
+            let these = frames.filter { $0.begin <= time && time <= $0.end + Self.softirqNS }
+            if these.isEmpty { verdict.note(.wrong, "nothing was being sent then: \(journey.line)") }
+            switch direction {
+            case .tx: holdSent(journey, these.map { ($0.begin, $0.end) }, isKernels: false, isStream: false)
+            case .rx:
+                let sequences = these.flatMap(\.sequences)
+                holdRead(journey, sequences.flatMap { reads[$0] ?? [] }, "\(sequences)")
             }
         }
     }

@@ -14,6 +14,9 @@ int nt_enter_namespace(const char *path);
 /// sched_setaffinity(2) of the calling thread; -1 for all CPUs.
 int nt_run_on(int cpu);
 
+/// ETHTOOL_SGRO: whether a device of this namespace merges what it receives. A veth device has NAPI then, and none otherwise.
+int nt_set_merging(const char *device, bool merging);
+
 /// sched_setscheduler(2) of the calling thread: SCHED_FIFO, or what all others have. Who spins must not wait for them.
 int nt_run_first(bool first);
 
