@@ -115,7 +115,12 @@ ssize_t nt_recvmsg(int socket, void *bytes, size_t count, int flags)
 	struct iovec part = { bytes, count };
 	// UDP_GRO answers with a control message.
 	char control[256];
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
 
 	return recvmsg(socket, &message, flags);
 }

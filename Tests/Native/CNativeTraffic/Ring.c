@@ -1,4 +1,4 @@
-// io_uring by its system calls, see io_uring(7): one operation at a time is submitted, completions are taken in order.
+// io_uring by its system calls, see io_uring(7): one operation is submitted at a time.
 #define _GNU_SOURCE
 #include "CNativeTraffic.h"
 
@@ -32,7 +32,13 @@ static int enter(struct nt_ring *ring, unsigned submit, unsigned complete, unsig
 	struct __kernel_timespec patience = { .tv_nsec = PATIENCE_NS };
 	struct io_uring_getevents_arg argument = { .ts = (uintptr_t)&patience };
 
-	return syscall(SYS_io_uring_enter, ring->descriptor, submit, complete, flags | IORING_ENTER_EXT_ARG, &argument, sizeof(argument));
+	return syscall(SYS_io_uring_enter, ring->descriptor, submit, complete, flags | IORING_ENTER_EXT_ARG, &argument,
+		       sizeof(argument));
+}
+
+static void *map(struct nt_ring *ring, size_t bytes, off_t what)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->descriptor, what);
 }
 
 struct nt_ring *nt_ring_open(bool polled)
@@ -54,9 +60,8 @@ struct nt_ring *nt_ring_open(bool polled)
 	cq_bytes = setup.cq_off.cqes + setup.cq_entries * sizeof(struct io_uring_cqe);
 	ring->rings_bytes = sq_bytes > cq_bytes ? sq_bytes : cq_bytes;
 	// IORING_FEAT_SINGLE_MMAP: both rings are one mapping since Linux 5.4.
-	ring->rings = mmap(NULL, ring->rings_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->descriptor, IORING_OFF_SQ_RING);
-	ring->entries = mmap(NULL, setup.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			     ring->descriptor, IORING_OFF_SQES);
+	ring->rings = map(ring, ring->rings_bytes, IORING_OFF_SQ_RING);
+	ring->entries = map(ring, setup.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 	if (ring->rings == MAP_FAILED || ring->entries == MAP_FAILED) {
 		close(ring->descriptor);
 		free(ring);
@@ -82,7 +87,14 @@ void nt_ring_close(struct nt_ring *ring)
 	free(ring);
 }
 
-int nt_ring_submit(struct nt_ring *ring, enum nt_operation operation, int socket, void *bytes, size_t count, uint64_t tag)
+static const uint8_t opcodes[] = {
+	[NT_SEND] = IORING_OP_SEND,
+	[NT_SEND_ZEROCOPY] = IORING_OP_SEND_ZC,
+	[NT_RECEIVE] = IORING_OP_RECV,
+};
+
+int nt_ring_submit(struct nt_ring *ring, enum nt_operation operation, int socket, void *bytes, size_t count,
+		   uint64_t tag)
 {
 	uint32_t tail = *ring->sq_tail;
 	struct io_uring_sqe *entry = &ring->entries[tail & ring->sq_mask];
@@ -92,7 +104,7 @@ int nt_ring_submit(struct nt_ring *ring, enum nt_operation operation, int socket
 		return -1;
 	}
 	memset(entry, 0, sizeof(*entry));
-	entry->opcode = operation == NT_SEND ? IORING_OP_SEND : operation == NT_SEND_ZEROCOPY ? IORING_OP_SEND_ZC : IORING_OP_RECV;
+	entry->opcode = opcodes[operation];
 	entry->fd = socket;
 	entry->addr = (uintptr_t)bytes;
 	entry->len = count;

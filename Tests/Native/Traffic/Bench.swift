@@ -101,7 +101,8 @@ final class Bench: @unchecked Sendable {
             // Joined when they go out of scope.
             let threads = try readers.map { body in
                 let reader = Reader(self.kind, pattern.offset, state)
-                return Joined(reader, try ReaderThread { reader.run(on: pattern.readerCPU, alone: pattern.isAlone, body) })
+                return Joined(
+                    reader, try ReaderThread { reader.run(on: pattern.readerCPU, alone: pattern.isAlone, body) })
             }
             nt_run_on(pattern.senderCPU)
             defer {
@@ -143,7 +144,8 @@ final class Bench: @unchecked Sendable {
                 if case .fragments(let count) = pattern.frames { frames = count }
                 rows.append(
                     CallRow(
-                        kind: kind, .send, .ab, sequence: first + index, bytes: pattern.size, frame: frame, frames: frames,
+                        kind: kind, .send, .ab, sequence: first + index, bytes: pattern.size, frame: frame,
+                        frames: frames,
                         wire: pattern.wire, begin: begin, end: end))
                 if case .shared = pattern.frames, index + 1 < pattern.perCall { continue }
                 frame += frames

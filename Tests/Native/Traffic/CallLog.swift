@@ -28,7 +28,8 @@ struct CallRow: Sendable {
     var sequence: Int
     /// Payload.
     var bytes: Int
-    /// The first of its frames on the wire, and how many they are; -1 and 0 for a stream, whose frames nobody knows before.
+    /// The first of its frames on the wire, and how many they are; -1 and 0 for a stream, whose frames nobody knows
+    /// before.
     var frame = -1
     var frames = 0
     /// The length of such a frame with its Ethernet header; 0 where it is not known.
@@ -41,10 +42,13 @@ struct CallRow: Sendable {
 
     static let header = "kind,event,way,sequence,bytes,frame,frames,wire,begin,end"
 
-    var text: String { "\(kind),\(event.rawValue),\(way.rawValue),\(sequence),\(bytes),\(frame),\(frames),\(wire),\(begin),\(end)" }
+    var text: String {
+        "\(kind),\(event.rawValue),\(way.rawValue),\(sequence),\(bytes),\(frame),\(frames),\(wire),\(begin),\(end)"
+    }
 
     init(
-        kind: String, _ event: Event, _ way: Way, sequence: Int, bytes: Int, frame: Int = -1, frames: Int = 0, wire: Int = 0, begin: Int64,
+        kind: String, _ event: Event, _ way: Way, sequence: Int, bytes: Int, frame: Int = -1, frames: Int = 0,
+        wire: Int = 0, begin: Int64,
         end: Int64
     ) {
         self.kind = kind
@@ -61,11 +65,14 @@ struct CallRow: Sendable {
 
     init?(_ line: Substring) {
         let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-        guard cells.count == 10, let event = Event(rawValue: String(cells[1])), let way = Way(rawValue: String(cells[2])) else { return nil }
+        guard cells.count == 10, let event = Event(rawValue: String(cells[1])),
+            let way = Way(rawValue: String(cells[2]))
+        else { return nil }
         let numbers = cells[3...].compactMap { Int($0) }
         guard numbers.count == 7 else { return nil }
         self.init(
-            kind: String(cells[0]), event, way, sequence: numbers[0], bytes: numbers[1], frame: numbers[2], frames: numbers[3],
+            kind: String(cells[0]), event, way, sequence: numbers[0], bytes: numbers[1], frame: numbers[2],
+            frames: numbers[3],
             wire: numbers[4], begin: Int64(numbers[5]), end: Int64(numbers[6]))
     }
 }

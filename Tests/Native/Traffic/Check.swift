@@ -8,9 +8,9 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Hold what virtlat says against the log of run.",
         discussion: """
-            Each packet that was sent or read must be in the table once, in the direction it went; app.send must lie within the call that \
-            sent it, app.read within the call that returned it. A packet that was read may be ambiguous or not-recorded, which is counted; \
-            any other reason is false.
+            Each packet that was sent or read must be in the table once, in the direction it went; app.send must lie \
+            within the call that sent it, app.read within the call that returned it. A packet that was read may be \
+            ambiguous or not-recorded, which is counted; any other reason is false.
 
             EXIT STATUS
               0   all of it holds
@@ -86,7 +86,8 @@ struct Check: ParsableCommand {
         var holds = true
         if lost > 0 { print("\(lost) EVENTS WERE LOST: record again") }
         for flow in flows {
-            guard let device = flow["device"] as? String, devices.values.contains(device), let direction = flow["direction"] as? String,
+            guard let device = flow["device"] as? String, devices.values.contains(device),
+                let direction = flow["direction"] as? String,
                 let packets = flow["packets"] as? [String: Any], let seen = packets["seen"] as? Int,
                 let complete = packets["complete"] as? Int, let incomplete = packets["incomplete"] as? [String: Int]
             else { continue }

@@ -22,14 +22,17 @@ struct Journey {
     var runsForward: Bool {
         let order: [Substring] =
             direction == .rx
-            ? ["nic.irq", "nic.wake", "nic.run", "host.ingress", "app.wake", "app.run", "app.read"] : ["app.send", "host.egress", "nic.xmit"]
+            ? ["nic.irq", "nic.wake", "nic.run", "host.ingress", "app.wake", "app.run", "app.read"]
+            : ["app.send", "host.egress", "nic.xmit"]
         let way = order.compactMap { times[$0] }
         return zip(way, way.dropFirst()).allSatisfy { $0 <= $1 }
     }
 
     static func table(_ path: String) throws -> [Journey] {
         let bytes: [UInt8]
-        do { bytes = try TextFile.bytes(of: path, limit: 1 << 28) } catch { throw Failure("\(path): \(error.call): \(error.text)") }
+        do { bytes = try TextFile.bytes(of: path, limit: 1 << 28) } catch {
+            throw Failure("\(path): \(error.call): \(error.text)")
+        }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         guard let header = lines.first?.split(separator: ",") else { throw Failure("\(path): empty") }
         func column(_ name: Substring) throws -> Int {
@@ -40,7 +43,9 @@ struct Journey {
         let (status, reason, delivery) = (try column("status"), try column("reason"), try column("delivery"))
         return try lines.dropFirst().map { line in
             let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-            guard cells.count == header.count, let way = Direction(rawValue: String(cells[direction])), let bytes = Int(cells[length]) else {
+            guard cells.count == header.count, let way = Direction(rawValue: String(cells[direction])),
+                let bytes = Int(cells[length])
+            else {
                 throw Failure("\(path): not a packet: \(line)")
             }
             var times: [Substring: Int64] = [:]

@@ -31,17 +31,24 @@ extension Kind {
         Kind("tcp-both-ways", "TCP: 500 kB each way at once") { bench in
             let (client, server) = try bench.connection()
             let ends = [(client, Way.ab), (server, Way.ba)].map { socket, way in
-                (socket: socket, sent: StreamEnd(bench, .send, way), received: StreamEnd(bench, .read, way == .ab ? .ba : .ab))
+                (
+                    socket: socket, sent: StreamEnd(bench, .send, way),
+                    received: StreamEnd(bench, .read, way == .ab ? .ba : .ab)
+                )
             }
             try bench.network.awaitStart()
             do {
                 var threads: [ReaderThread] = []
                 for end in ends {
                     threads.append(
-                        try ReaderThread { end.received.readAll(500_000) { recv(end.socket, $0.baseAddress, 1 << 16, 0) } })
+                        try ReaderThread {
+                            end.received.readAll(500_000) { recv(end.socket, $0.baseAddress, 1 << 16, 0) }
+                        })
                     threads.append(
                         try ReaderThread {
-                            try? end.sent.sendAll(500_000, most: 20_000) { send(end.socket, $0.baseAddress, $0.count, 0) }
+                            try? end.sent.sendAll(500_000, most: 20_000) {
+                                send(end.socket, $0.baseAddress, $0.count, 0)
+                            }
                         })
                 }
             }

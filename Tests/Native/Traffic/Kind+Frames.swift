@@ -17,7 +17,8 @@ extension Kind {
 
     private static func packetSocket(_ bench: Bench, _ side: Side, _ number: UInt16) throws -> Int32 {
         let device = try index(bench, side)
-        let socket = bench.keep(try check(try bench.network.inside(side) { nt_packet_socket(device, number) }, "packet socket"))
+        let socket = bench.keep(
+            try check(try bench.network.inside(side) { nt_packet_socket(device, number) }, "packet socket"))
         try bench.network.limit(socket)
         return socket
     }
@@ -115,14 +116,18 @@ extension Kind {
             let end = monotonicNanoseconds()
             rows.append(
                 CallRow(
-                    kind: bench.kind, .send, .ab, sequence: sequence, bytes: 264, frame: sequence, frames: 1, wire: wire, begin: begin,
+                    kind: bench.kind, .send, .ab, sequence: sequence, bytes: 264, frame: sequence, frames: 1,
+                    wire: wire, begin: begin,
                     end: sent))
             rows.append(
                 CallRow(
-                    kind: bench.kind, .kernelSend, .ba, sequence: sequence, bytes: 264, frame: sequence, frames: 1, wire: wire,
+                    kind: bench.kind, .kernelSend, .ba, sequence: sequence, bytes: 264, frame: sequence, frames: 1,
+                    wire: wire,
                     begin: begin, end: end))
             guard count == 284 else { throw Failure("no answer to a ping") }
-            rows.append(CallRow(kind: bench.kind, .read, .ba, sequence: Int(answer[27]), bytes: count, begin: awaited, end: end))
+            rows.append(
+                CallRow(kind: bench.kind, .read, .ba, sequence: Int(answer[27]), bytes: count, begin: awaited, end: end)
+            )
         }
         bench.note(rows)
     }

@@ -6,10 +6,12 @@ import LinuxSystem
 
 extension Kind {
     static let manyReaders: [Kind] = [
-        waiting("epoll-level", "epoll, level-triggered, one recv for each event", sockets: 2, burst: 4) { wait, reader in
+        waiting("epoll-level", "epoll, level-triggered, one recv for each event", sockets: 2, burst: 4) {
+            wait, reader in
             for socket in wait.ready() { reader.call { recv(socket, $0.baseAddress, $0.count, 0) } }
         },
-        waiting("epoll-edge", "epoll, edge-triggered, recv until there is nothing", sockets: 2, burst: 4, edge: true) { wait, reader in
+        waiting("epoll-edge", "epoll, edge-triggered, recv until there is nothing", sockets: 2, burst: 4, edge: true) {
+            wait, reader in
             for socket in wait.ready() {
                 while reader.call({ recv(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }) > 0 {}
             }
@@ -31,7 +33,9 @@ extension Kind {
                 ])
         },
         Kind("reuseport", "four sockets on one port (SO_REUSEPORT), a thread for each") { bench in
-            let sockets = try (0..<4).map { _ in bench.keep(try bench.network.bound(.b, .ipv4, port: bench.port, shared: true)) }
+            let sockets = try (0..<4).map { _ in
+                bench.keep(try bench.network.bound(.b, .ipv4, port: bench.port, shared: true))
+            }
             // The port that a datagram comes from chooses the socket.
             let senders = try (0..<16).map { try bench.sender(from: bench.port + UInt16($0)) }
             try bench.exchange(
@@ -44,7 +48,8 @@ extension Kind {
         sendingTwice("two-lengths", "the same, datagrams of two lengths", sameLength: false),
         Kind("two-threads", "two threads in recv on one socket") { bench in
             let (sender, socket) = try bench.pair()
-            let read: @Sendable (Reader) -> Void = { reader in reader.call { recv(socket, $0.baseAddress, $0.count, 0) } }
+            let read: @Sendable (Reader) -> Void = { reader in reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
+            }
             try bench.exchange(Pattern(burst: 4), send: plain(sender), readers: [read, read])
         },
         Kind("two-processes", "two processes in recv on one socket") { bench in
@@ -57,7 +62,8 @@ extension Kind {
         },
     ]
 
-    /// A datagram may be put on the socket by the CPU that received the other sender's (udp_prod_queue, net/ipv4/udp.c).
+    /// A datagram may be put on the socket by the CPU that received the other sender's (udp_prod_queue,
+    /// net/ipv4/udp.c).
     private static func sendingTwice(_ name: String, _ summary: String, sameLength: Bool) -> Kind {
         Kind(name, summary, ordered: false) { bench in
             let (sender, socket) = try bench.pair()
@@ -105,7 +111,8 @@ extension Kind {
             let (senders, sockets) = try bench.fan(count)
             let wait = try EventPoll(sockets, edge: edge)
             try bench.exchange(
-                Pattern(count: 120, burst: burst, pauseNS: 1_000_000), send: inTurn(senders), readers: [{ read(wait, $0) }])
+                Pattern(count: 120, burst: burst, pauseNS: 1_000_000), send: inTurn(senders),
+                readers: [{ read(wait, $0) }])
         }
     }
 }
@@ -134,7 +141,9 @@ extension Bench {
 final class EventPoll: Sendable {
     private let descriptor: Int32
 
-    init(_ sockets: [Int32], edge: Bool) throws { descriptor = try check(nt_epoll(sockets, UInt32(sockets.count), edge), "epoll_ctl") }
+    init(_ sockets: [Int32], edge: Bool) throws {
+        descriptor = try check(nt_epoll(sockets, UInt32(sockets.count), edge), "epoll_ctl")
+    }
 
     deinit { close(descriptor) }
 

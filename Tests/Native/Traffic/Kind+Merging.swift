@@ -17,13 +17,18 @@ extension Kind {
         Kind("napi-fragments", "NAPI, datagrams of 4000 bytes: three frames each") { bench in
             try merging(bench, Pattern(count: 40, size: 4000, pauseNS: 600_000, frames: .fragments(3)))
         },
-        stream("napi-tcp-paced", "NAPI, TCP: 512 bytes now and then", bytes: 51_200, calls: 100, pauseNS: 300_000, merging: true),
-        stream("napi-tcp-small", "NAPI, TCP: 300 messages of 128 bytes without a pause", bytes: 38_400, calls: 300, merging: true),
+        stream(
+            "napi-tcp-paced", "NAPI, TCP: 512 bytes now and then", bytes: 51_200, calls: 100, pauseNS: 300_000,
+            merging: true),
+        stream(
+            "napi-tcp-small", "NAPI, TCP: 300 messages of 128 bytes without a pause", bytes: 38_400, calls: 300,
+            merging: true),
         stream("napi-tcp-bulk", "NAPI, TCP: 2 MB as fast as it goes", bytes: 2_000_000, calls: 20, merging: true),
     ]
 
     private static func merging(
-        _ bench: Bench, _ pattern: Pattern, segment: Int32? = nil, readers: (Int32) -> [@Sendable (Reader) -> Void] = plainReader
+        _ bench: Bench, _ pattern: Pattern, segment: Int32? = nil,
+        readers: (Int32) -> [@Sendable (Reader) -> Void] = plainReader
     ) throws {
         let (sender, socket) = try bench.pair()
         if let segment { try set(SocketOption.udpSegment, of: SocketOption.udp, to: segment, sender) }

@@ -12,7 +12,8 @@ func plain(_ socket: Int32) -> (Int, UnsafeMutableRawBufferPointer) throws -> Vo
 extension Kind {
     /// A kind with one reader of one socket, and the plainest sender.
     private static func reading(
-        _ name: String, _ summary: String, _ pattern: Pattern = Pattern(), open: (@Sendable (Int32) throws -> Void)? = nil,
+        _ name: String, _ summary: String, _ pattern: Pattern = Pattern(),
+        open: (@Sendable (Int32) throws -> Void)? = nil,
         _ read: @escaping @Sendable (Reader, Int32) -> Void
     ) -> Kind {
         Kind(name, summary) { bench in
@@ -23,11 +24,14 @@ extension Kind {
     }
 
     static let readers: [Kind] = [
-        reading("recv", "recv, blocking") { reader, socket in reader.call { recv(socket, $0.baseAddress, $0.count, 0) } },
-        reading("recv-same-cpu", "recv, sender and reader on one CPU", Pattern(senderCPU: 0, readerCPU: 0)) { reader, socket in
+        reading("recv", "recv, blocking") { reader, socket in reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
+        },
+        reading("recv-same-cpu", "recv, sender and reader on one CPU", Pattern(senderCPU: 0, readerCPU: 0)) {
+            reader, socket in
             reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
         },
-        reading("recv-any-cpu", "recv, both go where the scheduler puts them", Pattern(senderCPU: -1, readerCPU: -1)) { reader, socket in
+        reading("recv-any-cpu", "recv, both go where the scheduler puts them", Pattern(senderCPU: -1, readerCPU: -1)) {
+            reader, socket in
             reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
         },
         reading("recvfrom", "recvfrom, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000)) { reader, socket in
@@ -35,8 +39,11 @@ extension Kind {
             var bytes = socklen_t(MemoryLayout<sockaddr>.size)
             reader.call { recvfrom(socket, $0.baseAddress, $0.count, 0, &peer, &bytes) }
         },
-        reading("recvmsg", "recvmsg") { reader, socket in reader.call { nt_recvmsg(socket, $0.baseAddress!, $0.count, 0) } },
-        reading("recvmmsg", "recvmmsg of up to 16, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000)) { reader, socket in
+        reading("recvmsg", "recvmsg") { reader, socket in
+            reader.call { nt_recvmsg(socket, $0.baseAddress!, $0.count, 0) }
+        },
+        reading("recvmmsg", "recvmmsg of up to 16, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000)) {
+            reader, socket in
             var lengths = [UInt32](repeating: 0, count: 16)
             let begin = monotonicNanoseconds()
             let count = nt_recvmmsg(socket, reader.buffer.baseAddress!, 2048, 16, &lengths)
@@ -47,7 +54,8 @@ extension Kind {
         reading("readv", "readv") { reader, socket in
             reader.call { bytes in
                 var parts = [
-                    iovec(iov_base: bytes.baseAddress, iov_len: 16), iovec(iov_base: bytes.baseAddress! + 16, iov_len: bytes.count - 16),
+                    iovec(iov_base: bytes.baseAddress, iov_len: 16),
+                    iovec(iov_base: bytes.baseAddress! + 16, iov_len: bytes.count - 16),
                 ]
                 return Glibc.readv(socket, &parts, 2)
             }
@@ -61,14 +69,21 @@ extension Kind {
                 reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
             }
         },
-        reading("spin", "recv with MSG_DONTWAIT without a pause, on another CPU", Pattern(count: 300, pauseNS: 150_000, isAlone: true)) {
+        reading(
+            "spin", "recv with MSG_DONTWAIT without a pause, on another CPU",
+            Pattern(count: 300, pauseNS: 150_000, isAlone: true)
+        ) {
             reader, socket in
             reader.spin(socket)
         },
-        reading("spin-burst", "the same, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000, isAlone: true)) { reader, socket in
+        reading("spin-burst", "the same, bursts of 8", Pattern(burst: 8, pauseNS: 1_000_000, isAlone: true)) {
+            reader, socket in
             reader.spin(socket)
         },
-        reading("busy-poll", "recv with SO_BUSY_POLL", open: { try set(SocketOption.busyPoll, of: SOL_SOCKET, to: Int32(50), $0) }) {
+        reading(
+            "busy-poll", "recv with SO_BUSY_POLL",
+            open: { try set(SocketOption.busyPoll, of: SOL_SOCKET, to: Int32(50), $0) }
+        ) {
             reader, socket in
             reader.call { recv(socket, $0.baseAddress, $0.count, 0) }
         },
@@ -82,7 +97,8 @@ extension Kind {
         reading("short", "recv of 16 bytes of each datagram, without MSG_TRUNC") { reader, socket in
             reader.call { recv(socket, $0.baseAddress, 16, 0) }
         },
-        reading("late", "a reader that sleeps, then takes ten at once", Pattern(burst: 10, pauseNS: 3_000_000)) { reader, socket in
+        reading("late", "a reader that sleeps, then takes ten at once", Pattern(burst: 10, pauseNS: 3_000_000)) {
+            reader, socket in
             guard reader.poll([socket]) == [socket] else { return }
             usleep(1_500)
             while reader.call({ recv(socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }) > 0 {}

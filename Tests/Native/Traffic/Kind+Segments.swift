@@ -39,7 +39,8 @@ extension Kind {
         Kind("gro", "single datagrams to a reader with UDP_GRO") { bench in
             let (sender, socket) = try bench.pair()
             try set(SocketOption.udpGRO, of: SocketOption.udp, to: Int32(1), socket)
-            try bench.exchange(Pattern(burst: 8, pauseNS: 1_000_000), send: plain(sender), readers: merging(socket, each: 256))
+            try bench.exchange(
+                Pattern(burst: 8, pauseNS: 1_000_000), send: plain(sender), readers: merging(socket, each: 256))
         },
         Kind("gso-spin", "UDP_SEGMENT: 8 datagrams in one skb, to a reader that spins") { bench in
             let (sender, socket) = try bench.pair()
@@ -52,14 +53,18 @@ extension Kind {
         },
         fragmenting("fragments", "datagrams of 4000 bytes: three frames each", size: 4000, frames: 3, .ipv4),
         fragmenting("fragments-23", "datagrams of 33 000 bytes: 23 frames each", size: 33_000, frames: 23, .ipv4),
-        fragmenting("fragments-ipv6", "datagrams of 4000 bytes over IPv6: three frames each", size: 4000, frames: 3, .ipv6),
+        fragmenting(
+            "fragments-ipv6", "datagrams of 4000 bytes over IPv6: three frames each", size: 4000, frames: 3, .ipv6),
     ]
 
-    private static func fragmenting(_ name: String, _ summary: String, size: Int, frames: Int, _ carrier: Carrier) -> Kind {
+    private static func fragmenting(_ name: String, _ summary: String, size: Int, frames: Int, _ carrier: Carrier)
+        -> Kind
+    {
         Kind(name, summary) { bench in
             let (sender, socket) = try bench.pair(carrier)
             try bench.exchange(
-                Pattern(count: 40, size: size, pauseNS: 600_000, frames: .fragments(frames), carrier: carrier), send: plain(sender),
+                Pattern(count: 40, size: size, pauseNS: 600_000, frames: .fragments(frames), carrier: carrier),
+                send: plain(sender),
                 readers: plainReader(socket))
         }
     }

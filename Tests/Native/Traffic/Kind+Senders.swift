@@ -14,10 +14,10 @@ extension Kind {
 
     /// A kind with one sender, and the plainest reader.
     private static func sending(
-        _ name: String, _ summary: String, traced: Bool = true, _ pattern: Pattern = Pattern(),
+        _ name: String, _ summary: String, _ pattern: Pattern = Pattern(),
         open: (@Sendable (Int32) throws -> Void)? = nil, _ send: @escaping @Sendable (Int32, Bytes) throws -> Void
     ) -> Kind {
-        Kind(name, summary, tracedSend: traced) { bench in
+        Kind(name, summary) { bench in
             let (sender, socket) = try bench.pair(pattern.carrier)
             try open?(sender)
             try bench.exchange(pattern, send: { try send(sender, $1) }, readers: plainReader(socket))
@@ -28,7 +28,7 @@ extension Kind {
     private static func carrying(
         _ name: String, _ summary: String, file: Bool, _ send: @escaping @Sendable (Int32, Int32, Int) -> Int
     ) -> Kind {
-        Kind(name, summary, tracedSend: false) { bench in
+        Kind(name, summary) { bench in
             let (sender, socket) = try bench.pair()
             let (from, to): (Int32, Int32)
             if file {
@@ -39,10 +39,11 @@ extension Kind {
                 _ = (bench.keep(from), bench.keep(to))
             }
             try bench.exchange(
-                send: { _, bytes in
-                    if file { try check(lseek(from, 0, SEEK_SET), "lseek") }
+                send: { call, bytes in
+                    // A page of its own: the packet refers to it, and is read later.
+                    if file { try check(lseek(from, call * 4096, SEEK_SET), "lseek") }
                     try check(write(to, bytes.baseAddress, bytes.count), "write")
-                    if file { try check(lseek(from, 0, SEEK_SET), "lseek") }
+                    if file { try check(lseek(from, call * 4096, SEEK_SET), "lseek") }
                     try check(send(from, sender, bytes.count), name)
                 }, readers: plainReader(socket))
         }
@@ -65,14 +66,18 @@ extension Kind {
         sending("write", "write") { try check(write($0, $1.baseAddress, $1.count), "write") },
         sending("writev", "writev") { socket, bytes in
             var parts = [
-                iovec(iov_base: bytes.baseAddress, iov_len: 16), iovec(iov_base: bytes.baseAddress! + 16, iov_len: bytes.count - 16),
+                iovec(iov_base: bytes.baseAddress, iov_len: 16),
+                iovec(iov_base: bytes.baseAddress! + 16, iov_len: bytes.count - 16),
             ]
             try check(writev(socket, &parts, 2), "writev")
         },
-        sending("pwritev2", "pwritev2 at the current position", traced: false) {
+        sending("pwritev2", "pwritev2 at the current position") {
             try check(nt_pwritev2($0, $1.baseAddress!, $1.count), "pwritev2")
         },
-        sending("zerocopy", "send with MSG_ZEROCOPY", open: { try set(SocketOption.zeroCopy, of: SOL_SOCKET, to: Int32(1), $0) }) {
+        sending(
+            "zerocopy", "send with MSG_ZEROCOPY",
+            open: { try set(SocketOption.zeroCopy, of: SOL_SOCKET, to: Int32(1), $0) }
+        ) {
             // MSG_ZEROCOPY, include/linux/socket.h
             try check(send($0, $1.baseAddress, $1.count, 0x400_0000), "send")
             nt_drain_errors($0)
@@ -83,7 +88,7 @@ extension Kind {
             try check(send(socket, bytes.baseAddress! + 100, 100, more), "send")
             try check(send(socket, bytes.baseAddress! + 200, bytes.count - 200, 0), "send")
         },
-        sending("cork", "two parts of one datagram under UDP_CORK, which setsockopt lets go", traced: false) { socket, bytes in
+        sending("cork", "two parts of one datagram under UDP_CORK, which setsockopt lets go") { socket, bytes in
             try set(SocketOption.udpCork, of: SocketOption.udp, to: Int32(1), socket)
             try check(send(socket, bytes.baseAddress, 100, 0), "send")
             try check(send(socket, bytes.baseAddress! + 100, bytes.count - 100, 0), "send")
@@ -91,12 +96,12 @@ extension Kind {
         },
         carrying("sendfile", "sendfile into the socket", file: true) { sendfile($1, $0, nil, $2) },
         carrying("splice-sender", "splice from a pipe into the socket", file: false) { nt_splice($0, $1, $2, 0) },
-        Kind("uring-send", "io_uring: send", tracedSend: false) { bench in
+        Kind("uring-send", "io_uring: send") { bench in
             let (sender, socket) = try bench.pair()
             let ring = try Ring(polled: false)
             try bench.exchange(send: { try ring.send(NT_SEND, sender, $1) }, readers: plainReader(socket))
         },
-        Kind("uring-send-zc", "io_uring: zero-copy send", tracedSend: false) { bench in
+        Kind("uring-send-zc", "io_uring: zero-copy send") { bench in
             let (sender, socket) = try bench.pair()
             let ring = try Ring(polled: false)
             try bench.exchange(send: { try ring.send(NT_SEND_ZEROCOPY, sender, $1) }, readers: plainReader(socket))
@@ -109,9 +114,12 @@ extension Kind {
         Kind("queued", "sendto through a queue that lets packets wait (tbf)") { bench in
             let (sender, socket) = try bench.pair()
             let device = bench.network.device(.a)
-            try refusing { try bench.network.tc(.a, "qdisc replace dev \(device) root tbf rate 20mbit burst 2000 latency 100ms") }
+            try refusing {
+                try bench.network.tc(.a, "qdisc replace dev \(device) root tbf rate 20mbit burst 2000 latency 100ms")
+            }
             defer { try? bench.network.tc(.a, "qdisc del dev \(device) root") }
-            try bench.exchange(Pattern(burst: 10, pauseNS: 4_000_000), send: plain(sender), readers: plainReader(socket))
+            try bench.exchange(
+                Pattern(burst: 10, pauseNS: 4_000_000), send: plain(sender), readers: plainReader(socket))
         },
         Kind("unix-noise", "sendto, while datagrams go through Unix sockets all the time") { bench in
             let (sender, socket) = try bench.pair()
@@ -125,7 +133,8 @@ extension Kind {
             }
             try bench.exchange(send: plain(sender), readers: plainReader(socket) + [chatter])
         },
-        Kind("lo-noise", "sendto, while the reader gets datagrams of its own side over lo on the same socket") { bench in
+        Kind("lo-noise", "sendto, while the reader gets datagrams of its own side over lo on the same socket") {
+            bench in
             let (sender, socket) = try bench.pair()
             let local = bench.keep(try bench.network.socket(.b, AF_INET, SOCK_DGRAM))
             try bench.network.connect(local, .b, .ipv4, port: bench.port)
@@ -141,7 +150,9 @@ extension Kind {
                         let begin = monotonicNanoseconds()
                         let count = recv(socket, reader.buffer.baseAddress, reader.buffer.count, 0)
                         let end = monotonicNanoseconds()
-                        if count > 0, reader.buffer.load(as: UInt64.self) != .max { reader.note([(0, count)], begin, end) }
+                        if count > 0, reader.buffer.load(as: UInt64.self) != .max {
+                            reader.note([(0, count)], begin, end)
+                        }
                     }
                 ])
         },

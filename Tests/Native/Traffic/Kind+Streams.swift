@@ -60,11 +60,15 @@ extension Kind {
     /// So many bytes from side a to side b: how they are sent, and how they are read.
     static func stream(
         _ name: String, _ summary: String, bytes: Int, calls: Int, pauseNS: Int64 = 0, carrier: Carrier = .ipv4,
-        traced: Bool = true, merging: Bool = false, receiveBuffer: Int32? = nil,
-        send: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer) -> Int = { Glibc.send($0, $1.baseAddress, $1.count, 0) },
-        read: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer) -> Int = { recv($0, $1.baseAddress, 1 << 16, 0) }
+        merging: Bool = false, receiveBuffer: Int32? = nil,
+        send: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer) -> Int = {
+            Glibc.send($0, $1.baseAddress, $1.count, 0)
+        },
+        read: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer) -> Int = {
+            recv($0, $1.baseAddress, 1 << 16, 0)
+        }
     ) -> Kind {
-        Kind(name, summary, tracedSend: traced) { bench in
+        Kind(name, summary) { bench in
             let (client, server) = try bench.connection(carrier, receiveBuffer: receiveBuffer)
             let sender = StreamEnd(bench, .send)
             let reader = StreamEnd(bench, .read)
@@ -113,11 +117,14 @@ extension Kind {
             bench.note(requests.rows + answers.rows + served.rows + replies.rows)
         },
         stream("tcp-paced", "TCP: 512 bytes now and then, recv", bytes: 51_200, calls: 100, pauseNS: 300_000),
-        stream("tcp-ipv6", "TCP over IPv6: 512 bytes now and then", bytes: 51_200, calls: 100, pauseNS: 300_000, carrier: .ipv6),
+        stream(
+            "tcp-ipv6", "TCP over IPv6: 512 bytes now and then", bytes: 51_200, calls: 100, pauseNS: 300_000,
+            carrier: .ipv6),
         stream("tcp-small", "TCP: 300 messages of 128 bytes without a pause", bytes: 38_400, calls: 300),
         stream("tcp-bulk", "TCP: 2 MB as fast as it goes", bytes: 2_000_000, calls: 20),
         stream(
-            "tcp-slow-reader", "TCP: a reader that takes 4 kB every millisecond", bytes: 400_000, calls: 10, receiveBuffer: 32_768,
+            "tcp-slow-reader", "TCP: a reader that takes 4 kB every millisecond", bytes: 400_000, calls: 10,
+            receiveBuffer: 32_768,
             read: { socket, bytes in
                 usleep(1_000)
                 return recv(socket, bytes.baseAddress, 4096, 0)
@@ -139,7 +146,8 @@ extension Kind {
                 return Glibc.read(socket, bytes.baseAddress, 1 << 16)
             }),
         stream(
-            "tcp-waitall", "TCP: recv of 1024 bytes with MSG_WAITALL, of messages of 512", bytes: 51_200, calls: 100, pauseNS: 300_000,
+            "tcp-waitall", "TCP: recv of 1024 bytes with MSG_WAITALL, of messages of 512", bytes: 51_200, calls: 100,
+            pauseNS: 300_000,
             read: { recv($0, $1.baseAddress, 1024, Int32(MSG_WAITALL)) }),
         stream(
             "tcp-splice-reader", "TCP: splice from the socket into a pipe", bytes: 51_200, calls: 100, pauseNS: 300_000,
@@ -150,18 +158,21 @@ extension Kind {
                 return count > 0 ? Glibc.read(from, bytes.baseAddress, count) : count
             }),
         stream(
-            "tcp-sendfile", "TCP: sendfile into the socket", bytes: 100_000, calls: 50, pauseNS: 300_000, traced: false,
+            "tcp-sendfile", "TCP: sendfile into the socket", bytes: 100_000, calls: 50, pauseNS: 300_000,
             send: { socket, bytes in
                 let file = nt_memory_file("native-traffic")
                 defer { close(file) }
-                guard write(file, bytes.baseAddress, bytes.count) == bytes.count, lseek(file, 0, SEEK_SET) == 0 else { return -1 }
+                guard write(file, bytes.baseAddress, bytes.count) == bytes.count, lseek(file, 0, SEEK_SET) == 0 else {
+                    return -1
+                }
                 return sendfile(socket, file, nil, bytes.count)
             }),
         stream(
             "tcp-writev", "TCP: writev", bytes: 51_200, calls: 100, pauseNS: 300_000,
             send: { socket, bytes in
                 var parts = [
-                    iovec(iov_base: bytes.baseAddress, iov_len: 16), iovec(iov_base: bytes.baseAddress! + 16, iov_len: bytes.count - 16),
+                    iovec(iov_base: bytes.baseAddress, iov_len: 16),
+                    iovec(iov_base: bytes.baseAddress! + 16, iov_len: bytes.count - 16),
                 ]
                 return Glibc.writev(socket, &parts, 2)
             }),

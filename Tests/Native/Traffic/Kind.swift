@@ -10,7 +10,10 @@ struct Kind: Sendable {
     let isOrdered: Bool
     let run: @Sendable (Bench) throws -> Void
 
-    init(_ name: String, _ summary: String, tracedSend: Bool = true, ordered: Bool = true, run: @escaping @Sendable (Bench) throws -> Void) {
+    init(
+        _ name: String, _ summary: String, tracedSend: Bool = true, ordered: Bool = true,
+        run: @escaping @Sendable (Bench) throws -> Void
+    ) {
         self.name = name
         self.summary = summary
         sendsInTracedCall = tracedSend
@@ -18,7 +21,9 @@ struct Kind: Sendable {
         self.run = run
     }
 
-    static let all: [Kind] = [readers, manyReaders, senders, segments, merging, carriers, frames, streams, connections, losses].flatMap(\.self)
+    static let all: [Kind] = [
+        readers, manyReaders, senders, segments, merging, carriers, frames, streams, connections, losses,
+    ].flatMap(\.self)
 
     static func named(_ name: String) -> Kind? { all.first { $0.name == name } }
 }

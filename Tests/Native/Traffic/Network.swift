@@ -48,8 +48,8 @@ final class Network: @unchecked Sendable {
     private let start: String?
     /// Carriers that this kernel has no devices for, and what it said.
     private(set) var refused: [Carrier: String] = [:]
-    /// A device on which the kernel asks for nothing and reports nothing: without IFF_NOARP it would join IPv6's solicited-node groups, and
-    /// say so now and then (addrconf_join_solict, net/ipv6/addrconf.c).
+    /// A device on which the kernel asks for nothing and reports nothing: without IFF_NOARP it would join IPv6's
+    /// solicited-node groups, and say so now and then (addrconf_join_solict, net/ipv6/addrconf.c).
     private static let silent = "addrgenmode none multicast off arp off"
     private static let home = "/proc/self/ns/net"
     private let origin: Int32
@@ -124,12 +124,18 @@ final class Network: @unchecked Sendable {
         try Self.ip("-n \(namespace(side)) address add \(carrier.address(side))/\(width) dev \(device)")
         if carrier == .gre { return }
         let neighbour = carrier == .vlan ? mac(side.other) : mac(side.other, kind)
-        try Self.ip("-n \(namespace(side)) neigh replace \(carrier.address(side.other)) lladdr \(neighbour) dev \(device) nud permanent")
+        try Self.ip(
+            "-n \(namespace(side)) neigh replace \(carrier.address(side.other)) lladdr \(neighbour) dev \(device)"
+                + " nud permanent"
+        )
     }
 
     /// Waits until packets may be sent, for a minute at the most.
     func awaitStart() throws {
         guard let start else { return }
+        var errors = OutputStream(descriptor: STDERR_FILENO)
+        try errors.write("native-traffic: waiting for \(start)\n")
+        try errors.flush()
         let end = monotonicNanoseconds() + 60_000_000_000
         while access(start, F_OK) != 0 {
             if monotonicNanoseconds() > end { throw Failure("\(start) does not appear") }

@@ -94,7 +94,8 @@ final class Reader: @unchecked Sendable {
             let sequence = buffer.loadUnaligned(fromByteOffset: datagram.at + offset, as: UInt64.self)
             rows.append(
                 CallRow(
-                    kind: kind, .read, .ab, sequence: Int(truncatingIfNeeded: sequence), bytes: datagram.bytes, begin: begin, end: end))
+                    kind: kind, .read, .ab, sequence: Int(truncatingIfNeeded: sequence), bytes: datagram.bytes,
+                    begin: begin, end: end))
         }
         state.note(datagrams.count, at: end)
     }

@@ -8,8 +8,8 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send and read in these kinds, and write down which call did what.",
         discussion: """
-            Needs root. Makes two network namespaces named after the process, and removes them. FOLDER gets calls.csv, kinds.csv and \
-            network.csv. A kind that the kernel refuses is said, and left out.
+            Needs root. Makes two network namespaces named after the process, and removes them. FOLDER gets \
+            calls.csv, kinds.csv and network.csv. A kind that the kernel refuses is said, and left out.
             """)
 
     @Option(help: ArgumentHelp("Where the log goes; it is made.", valueName: "folder"), completion: .directory)
@@ -17,14 +17,17 @@ struct Run: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Send when this file is there, as by a recorder's command; sockets are made and readers wait before.", valueName: "file"))
+            "Send when this file is there, as by a recorder's command; sockets are made and readers wait before.",
+            valueName: "file"))
     var start: String?
 
     @Argument(help: "Kinds; all without any.")
     var kinds: [String] = []
 
     func validate() throws {
-        for name in kinds where Kind.named(name) == nil { throw ValidationError("\(name) is no kind; native-traffic list has them.") }
+        for name in kinds where Kind.named(name) == nil {
+            throw ValidationError("\(name) is no kind; native-traffic list has them.")
+        }
     }
 
     func run() throws {
@@ -34,7 +37,9 @@ struct Run: ParsableCommand {
     }
 
     private func perform() throws {
-        guard mkdir(log, 0o755) == 0 || errno == EEXIST else { throw Failure("\(log): \(SystemError(call: "mkdir").text)") }
+        guard mkdir(log, 0o755) == 0 || errno == EEXIST else {
+            throw Failure("\(log): \(SystemError(call: "mkdir").text)")
+        }
         let network = try described { try Network(start: start) }
         var calls: [CallRow] = []
         var spans: [KindRow] = []

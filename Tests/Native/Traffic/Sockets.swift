@@ -43,7 +43,8 @@ enum SocketOption {
 }
 
 extension Network {
-    /// A new socket of one side. One that reads gives up after 200 ms, so that whoever reads looks whether it is over.
+    /// A new socket of one side. One that reads gives up after 200 ms, so that whoever reads looks whether it is
+    /// over.
     func socket(_ side: Side, _ family: Int32, _ type: __socket_type, protocol number: Int32 = 0) throws -> Int32 {
         try inside(side) {
             let descriptor = Glibc.socket(family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), number)
@@ -70,7 +71,9 @@ extension Network {
     }
 
     /// A TCP connection: its client on side a, its server on side b; each message leaves at once (TCP_NODELAY).
-    func connection(_ carrier: Carrier = .ipv4, port: UInt16, receiveBuffer: Int32? = nil) throws -> (client: Int32, server: Int32) {
+    func connection(_ carrier: Carrier = .ipv4, port: UInt16, receiveBuffer: Int32? = nil) throws -> (
+        client: Int32, server: Int32
+    ) {
         let family = carrier == .ipv6 ? AF_INET6 : AF_INET
         let listener = try socket(.b, family, SOCK_STREAM)
         defer { close(listener) }
@@ -88,5 +91,6 @@ extension Network {
 
 func set<Value: BitwiseCopyable>(_ option: Int32, of level: Int32, to value: Value, _ descriptor: Int32) throws {
     var value = value
-    try check(setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Value>.size)), "setsockopt \(option)")
+    try check(
+        setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Value>.size)), "setsockopt \(option)")
 }

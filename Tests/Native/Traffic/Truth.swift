@@ -1,8 +1,8 @@
 // One kind's packets held against its calls.
 //
-// Payloads are not in a trace. A packet is known by its place: one thread sends all packets of one direction on a CPU of its own, so the
-// k-th frame on the device is the k-th that was sent. Where several CPUs send, it is one of those that were being sent at its time. Of a
-// stream it is the bytes' places that are counted.
+// Payloads are not in a trace. A packet is known by its place: one thread sends all packets of one direction on a CPU
+// of its own, so the k-th frame on the device is the k-th that was sent. Where several CPUs send, it is one of those
+// that were being sent at its time. Of a stream it is the bytes' places that are counted.
 
 /// A frame that the application's calls put on the wire.
 private struct Frame {
@@ -48,7 +48,9 @@ struct Truth {
 
     private mutating func hold(_ way: Way, _ direction: Journey.Direction) {
         let device = devices[direction == .tx ? way.from : way.to]
-        let mine = journeys.filter { $0.device == device && $0.direction == direction }.sorted { $0.onDevice < $1.onDevice }
+        let mine = journeys.filter { $0.device == device && $0.direction == direction }.sorted {
+            $0.onDevice < $1.onDevice
+        }
         for journey in mine {
             verdict.count(journey)
             if !journey.runsForward { verdict.note(.wrong, "points run backwards: \(journey.line)") }
@@ -74,7 +76,9 @@ struct Truth {
 
     // MARK: Datagrams
 
-    private mutating func holdFrames(_ way: Way, _ direction: Journey.Direction, _ data: [Journey], _ sends: [CallRow]) {
+    private mutating func holdFrames(
+        _ way: Way, _ direction: Journey.Direction, _ data: [Journey], _ sends: [CallRow]
+    ) {
         var frames = [Frame](repeating: Frame(), count: sends.map { $0.frame + $0.frames }.max() ?? 0)
         for row in sends {
             for index in row.frame..<row.frame + row.frames {
@@ -85,9 +89,13 @@ struct Truth {
             }
         }
         if data.count < frames.count {
-            verdict.note(.vanished, "\(direction) \(way): \(data.count) of \(frames.count) frames are there", count: frames.count - data.count)
+            verdict.note(
+                .vanished, "\(direction) \(way): \(data.count) of \(frames.count) frames are there",
+                count: frames.count - data.count)
         } else if data.count > frames.count {
-            verdict.note(.wrong, "\(direction) \(way): \(data.count) packets for \(frames.count) frames", count: data.count - frames.count)
+            verdict.note(
+                .wrong, "\(direction) \(way): \(data.count) packets for \(frames.count) frames",
+                count: data.count - frames.count)
         }
         let reads = Dictionary(grouping: calls.filter { $0.way == way && $0.event == .read }, by: \.sequence)
         if !kind.isOrdered {
@@ -127,7 +135,9 @@ struct Truth {
         return data.map { journey in
             guard next < frames.count, frames[next].begin <= journey.onDevice else { return nil }
             // Frames whose call had ended before were those that are missing, if the one after was called already.
-            while next + 1 < frames.count, frames[next].end < journey.onDevice, frames[next + 1].begin <= journey.onDevice { next += 1 }
+            while next + 1 < frames.count, frames[next].end < journey.onDevice,
+                frames[next + 1].begin <= journey.onDevice
+            { next += 1 }
             defer { next += 1 }
             return frames[next]
         }
@@ -181,14 +191,17 @@ struct Truth {
 
     // MARK: Streams
 
-    private mutating func holdStream(_ way: Way, _ direction: Journey.Direction, _ data: [Journey], _ sends: [CallRow]) {
+    private mutating func holdStream(
+        _ way: Way, _ direction: Journey.Direction, _ data: [Journey], _ sends: [CallRow]
+    ) {
         let total = sends.reduce(0) { $0 + $1.bytes }
         let reads = calls.filter { $0.way == way && $0.event == .read }
         let sums = Self.streamHeaders.map { header in data.reduce(0) { $0 + $1.length - header } }
         guard let index = sums.firstIndex(of: total) else {
             let missing = total - sums[0]
             verdict.note(
-                missing > 0 ? .vanished : .wrong, "\(direction) \(way): \(data.count) packets hold \(sums[0]) of \(total) bytes, or \(sums)")
+                missing > 0 ? .vanished : .wrong,
+                "\(direction) \(way): \(data.count) packets hold \(sums[0]) of \(total) bytes, or \(sums)")
             return
         }
         var place = 0
@@ -198,7 +211,9 @@ struct Truth {
             switch direction {
             case .tx:
                 // What was queued before may leave in a later call.
-                let windows = sends.filter { $0.sequence + $0.bytes > place && $0.begin <= journey.onDevice }.map { ($0.begin, $0.end) }
+                let windows = sends.filter { $0.sequence + $0.bytes > place && $0.begin <= journey.onDevice }.map {
+                    ($0.begin, $0.end)
+                }
                 holdSent(journey, windows, isKernels: false, isStream: true)
             case .rx: holdRead(journey, reads.filter(touches), "bytes \(place)..<\(end)")
             }

@@ -36,14 +36,17 @@ struct Verdict {
 
     static let header =
         "kind".padded(to: 20)
-        + ["seen", "complete", "ambiguous", "not-rec.", "wrong", "vanished", "false", "no send"].map { $0.indented(to: 10) }.joined()
+        + ["seen", "complete", "ambiguous", "not-rec.", "wrong", "vanished", "false", "no send"].map {
+            $0.indented(to: 10)
+        }.joined()
         + "  other reasons"
 
     var line: String {
         if !refusal.isEmpty { return kind.padded(to: 20) + "  LEFT OUT: \(refusal)" }
         let others = reasons.filter { !["ambiguous", "not-recorded"].contains($0.key) }.sorted { $0.key < $1.key }
         let numbers = [
-            seen, complete, reasons["ambiguous"] ?? 0, reasons["not-recorded"] ?? 0, faults[.wrong] ?? 0, faults[.vanished] ?? 0,
+            seen, complete, reasons["ambiguous"] ?? 0, reasons["not-recorded"] ?? 0, faults[.wrong] ?? 0,
+            faults[.vanished] ?? 0,
             faults[.falseReason] ?? 0, faults[.noSend] ?? 0,
         ]
         return kind.padded(to: 20) + numbers.map { String($0).indented(to: 10) }.joined()

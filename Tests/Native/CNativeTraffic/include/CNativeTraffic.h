@@ -8,16 +8,19 @@
 
 // Like system calls, these return -1 (or NULL) and set errno when they fail.
 
-/// setns(2): the calling thread enters the network namespace of this file. Sockets keep the namespace that they were made in.
+/// setns(2): the calling thread enters the network namespace of this file. Sockets keep the namespace that they were
+/// made in.
 int nt_enter_namespace(const char *path);
 
 /// sched_setaffinity(2) of the calling thread; -1 for all CPUs.
 int nt_run_on(int cpu);
 
-/// ETHTOOL_SGRO: whether a device of this namespace merges what it receives. A veth device has NAPI then, and none otherwise.
+/// ETHTOOL_SGRO: whether a device of this namespace merges what it receives. A veth device has NAPI then, and none
+/// otherwise.
 int nt_set_merging(const char *device, bool merging);
 
-/// sched_setscheduler(2) of the calling thread: SCHED_FIFO, or what all others have. Who spins must not wait for them.
+/// sched_setscheduler(2) of the calling thread: SCHED_FIFO, or what all others have. Who spins must not wait for
+/// them.
 int nt_run_first(bool first);
 
 /// sendmmsg(2) on a connected socket: `count` datagrams of `each` bytes that lie one behind the other.
@@ -30,8 +33,8 @@ int nt_recvmmsg(int socket, void *bytes, size_t each, unsigned count, uint32_t *
 ssize_t nt_sendmsg(int socket, const void *bytes, size_t count, int flags);
 ssize_t nt_recvmsg(int socket, void *bytes, size_t count, int flags);
 
-/// recv(2) with MSG_DONTWAIT, as fast as it goes, until something is there or it has found nothing 1000 times. `begin` and `end` are
-/// CLOCK_MONOTONIC, in ns, around the last call.
+/// recv(2) with MSG_DONTWAIT, as fast as it goes, until something is there or it has found nothing 1000 times.
+/// `begin` and `end` are CLOCK_MONOTONIC, in ns, around the last call.
 ssize_t nt_spin(int socket, void *bytes, size_t count, int64_t *begin, int64_t *end);
 
 /// pwritev2(2) with the offset -1, which a socket takes too: the current position.
@@ -61,8 +64,9 @@ void nt_ring_close(struct nt_ring *ring);
 enum nt_operation { NT_SEND, NT_SEND_ZEROCOPY, NT_RECEIVE };
 
 /// Submits one operation. Of a polled ring that is no system call, unless the kernel's thread has gone to sleep.
-int nt_ring_submit(struct nt_ring *ring, enum nt_operation operation, int socket, void *bytes, size_t count, uint64_t tag);
+int nt_ring_submit(struct nt_ring *ring, enum nt_operation operation, int socket, void *bytes, size_t count,
+		   uint64_t tag);
 
-/// Waits for the next completion, for 200 ms at the most (ETIME then). `result` is what the call would have returned, or -errno.
-/// Notifications of zero-copy are skipped.
+/// Waits for the next completion, for 200 ms at the most (ETIME then). `result` is what the call would have returned,
+/// or -errno. Notifications of zero-copy are skipped.
 int nt_ring_wait(struct nt_ring *ring, int *result, uint64_t *tag);
