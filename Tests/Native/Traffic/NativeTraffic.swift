@@ -11,7 +11,8 @@ struct NativeTraffic: ParsableCommand {
         discussion: """
             run makes two network namespaces with a veth pair between them, sends and reads in one kind after the \
             other, and writes down of each packet which call sent it and which call returned it. check compares that \
-            with the packets that virtlat found in a recording of the same time. The recording must have the trace clock mono, so that both have one clock:
+            with the packets that virtlat found in a recording of the same time. The recording must have the trace \
+            clock mono, so that both have one clock:
 
               virtlat record -o S --trace-clock mono -- native-traffic run --log L
               virtlat analyze S --format json --packets P.csv > R.json

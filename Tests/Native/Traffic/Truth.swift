@@ -58,9 +58,12 @@ struct Truth {
         let sends = calls.filter { $0.way == way && $0.event != .read }
         let isStream = sends.contains { $0.isStream }
         let wires = Set(sends.map(\.wire))
-        let data = mine.filter { $0.length >= Self.shortest && (isStream || wires.contains($0.length) || wires == [0]) }
+        let isData = { (journey: Journey) in
+            isStream || wires == [0] ? journey.length >= Self.shortest : wires.contains(journey.length)
+        }
+        let data = mine.filter(isData)
         if isStream { holdStream(way, direction, data, sends) } else { holdFrames(way, direction, data, sends) }
-        holdOthers(mine.filter { journey in !data.contains { $0.line == journey.line } })
+        holdOthers(mine.filter { !isData($0) })
     }
 
     /// The kernel's own packets: nobody reads them.
@@ -191,10 +194,27 @@ struct Truth {
 
     // MARK: Streams
 
+    /// Ranks of packets that TCP sent once more although they had arrived, because their acknowledgement was late (a
+    /// tail loss probe, net/ipv4/tcp_output.c): the receiver drops them, and without them the stream is whole.
+    private func sentAgain(_ way: Way, _ total: Int) -> Set<Int> {
+        let received = journeys.filter {
+            $0.device == devices[way.to] && $0.direction == .rx && $0.length >= Self.shortest
+        }.sorted { $0.onDevice < $1.onDevice }
+        let dropped = Set(received.indices.filter { received[$0].reason == "dropped" })
+        for header in Self.streamHeaders {
+            let all = received.reduce(0) { $0 + $1.length - header }
+            let twice = dropped.reduce(0) { $0 + received[$1].length - header }
+            if all != total, all - twice == total { return dropped }
+        }
+        return []
+    }
+
     private mutating func holdStream(
         _ way: Way, _ direction: Journey.Direction, _ data: [Journey], _ sends: [CallRow]
     ) {
         let total = sends.reduce(0) { $0 + $1.bytes }
+        let again = sentAgain(way, total)
+        let data = data.indices.filter { !again.contains($0) }.map { data[$0] }
         let reads = calls.filter { $0.way == way && $0.event == .read }
         let sums = Self.streamHeaders.map { header in data.reduce(0) { $0 + $1.length - header } }
         guard let index = sums.firstIndex(of: total) else {
