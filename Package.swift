@@ -105,5 +105,12 @@ let package = Package(
             name: "lab-tools",
             dependencies: ["CLabTools", "LinuxSystem", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Lab/Tools", swiftSettings: common),
+
+        // Sends and reads in every way an application may, for the tests of path `host`.
+        .target(name: "CNativeTraffic", path: "Tests/Native/CNativeTraffic"),
+        .executableTarget(
+            name: "native-traffic",
+            dependencies: ["CNativeTraffic", "LinuxSystem", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Native/Traffic", swiftSettings: common),
     ]
 )
