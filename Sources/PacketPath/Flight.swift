@@ -89,6 +89,8 @@ struct Flight {
     var length: Int32 = 0
     /// The same as the device has it that delivers it to the stack last, out of a tunnel for example.
     var delivered: Int32 = 0
+    /// When that was.
+    var deliveredAt = PointTimes.absent
     /// That device, by name.
     var deliverer: UInt16 = 0
     var direction = Direction.receive
@@ -126,6 +128,8 @@ struct Flight {
     /// The guest's net_dev_xmit, for the case that the device turns out to be the guest's own.
     var handedOver = PointTimes.absent
     var dropReason: UInt32 = 0
+    /// The ports of its TCP connection, this machine's first; 0 where they are not known.
+    var ports: UInt32 = 0
     /// Address of the socket it was put on, 0 for none.
     var socket: UInt64 = 0
     /// Joins what a guest sent to what another one on this host received of it; 0 for none.

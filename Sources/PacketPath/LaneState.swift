@@ -155,6 +155,7 @@ struct LaneState {
     /// The stack has several packets, of which it delivers one after the other.
     var isBatched: Bool { batchCount > 1 }
 
+    @inline(__always)
     func batchContains(_ flight: FlightID) -> Bool {
         for index in 0..<min(batchCount, Self.mostBatched) where batch[index] == flight { return true }
         return false
@@ -266,13 +267,16 @@ struct LaneState {
     // MARK: Carrying packets through the stack
 
     /// The stack is given a packet, by a thread or in softirq: until the next one, what leaves with its address is this packet.
+    @inline(__always)
     mutating func carry(_ flight: FlightID, _ mark: Mark) {
         carried = flight
         carrier = mark.inThread ? mark.thread : -1
     }
 
     /// Whether the stack is still at work on a packet that it was given on this CPU.
+    @inline(__always)
     func isCarrying(_ flight: FlightID, _ mark: Mark) -> Bool {
+        if flight.isNone { return false }
         if carried == flight, carrier == (mark.inThread ? mark.thread : -1) { return true }
         // It may take several before it handles the first.
         guard !mark.inThread, batchCount <= Self.mostBatched else { return false }
@@ -289,6 +293,7 @@ struct LaneState {
     }
 
     /// Whether a driver has been given the packet on this CPU, and has not returned.
+    @inline(__always)
     func isHandingOver(_ flight: FlightID) -> Bool {
         for index in 0..<handoverCount where handovers[index].flight == flight { return true }
         return false

@@ -95,8 +95,8 @@ extension MarkKind {
                         "tcp_probe",
                         [
                             .number("skbaddr", to: .a, required: false), .number("sport", to: .b, width: 16),
-                            .number("data_len", to: .b, shift: Layout.lengthShift, width: 32),
-                            .number("family", to: .b, shift: Layout.extraShift, width: 16),
+                            .number("data_len", to: .b, shift: Layout.lengthShift, width: 16),
+                            .number("dport", to: .b, shift: 32, width: 16), .number("family", to: .b, shift: Layout.extraShift, width: 16),
                         ])
                 ] : []
         case .socketReady:
@@ -226,12 +226,14 @@ extension Mark {
     }
     /// The device's queue it was received on: the kernel counts those from 1, 0 when the driver does not say (skb_record_rx_queue).
     var receiveQueue: Int16 { max(transmitQueue - 1, 0) }
-    /// tcp_probe's port on this machine.
+    /// tcp_probe's port on this machine, and both ends' ports; it has 16 bits for the length of the data.
     var localPort: UInt16 { name }
+    var ports: UInt32 { UInt32(name) << 16 | UInt32(truncatingIfNeeded: b >> 32 & 0xffff) }
+    var dataLength: Int32 { Int32(truncatingIfNeeded: b >> 16 & 0xffff) }
     /// What TCP's packet may be in length, with the Ethernet header, by tcp_probe's data and address family (AF_INET6 is 10).
     var lengthsOfTCP: ClosedRange<Int32> {
         let network: Int32 = UInt16(truncatingIfNeeded: b >> UInt64(MarkKind.Layout.extraShift)) == 10 ? 40 : 20
-        return length &+ 14 &+ network &+ 20...length &+ 14 &+ network &+ 60
+        return dataLength &+ 14 &+ network &+ 20...dataLength &+ 14 &+ network &+ 60
     }
     /// What sock_recv_length returned: bytes, or a negative error.
     var received: Int32 { Int32(truncatingIfNeeded: b) }

@@ -217,6 +217,8 @@ extension Tracker {
         if flights[id].flags.contains(.split), flights[id].socket == 0 { return .kernelConsumed }
         let isOfSilentStream = flights[id].flags.contains(.tcp) && machines[Int(flights[id].machine)].hasSilentStreams
         if isReadSilently(id) || isOfSilentStream { return .notRecorded }
+        // Of a connection that begins or ends: on a socket it would be if anybody could read it.
+        if isForTCPItself(id) { return .kernelConsumed }
         // Read with another one perhaps: that is not known, and no edge's fault.
         return flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
     }

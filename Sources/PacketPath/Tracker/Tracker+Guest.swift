@@ -19,7 +19,10 @@ extension Tracker {
             let id = flight(mark.a, on: machine)
             beginReceipt(lane)
             lanes[lane].receive(id, at: mark.time)
-            if !id.isNone { flights[id].delivered = mark.length &+ 14 }
+            if !id.isNone {
+                flights[id].delivered = mark.length &+ 14
+                flights[id].deliveredAt = mark.time
+            }
             awaitReader(id, machine)
         case .netQueue: guestQueued(mark, lane, machine)
         case .startXmit: guestStartXmit(mark, lane, machine)

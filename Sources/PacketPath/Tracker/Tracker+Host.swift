@@ -62,14 +62,15 @@ extension Tracker {
 
     private mutating func hostStackReceive(_ mark: Mark, _ lane: Int) {
         var known = flight(mark.a, on: 0)
-        if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) || !lanes[lane].isCarrying(known, mark) {
+        let isCarried = lanes[lane].isCarrying(known, mark)
+        if mark.inThread, known.isNone || isWorker(mark.thread, of: mark.name) || !isCarried {
             // A packet written to a tap by the thread that serves it.
             let worker = thread(of: mark)
             // netif_receive_skb counts without the Ethernet header.
             takeTransmitted(mark, queue: queueIndex(mark.name, worker: worker), length: mark.length + 14)
             known = flight(mark.a, on: 0)
             lanes[lane].written = known
-        } else if known.isNone || isAgain(known, mark, lane) {
+        } else if known.isNone || !isCarried && isAgain(known, mark) {
             known = arrive(mark, lane, polled: false)
             if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: 0)) }
         }
@@ -85,8 +86,8 @@ extension Tracker {
     }
 
     /// The stack is given a packet by the device that gave it one with this address before: the first one was freed without an event.
-    private func isAgain(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
-        flights[id].direction == .receive && flights[id].nic == mark.name && flights[id].delivered != 0 && !lanes[lane].isCarrying(id, mark)
+    private func isAgain(_ id: FlightID, _ mark: Mark) -> Bool {
+        flights[id].direction == .receive && flights[id].nic == mark.name && flights[id].delivered != 0
     }
 
     private func isWorker(_ thread: Int32, of device: UInt16) -> Bool {
@@ -96,8 +97,11 @@ extension Tracker {
     /// Whether a packet on its way to a device is the one that came in with this address. What the host's own stack has taken is freed without an event,
     /// and its address may be another packet's by now.
     func goesOn(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
-        if flights[id].flags.contains(.queued) || lanes[lane].isHandingOver(id) { return true }
-        return !isAnswer(id, mark) && lanes[lane].isCarrying(id, mark)
+        // Each by itself: in an autoclosure the lane's state is copied as a whole.
+        if flights[id].flags.contains(.queued) { return true }
+        if lanes[lane].isHandingOver(id) { return true }
+        if isAnswer(id, mark) { return false }
+        return lanes[lane].isCarrying(id, mark)
     }
 
     /// A bridge or a router sends nothing back to where it came from, and takes no data off: that is an answer, whose address is a coincidence.

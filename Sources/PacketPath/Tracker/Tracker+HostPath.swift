@@ -59,6 +59,7 @@ extension Tracker {
         beginReceipt(lane)
         lanes[lane].receive(id, at: mark.time)
         flights[id].delivered = mark.length &+ 14
+        flights[id].deliveredAt = mark.time
         flights[id].deliverer = mark.name
         lanes[lane].carry(id, mark)
         awaitReader(id, 0)

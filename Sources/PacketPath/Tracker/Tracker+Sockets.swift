@@ -22,7 +22,6 @@ extension Tracker {
     /// A packet is put on a socket's queue: the one that the stack is receiving.
     mutating func socketReady(_ mark: Mark, _ lane: Int, _ machine: Int) {
         guard mark.inSoftIRQ || mark.isWithoutSoftIRQs, mark.isOfDatagramSocket, isInOrder(mark.isOfUDP, machine) else { return }
-        var source = lane
         lanes[lane].readySocket = mark.a
         lanes[lane].readyTime = mark.time
         var id = lanes[lane].receiving
@@ -35,12 +34,12 @@ extension Tracker {
         if id.isNone, machines[machine].sockets[mark.a] == nil { return }
         if !id.isNone, flights[id].socket == mark.a, !flights[id].flags.contains(.split) {
             // From Linux 6.18 on one CPU puts on the queue what several have brought, and says so for each of them.
-            (id, source) = broughtAlong(lane, machine)
+            id = broughtAlong(lane, machine)
         } else if !id.isNone, flights[id].socket != 0, flights[id].socket != mark.a {
             // A copy for each socket: one that only listens in is not the reader, and of several the last one gets the packet itself.
             if mark.isOfPacketSocket { id = .none } else { machines[machine].sockets[flights[id].socket]?.forget(id) }
         }
-        put(id, on: mark, lane, from: source, machine)
+        put(id, on: mark, lane, machine)
     }
 
     /// Whether a socket's order tells what was read. UDP's readers made an event of their own before Linux 6.18, and between 6.10 and then not every
@@ -55,13 +54,12 @@ extension Tracker {
         lanes[lane].keepBatched(lanes[lane].batched.filter { mayBePutOnSocket($0) })
     }
 
-    /// - Parameter source: the CPU that received it.
-    private mutating func put(_ id: FlightID, on mark: Mark, _ lane: Int, from source: Int, _ machine: Int) {
+    private mutating func put(_ id: FlightID, on mark: Mark, _ lane: Int, _ machine: Int) {
         makeKnown(mark.a, machine)
         var arrival = SocketQueue.Arrival(id: id, begin: PointTimes.absent, ready: mark.time, lane: lane, capacity: 0)
         if !id.isNone {
             flights[id].socket = mark.a
-            arrival.begin = lanes[source].receivedAt
+            arrival.begin = flights[id].deliveredAt
             arrival.capacity = capacity(of: id, isUDP: mark.isOfUDP, machine)
         }
         machines[machine].sockets[mark.a]!.isOfCopies = !mark.isOfUDP
@@ -81,15 +79,19 @@ extension Tracker {
         }
     }
 
-    /// The packet that another CPU was receiving for the same socket: the only one there is, or none.
-    private mutating func broughtAlong(_ lane: Int, _ machine: Int) -> (FlightID, lane: Int) {
-        let others = lanes.indices.filter { other in
-            other != lane && Int(lanes[other].machine) == machine && mayBePutOnSocket(lanes[other].receiving)
-        }
-        if others.count == 1 { return (lanes[others[0]].receiving, others[0]) }
-        for other in others { flights[lanes[other].receiving].flags.insert(.unsettled) }
-        return (.none, lane)
+    /// The packet that another CPU has received for the same socket: the only one of the last ones that nobody has, or none.
+    private mutating func broughtAlong(_ lane: Int, _ machine: Int) -> FlightID {
+        let unread = machines[machine].unread
+        let own = lanes[lane].receiving
+        let others = (max(0, unread.count - Self.mostBroughtAlong)..<unread.count).map { unread[$0] }
+            .filter { $0 != own && mayBePutOnSocket($0) && flights[$0].delivered != 0 }
+        if others.count == 1 { return others[0] }
+        for other in others { flights[other].flags.insert(.unsettled) }
+        return .none
     }
+
+    /// So many packets other CPUs may have brought meanwhile.
+    private static let mostBroughtAlong = 16
 
     /// Whether the stack has the packet, and has not put it on a socket as far as is known.
     func mayBePutOnSocket(_ id: FlightID) -> Bool {

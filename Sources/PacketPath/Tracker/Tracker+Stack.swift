@@ -105,6 +105,13 @@ extension Tracker {
         return bytes > 0 && bytes <= flights[id].length - Self.leastTCP && !isBareTCP(flights[id].length)
     }
 
+    /// A packet that the stack has, as long as one of TCP's without data, and on no socket where those tell.
+    func isForTCPItself(_ id: FlightID) -> Bool {
+        let machine = Int(flights[id].machine)
+        return flights[id].direction == .receive && flights[id].delivered != 0 && flights[id].socket == 0 && knowsReaders(machine)
+            && flights[id].flags.isDisjoint(with: [.half, .unsettled, .fragment]) && isBareTCP(flights[id].length)
+    }
+
     /// Ethernet, IPv4 and TCP.
     private static let leastTCP: Int32 = 14 + 20 + 20
 
@@ -150,7 +157,8 @@ extension Tracker {
         guard flights.contains(id), flights[id].direction == .receive else { return }
         flights[id].flags.formUnion(isRecorders ? [.tcp, .recorders] : .tcp)
         lanes[lane].delivering = id
-        if mark.length == 0 || isRecorders {
+        flights[id].ports = mark.ports
+        if mark.dataLength == 0 || isRecorders {
             unname(id)
             end(id, .kernelConsumed)
         }
@@ -198,7 +206,7 @@ extension Tracker {
             // … and what TCP has had, had data: it was taken without a copy, by a splice into a pipe for example.
             let isStream = flights[id].flags.contains(.tcp)
             if isStream { machines[machine].hasSilentStreams = true }
-            end(id, isStream ? .notRecorded : .kernelConsumed)
+            end(id, isStream ? .notRecorded : flights[id].flags.contains(.unsettled) ? .ambiguous : .kernelConsumed)
         }
     }
 

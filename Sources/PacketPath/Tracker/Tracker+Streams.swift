@@ -21,6 +21,10 @@ struct StreamRead {
     var length: Int32
     /// tcp_probe has told that it is TCP's.
     var isTCP: Bool
+    /// The device it came in by, and its connection's ports where those are known.
+    var nic: UInt16
+    var port: Int16
+    var ports: UInt32
     var copies: [Copy]
 
     var bytes: Int { copies.last?.end ?? 0 }
@@ -78,7 +82,7 @@ extension Tracker {
         if machines[machine].reads.count == Self.mostReaders { machines[machine].reads.removeFirst() }
         var read = StreamRead(
             thread: thread, skb: flights[id].skb, ingress: ingress, length: flights[id].length,
-            isTCP: flights[id].flags.contains(.tcp), copies: [])
+            isTCP: flights[id].flags.contains(.tcp), nic: flights[id].nic, port: flights[id].port, ports: flights[id].ports, copies: [])
         read.note(time, bytes)
         machines[machine].reads.append(read)
     }
@@ -105,6 +109,10 @@ extension Tracker {
         for index in 0..<machines[machine].unread.count {
             let id = machines[machine].unread[index]
             guard flights.contains(id), !flights[id].flags.contains(.ended), flights[id].flags.isDisjoint(with: .half) else { continue }
+            // Another device's, another connection's, or on a datagram's socket: no part of this stream.
+            guard flights[id].nic == read.nic, flights[id].port == read.port, flights[id].socket == 0,
+                flights[id].ports == read.ports || flights[id].ports == 0 || read.ports == 0
+            else { continue }
             let ingress = flights[id].times[StackPoints.of(machine: machine).ingress]
             if ingress > read.ingress, ingress < end { later.append(id) }
         }
