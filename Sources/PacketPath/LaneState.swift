@@ -143,7 +143,14 @@ struct LaneState {
     }
 
     /// The packets of the batch; none where there are more than can be told.
-    var batched: [FlightID] { batchCount <= Self.mostBatched ? (0..<batchCount).map { batch[$0] } : [] }
+    var batched: [FlightID] {
+        mutating get {
+            guard batchCount <= Self.mostBatched else { return [] }
+            var packets: [FlightID] = []
+            for index in 0..<batchCount { packets.append(batch[index]) }
+            return packets
+        }
+    }
 
     /// Those of the batch that have been delivered are no longer asked for.
     mutating func keepBatched(_ kept: [FlightID]) {
@@ -155,8 +162,7 @@ struct LaneState {
     /// The stack has several packets, of which it delivers one after the other.
     var isBatched: Bool { batchCount > 1 }
 
-    @inline(__always)
-    func batchContains(_ flight: FlightID) -> Bool {
+    mutating func batchContains(_ flight: FlightID) -> Bool {
         for index in 0..<min(batchCount, Self.mostBatched) where batch[index] == flight { return true }
         return false
     }
@@ -265,17 +271,17 @@ struct LaneState {
     }
 
     // MARK: Carrying packets through the stack
+    //
+    // What only looks into an inline array is mutating all the same: a borrowed array of that kind is copied, with all that it is part of.
 
     /// The stack is given a packet, by a thread or in softirq: until the next one, what leaves with its address is this packet.
-    @inline(__always)
     mutating func carry(_ flight: FlightID, _ mark: Mark) {
         carried = flight
         carrier = mark.inThread ? mark.thread : -1
     }
 
     /// Whether the stack is still at work on a packet that it was given on this CPU.
-    @inline(__always)
-    func isCarrying(_ flight: FlightID, _ mark: Mark) -> Bool {
+    mutating func isCarrying(_ flight: FlightID, _ mark: Mark) -> Bool {
         if flight.isNone { return false }
         if carried == flight, carrier == (mark.inThread ? mark.thread : -1) { return true }
         // It may take several before it handles the first.
@@ -293,8 +299,7 @@ struct LaneState {
     }
 
     /// Whether a driver has been given the packet on this CPU, and has not returned.
-    @inline(__always)
-    func isHandingOver(_ flight: FlightID) -> Bool {
+    mutating func isHandingOver(_ flight: FlightID) -> Bool {
         for index in 0..<handoverCount where handovers[index].flight == flight { return true }
         return false
     }

@@ -76,7 +76,8 @@ extension MarkKind {
         case .stackReceive:
             return [query("netif_receive_skb", [skb, device, length])]
         case .netQueue:
-            return [query("net_dev_queue", [skb, device, length])]
+            // Of a guest's packet on the host nothing is asked but which it is.
+            return [query("net_dev_queue", hasReaders ? [skb, device, length] : [skb])]
         case .startXmit:
             return [query("net_dev_start_xmit", [skb, device, length] + queue)]
         case .xmitDone:

@@ -97,10 +97,13 @@ extension Tracker {
     /// Whether a packet on its way to a device is the one that came in with this address. What the host's own stack has taken is freed without an event,
     /// and its address may be another packet's by now.
     func goesOn(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
-        // Each by itself: in an autoclosure the lane's state is copied as a whole.
+        !isAnswer(id, mark) && isUnderWay(id, mark, lane)
+    }
+
+    /// Whether a packet has been seen to wait for a device, is with another one that stands on it, or is what the stack is at work on.
+    private func isUnderWay(_ id: FlightID, _ mark: Mark, _ lane: Int) -> Bool {
         if flights[id].flags.contains(.queued) { return true }
         if lanes[lane].isHandingOver(id) { return true }
-        if isAnswer(id, mark) { return false }
         return lanes[lane].isCarrying(id, mark)
     }
 
@@ -118,7 +121,7 @@ extension Tracker {
     /// A device's queueing discipline gets a packet; the driver may get it later, from whichever thread comes by.
     private mutating func hostQueue(_ mark: Mark, _ lane: Int) {
         let id = flight(mark.a, on: 0)
-        if !id.isNone, goesOn(id, mark, lane) { flights[id].flags.insert(.queued) }
+        if !id.isNone, isUnderWay(id, mark, lane) { flights[id].flags.insert(.queued) }
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: Int) {
