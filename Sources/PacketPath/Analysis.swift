@@ -87,7 +87,8 @@ package final class Analysis {
         var tracker = Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
             workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads,
-            queueWorkers: machines.all.map(\.file.queueWorkers), kernels: machines.all.map { KernelTraits($0.file, leavingOut: leftOut[$0.role] ?? []) }, path: path,
+            queueWorkers: machines.all.map(\.file.queueWorkers),
+            kernels: machines.all.map { KernelTraits($0.file, leavingOut: leftOut[$0.role] ?? []) }, path: path,
             loopback: names.id(of: "lo"), lanes: stream.lanes, names: stream.names, sink: relay)
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)

@@ -201,7 +201,8 @@ extension MarkKind {
 
     /// Marks that are needed to keep the books, whatever the path.
     static let bookkeeping: Set<MarkKind> = [
-        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .netQueue, .xmitDone, .sendExit, .filteredExit, .submit, .vmEntry, .vmExit,
+        .irqExit, .groMerged, .napiPoll, .consume, .drop, .tcpReceive, .socketReady, .taskSwitch, .netQueue, .xmitDone, .sendExit,
+        .filteredExit, .submit, .vmEntry, .vmExit,
     ]
 
     /// All that is asked of a machine of `role` for `paths`.
@@ -242,7 +243,8 @@ extension Mark {
     /// errors (MSG_ERRQUEUE, 0x2000).
     var isOfDatagramRead: Bool {
         let flags = b >> 48
-        return flags & 0x2002 == 0 && Mark.hasPackets(family: UInt8(truncatingIfNeeded: b >> 32), protocol: UInt8(truncatingIfNeeded: b >> 40))
+        return flags & 0x2002 == 0
+            && Mark.hasPackets(family: UInt8(truncatingIfNeeded: b >> 32), protocol: UInt8(truncatingIfNeeded: b >> 40))
     }
     var isOfUDPRead: Bool { UInt8(truncatingIfNeeded: b >> 40) == 17 && UInt8(truncatingIfNeeded: b >> 32) != 17 }
     /// sk_data_ready of a socket that has a queue of packets; of UDP's (IPPROTO_UDP is 17); of one that sees what devices do (AF_PACKET is 17).

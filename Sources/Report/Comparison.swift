@@ -163,7 +163,9 @@ struct FlowMatching {
             var isFromDriver: Bool
         }
         func key(_ flow: ComparedFlow) -> Key {
-            Key(direction: flow.direction, machine: isOneGuest ? "" : flow.machine, path: isOnePath ? nil : flow.path, isFromDriver: flow.isFromDriver)
+            Key(
+                direction: flow.direction, machine: isOneGuest ? "" : flow.machine, path: isOnePath ? nil : flow.path,
+                isFromDriver: flow.isFromDriver)
         }
         var keys: [Key] = []
         for flow in flows.joined().joined() where !keys.contains(key(flow)) { keys.append(key(flow)) }

@@ -82,7 +82,8 @@ package struct ComparisonText {
     private mutating func flow(_ flow: FlowComparison) {
         guard names.count > 1 else { return histogram(flow) }
         line()
-        line((flow.direction == .receive ? "RECEIVE " : "TRANSMIT").strong(colour), "  \(flow.machine)   path \(flow.path)",
+        line(
+            (flow.direction == .receive ? "RECEIVE " : "TRANSMIT").strong(colour), "  \(flow.machine)   path \(flow.path)",
             flow.isFromDriver ? "   from the driver on" : "")
         let heads =
             ["count", "avg", "p50", "p99", "stddev"].map { $0.right(Self.number) }.joined() + "difference".right(Self.widths.difference)

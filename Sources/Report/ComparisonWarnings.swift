@@ -71,13 +71,16 @@ extension Comparison {
     /// Ways of packets that begin at different points are not held against each other.
     private var pointWarnings: [String] {
         flows.filter(\.isFromDriver).compactMap { flow in
-            let others = flows.filter { !$0.isFromDriver && $0.direction == flow.direction && ($0.machine == flow.machine || $0.path == flow.path) }
+            let others = flows.filter {
+                !$0.isFromDriver && $0.direction == flow.direction && ($0.machine == flow.machine || $0.path == flow.path)
+            }
             func names(_ flow: FlowComparison) -> [String] {
                 arms.indices.filter { flow.arms[$0].contains { $0.complete > 0 } }.map { arms[$0].name }
             }
             let with = others.flatMap(names)
             guard !with.isEmpty else { return nil }
-            return "\(title(flow)): no send call is known in \(names(flow).joined(separator: ", ")), where packets begin with the driver; those of "
+            return
+                "\(title(flow)): no send call is known in \(names(flow).joined(separator: ", ")), where packets begin with the driver; those of "
                 + "\(with.joined(separator: ", ")) begin with the call, and are not compared with them"
         }
     }

@@ -98,7 +98,8 @@ package struct TextReport {
         guard flow.withoutCall > 0 else { return }
         let isAll = flow.withoutCall == flow.complete
         line(
-            "          send call: ", isAll ? "none is known of these packets" : "\(Decimal.counted(flow.withoutCall, "more packet")) without a known one",
+            "          send call: ",
+            isAll ? "none is known of these packets" : "\(Decimal.counted(flow.withoutCall, "more packet")) without a known one",
             " (the kernel's own, or sent in a way that no event tells of): ",
             isAll ? "the table begins with the driver" : "they begin with the driver, and are not in the table")
     }

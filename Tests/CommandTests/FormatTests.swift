@@ -40,7 +40,8 @@ import Testing
                 "machine": .text, "device": .text, "direction": .word(["rx", "tx"]),
                 "path": .word(paths), "identity": .word(["order-and-length", "order", "address"]),
                 "packets": .object([
-                    "seen": .integer, "complete": .integer, "without_call": .integer, "incomplete": .dictionary(PathGrammar.reasons, .integer),
+                    "seen": .integer, "complete": .integer, "without_call": .integer,
+                    "incomplete": .dictionary(PathGrammar.reasons, .integer),
                 ]),
                 "delivery": .dictionary(PathGrammar.deliveries.union(["unknown"]), .integer), "preempted_by": .map(.integer),
                 "vcpu_state": .object(["in_guest": .integer, "in_host": .map(.integer)]),

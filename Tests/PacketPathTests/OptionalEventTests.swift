@@ -1,5 +1,6 @@
 // What each event is worth: traces/tap-steady analyzed without it. The table in Documentation/events.md is what this finds.
 
+import ClockSync
 import Foundation
 import PacketPath
 import TestSupport
@@ -40,7 +41,9 @@ import TraceData
             let known = Set(machine.file.formats.map(\.name))
             return MarkKind.selection(machine.role, for: [.tap]).queries.map(\.event)
                 // Calls that this application does not make, and what another architecture has.
-                .filter { known.contains($0) && !$0.hasPrefix("sys_") && !$0.hasPrefix("vgic_") && $0 != "ipi_raise" || $0.hasSuffix("sendto") }
+                .filter {
+                    known.contains($0) && !$0.hasPrefix("sys_") && !$0.hasPrefix("vgic_") && $0 != "ipi_raise" || $0.hasSuffix("sendto")
+                }
                 .map { (machine.role, $0) }
         }
     }
@@ -48,7 +51,8 @@ import TraceData
     @Test func `without an event a packet's own points are its own all the same, and the table says what is absent`() throws {
         let whole = try Self.journeys()
         func key(_ journey: Journey) -> Nanoseconds { journey.times[journey.direction == .receive ? .guestIngress : .guestEgress] }
-        let known = Dictionary(whole.filter { key($0) != PointTimes.absent }.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        var known: [Nanoseconds: Journey] = [:]
+        for journey in whole where key(journey) != PointTimes.absent { known[key(journey)] = journey }
         func complete(_ journeys: [Journey], _ direction: Direction) -> String {
             let mine = journeys.filter { $0.direction == direction }
             return "\(mine.count { $0.outcome == .complete }) of \(mine.count)"
@@ -63,9 +67,11 @@ import TraceData
             let found = try Self.journeys(without: [role: [event]])
             for journey in found where journey.outcome == .complete {
                 // Without its event nothing tells of that time; the others are what they were.
-                guard let true_ = known[key(journey)] else { continue }
-                for point in Self.own where journey.times.has(point) && true_.times.has(point) {
-                    #expect(journey.times[point] == true_.times[point], "\(point.name) without \(event) of the \(role.rawValue)")
+                guard let same = known[key(journey)] else { continue }
+                for point in Self.own where journey.times.has(point) && same.times.has(point) {
+                    // The stack's receipt takes the place of the driver's.
+                    if point == .hostIngress, event == "napi_gro_receive_entry" { continue }
+                    #expect(journey.times[point] == same.times[point], "\(point.name) without \(event) of the \(role.rawValue)")
                 }
             }
             let absent = all.subtracting(points(found)).sorted { $0.rawValue < $1.rawValue }.map(\.name)

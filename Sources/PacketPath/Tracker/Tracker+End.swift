@@ -13,7 +13,11 @@ extension Tracker {
 
     /// Hands a journey on once it has ended and nothing about its identity is open.
     mutating func emitIfSettled(_ id: FlightID) {
-        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven, .callUnknown, .givenBack]), flights[id].flags.contains(.ended) { emit(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .unconfirmed, .unproven, .callUnknown, .givenBack]),
+            flights[id].flags.contains(.ended)
+        {
+            emit(id)
+        }
     }
 
     /// It was nobody's packet: the host's own, or a half whose other half is counted.

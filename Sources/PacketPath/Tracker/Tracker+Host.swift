@@ -79,8 +79,10 @@ extension Tracker {
             flights[known].delivered = mark.length &+ 14
             flights[known].deliverer = mark.name
         }
-        if mark.inSoftIRQ { beginReceipt(lane)
-        lanes[lane].receive(known, at: mark.time) }
+        if mark.inSoftIRQ {
+            beginReceipt(lane)
+            lanes[lane].receive(known, at: mark.time)
+        }
         lanes[lane].fresh = flight(mark.a, on: 0)
         lanes[lane].carry(lanes[lane].fresh, mark)
     }

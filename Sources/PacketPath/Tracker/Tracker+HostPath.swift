@@ -128,7 +128,8 @@ extension Tracker {
         }
         let known = flight(mark.a, on: 0)
         let isStacked =
-            !known.isNone && flights[known].times.has(.hostEgress) && (flights[known].flags.contains(.queued) || lanes[lane].isHandingOver(known))
+            !known.isNone && flights[known].times.has(.hostEgress)
+            && (flights[known].flags.contains(.queued) || lanes[lane].isHandingOver(known))
         let id = isStacked ? known : sending(mark, 0)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)

@@ -253,7 +253,8 @@ extension Tracker {
         let direction = flights[put].direction
         flights[taken].times.merge(flights[put].times)
         if flights[taken].length == 0 { flights[taken].length = flights[put].length }
-        flights[taken].flags.formUnion(flights[put].flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare, .uncopied, .givenBack]))
+        flights[taken].flags.formUnion(
+            flights[put].flags.intersection([.lost, .ambiguous, .cut, .callUnknown, .recorders, .bare, .uncopied, .givenBack]))
         flights[taken].flags.remove(.half)
         flights[taken].wokenThread = flights[put].wokenThread
         flights[taken].vector = flights[put].vector

@@ -213,7 +213,9 @@ extension Tracker {
         _ socket: UInt64, since: Nanoseconds, but newest: SocketQueue.Arrival? = nil, _ machine: Int, isSleep: Bool = false
     ) {
         guard machines[machine].openHoles == 0 else { return }
-        if !machines[machine].sockets[socket]!.isSynced, !machines[machine].sockets[socket]!.isEmpty, isBringing(machine, but: newest) { return }
+        if !machines[machine].sockets[socket]!.isSynced, !machines[machine].sockets[socket]!.isEmpty, isBringing(machine, but: newest) {
+            return
+        }
         switch machines[machine].sockets[socket]!.empty(since: since, but: newest) {
         case .unknown: break
         case .agrees: confirmAll(socket, machine)

@@ -137,7 +137,9 @@ extension Tracker {
         }
         if machine != 0, let lane { measureReading(id, lane) }
         unname(id)
-        if !machines[machine].reassembled.isEmpty, !flights[id].flags.contains(.unproven) { readFragments(of: id, at: time, by: reader, machine, lane: lane) }
+        if !machines[machine].reassembled.isEmpty, !flights[id].flags.contains(.unproven) {
+            readFragments(of: id, at: time, by: reader, machine, lane: lane)
+        }
         end(id, .complete)
     }
 
@@ -218,7 +220,8 @@ extension Tracker {
     mutating func isReadSilently(_ id: FlightID) -> Bool {
         let machine = Int(flights[id].machine)
         let isSilent =
-            kernels[machine].readsSilently == true && flights[id].direction == .receive && flights[id].delivered != 0 && flights[id].socket == 0
+            kernels[machine].readsSilently == true && flights[id].direction == .receive && flights[id].delivered != 0
+            && flights[id].socket == 0
             && flights[id].flags.isDisjoint(with: [.tcp, .split]) && !seesSockets(machine)
         if isSilent { machines[machine].missesSockets = true }
         return isSilent

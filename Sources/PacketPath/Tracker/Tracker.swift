@@ -122,7 +122,8 @@ package struct Tracker: ~Copyable {
     ///   - names: what the names in marks stand for.
     package init(
         threadsOfGuests threads: [[Int: Int32]], agentPorts: [UInt16?] = [], workers: Set<Int32> = [], otherThreads: Set<Int32> = [],
-        queueWorkers: [Set<Int32>] = [], kernels: [KernelTraits] = [], path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane], names: NameTable = NameTable(),
+        queueWorkers: [Set<Int32>] = [], kernels: [KernelTraits] = [], path: PathKind? = nil, loopback: UInt16 = 0, lanes: [Lane],
+        names: NameTable = NameTable(),
         sink: any JourneySink
     ) {
         self.workers = workers

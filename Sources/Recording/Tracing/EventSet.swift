@@ -54,7 +54,10 @@ package enum EventSet {
         [
             ("tcp:tcp_probe", nil), ("sock:sk_data_ready", ofPackets), ("sock:sock_recv_length", ofPackets),
         ]
-        + [("io_uring:io_uring_submit_req", nil), ("io_uring:io_uring_submit_sqe", nil), ("io_uring:io_uring_complete", nil), ("syscalls:sys_exit_io_uring_enter", nil)]
+        + [
+            ("io_uring:io_uring_submit_req", nil), ("io_uring:io_uring_submit_sqe", nil), ("io_uring:io_uring_complete", nil),
+            ("syscalls:sys_exit_io_uring_enter", nil),
+        ]
         + [
             ("sendto", nil), ("sendmsg", nil), ("sendmmsg", nil),
             // Descriptors 0 to 2 are a program's streams: what it prints is no packet.
@@ -73,7 +76,8 @@ package enum EventSet {
         ("napi:napi_poll", nil), ("net:napi_gro_receive_entry", nil), ("net:napi_gro_frags_entry", nil),
         // GRO_MERGED is 0, GRO_MERGED_FREE is 1, include/linux/netdevice.h.
         ("net:napi_gro_receive_exit", "ret < 2"), ("net:napi_gro_frags_exit", "ret < 2"),
-        ("net:netif_receive_skb", notLoopback), ("net:net_dev_queue", notLoopback), ("net:net_dev_start_xmit", notLoopback), ("net:net_dev_xmit", notLoopback),
+        ("net:netif_receive_skb", notLoopback), ("net:net_dev_queue", notLoopback), ("net:net_dev_start_xmit", notLoopback),
+        ("net:net_dev_xmit", notLoopback),
         ("skb:skb_copy_datagram_iovec", nil), ("skb:consume_skb", nil), ("skb:kfree_skb", nil),
     ]
 
