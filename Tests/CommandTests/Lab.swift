@@ -94,8 +94,9 @@ enum Lab {
 
     static let place = "\(Checkout.root)/.build/end-to-end"
 
-    /// A recording of which everything can be told. On a starved machine some packets end as ambiguous, with that reason; then there is another
-    /// one, since it is what the machine did to the recording; the last is taken as it is. What the analysis does to it, it does each time.
+    /// A recording of which everything can be told. Packets that got lost or were overtaken are sent again, with more time between them. On a
+    /// starved machine some packets end as ambiguous, with that reason; then there is another recording, since it is what the machine did to it,
+    /// and the last is taken as it is. What the analysis does to a recording, it does each time.
     /// - Parameters:
     ///   - verb: of the lab, with its options.
     ///   - name: recordings are kept under it, so that what fails can be looked at.
@@ -103,9 +104,10 @@ enum Lab {
     /// - Returns: its folder. Every packet of it was answered, and none overtook another one on the way.
     static func record(_ verb: [String], into name: String, lack: (String) async throws -> String?) async throws -> String {
         var last: String?
+        var pace: [String] = []
         for attempt in 1...attempts {
             let folder = "\(place)/\(name)-\(attempt)"
-            let run = try await work([verb[0], "--out", folder] + verb.dropFirst())
+            let run = try await work([verb[0], "--out", folder] + verb.dropFirst() + pace)
             // Packets without an answer.
             if run.status != 3 {
                 // trace-cmd is none of ours.
@@ -119,6 +121,7 @@ enum Lab {
                     continue
                 }
             }
+            pace = ["--interval", "100ms"]
             print("\(folder): packets got lost or were overtaken on the way, once more: \(run.output)")
         }
         guard let last else { throw Fault(description: "packets get lost or are overtaken on the way") }
