@@ -48,7 +48,8 @@ lab: build lab-packages
 lab-images: lab-packages
 	@if [ "$$VIRTLAT_LAB" = off ]; then echo "NO END-TO-END TEST: VIRTLAT_LAB=off" >&2; \
 	elif [ "$$(id -u)" -ne 0 ]; then echo "NO END-TO-END TEST: the lab needs root (sudo make test)" >&2; \
-	else $(MAKE) --no-print-directory static > /dev/null && Tests/Lab/lab build > /dev/null; fi
+	else $(MAKE) --no-print-directory static > /dev/null && Tests/Lab/lab build > /dev/null && \
+	    Tests/Lab/lab build --kernel newest > /dev/null; fi
 
 bench: bench-packages build
 	@$(SWIFT) build -c release --product bench-trace

@@ -19,20 +19,17 @@ extension LabTests {
         """#
 
     private func host(_ script: String) async throws -> [String] {
-        let run = try await Lab.recording(["exec", "host", "--", "bash", "-c", Self.setup + script])
+        let run = try await Lab.work(["exec", "host", "--", "bash", "-c", Self.setup + script])
         #expect(run.status == 0, "\(run)")
         return run.output.split(separator: "\n").map { String($0) }
     }
 
-    @Test(.timeLimit(.minutes(15)))
+    @Test(.timeLimit(.minutes(30)))
     func `threads of a guest are where they were wanted, and back whatever ended it`() async throws {
         let free = "0-1:0 0-1:0 0-1:0 0-1:0"
         try await Lab.up(["--path", "tap", "--vcpus", "2"]) {
             // It brings the program and the agent there.
-            let folder = try TemporaryFolder()
-            defer { folder.remove() }
-            let recorded = try await Lab.recording(["record", "--count", "20", "--out", folder.path("session")])
-            #expect(recorded.status == 0, "\(recorded)")
+            _ = try await Lab.record(["record", "--count", "20"], into: "binding") { _ in nil }
             let bound = try await host(
                 #"""
                 threads
@@ -41,6 +38,7 @@ extension LabTests {
                 virtlat bind --restore > /dev/null
                 threads
                 """#)
+            if bound.last != free { try await Lab.expectMachines() }
             #expect(bound == [free, "1:0 0:0 1:1 0:1", free])
             let experiment = "virtlat experiment --arm unbound --arm same-cpu --vcpus 0,1 --rounds 1 --duration 2s --vm g3=vsock:3 -o x"
             let killed = try await host(
@@ -58,6 +56,7 @@ extension LabTests {
                     threads
                     ls /run/virtlat/affinity
                     """#)
+            if killed.count != 5 { try await Lab.expectMachines() }
             #expect(
                 killed == [
                     "0:0", free, "virtlat compare --arm unbound=x/unbound-1 --arm same-cpu=x/same-cpu-1", free, "lock",

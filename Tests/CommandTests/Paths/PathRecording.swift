@@ -4,16 +4,22 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A recording with its logs and recording.json: a session that the lab's record made, in traces/ or a moment ago, or one of arm64, which was
-/// recorded by hand.
+/// A recording with its logs and recording.json, in traces/ or made a moment ago: by the lab's record or record-trace-cmd, or by hand on arm64.
 struct PathRecording: Hashable, Sendable, CustomStringConvertible {
     let folder: String
 
-    /// One in traces/ for each way a packet can take, by our own recorder.
+    /// In traces/ by our own recorder: one for each way a packet can take, and for kernels that show it in other events.
     static let stored = [
         "macvtap", "ovs-miss", "xdp-generic", "xdp-native", "vfio", "qemu", "host",
-        "tap-2queues", "tap-guests", "tap-threadirqs", "tap-vlan", "arm64-tap", "arm64-macvtap-2vcpu",
+        "tap-2queues", "tap-guests", "tap-threadirqs", "tap-vlan", "tap-6.12", "tap-7.2", "tap-7.2-burst", "tap-rt", "arm64-tap",
+        "arm64-macvtap-2vcpu",
     ].map { PathRecording(folder: Checkout.recording($0)) }
+
+    /// Those that trace-cmd made, all of them of a tap; no event is lost from them.
+    static let ofTraceCmd = ["tap-steady", "tap-burst", "tap-2vcpu-cross"].map { PathRecording(folder: Checkout.recording($0)) }
+
+    /// Most packets of it touch a hole.
+    static let lossy = PathRecording(folder: Checkout.recording("tap-tinybuf-lost"))
 
     var name: String { URL(fileURLWithPath: folder).lastPathComponent }
     var description: String { name }
@@ -49,16 +55,23 @@ struct RecordingFacts: Sendable {
         let traffic = facts["traffic"]
         count = Int(try traffic.integer("count"))
         let given = facts["clock"]
-        let clock = given == .null ? try TickClock(manifest: try read("session.json")) : try TickClock(given, of: "guest")
+        let isSession = FileManager.default.fileExists(atPath: "\(recording.folder)/session.json")
+        let clock =
+            given != .null
+            ? try TickClock(given, of: "guest")
+            : isSession ? try TickClock(manifest: try read("session.json")) : try TickClock(traceCmd: facts)
         clockOptions = given == .null ? [] : ["--clock", "offset=\(try given.integer("host_minus_guest_raw_ns"))ns"]
-        let (from, vlan) = (try traffic.text("from"), try facts.integer("vlan"))
+        // What trace-cmd recorded is of one flow to one guest, and does not say so.
+        let from = traffic["from"] == .null ? "outside" : try traffic.text("from")
+        let vlan = facts["vlan"] == .null ? 0 : try facts.integer("vlan")
+        let flows = traffic["flows"] == .null ? 1 : try traffic.integer("flows")
         var ends: [FlowEnd] = []
-        let targets = try traffic["to"].list.map { value -> String in
+        let targets = try (traffic["to"] == .null ? [.text("g3")] : traffic["to"].list).map { value -> String in
             guard case .text(let name) = value else { return try #require(nil, "a target without a name") }
             return name
         }
         for target in targets {
-            for flow in 0..<(try traffic.integer("flows")) {
+            for flow in 0..<flows {
                 let payload = try traffic.integer("payload") + 16 * flow
                 // Ethernet, IPv4 and UDP headers; and with a VLAN tag, which a device may carry beside the packet or inside of it.
                 let lengths = Set([payload + 42, payload + (vlan == 0 ? 42 : 46)])
@@ -94,6 +107,9 @@ struct FlowEnd: Sendable {
         let sending: ClosedRange<Int64>
     }
 
+    /// Whether each packet came once, and in the order it was sent. What the network loses or reorders is no matter of the recording.
+    func isWhole(_ count: Int) -> Bool { packets.map(\.sequence) == Array(0..<count) }
+
     /// Its rows: the host is known by the path, because there is no guest then.
     func rows(_ journeys: [JourneyRow], _ direction: String) -> [JourneyRow] {
         journeys.filter { $0.direction == direction && lengths.contains($0.length) && (machine == "host" || $0.machine == machine) }
@@ -118,6 +134,20 @@ private struct TickClock {
             let name = try clock.text("machine")
             let all = try clock["kvm"].list.map { try $0.integer("tsc_offset") }
             try #require(Set(all).count == 1, "the clocks of \(name)'s vCPUs differ, or changed: \(all)")
+            offsets[name] = all.first
+        }
+    }
+
+    /// By the word of the host's KVM as well, which the lab asked.
+    init(traceCmd facts: JSON) throws {
+        error = 0
+        multiplier = try facts["tsc2nsec"].integer("multiplier")
+        shift = try facts["tsc2nsec"].integer("shift")
+        try #require(facts["tsc2nsec"].integer("offset") == 0)
+        for guest in facts["guests"].list {
+            let name = try guest.text("name")
+            let all = try guest["vcpus"].list.map { try $0.integer("tsc_offset") }
+            try #require(Set(all).count == 1, "the clocks of \(name)'s vCPUs differ: \(all)")
             offsets[name] = all.first
         }
     }

@@ -2,9 +2,14 @@
 # shellcheck shell=bash disable=SC2154
 
 kernels=(6.1 6.12 7.2 6.1-rt 6.12-rt)
+newest=7.2
 
-# known_kernel NAME
-known_kernel() { [[ " ${kernels[*]} " = *" $1 "* ]] || wrong_usage "there is no kernel $1: ${kernels[*]}"; }
+# known_kernel NAME: the kernel's own name.
+known_kernel() {
+    [[ $1 != newest ]] || { echo $newest; return; }
+    [[ " ${kernels[*]} " = *" $1 "* ]] || wrong_usage "there is no kernel $1: ${kernels[*]}, and newest, which is $newest"
+    echo "$1"
+}
 
 # image_of KERNEL: what the images are made by is what they are called, so that a change makes new ones.
 image_of() { echo "$1-$(cat "$here/image"/* | sha256sum | cut -c 1-16)"; }
@@ -63,11 +68,10 @@ build() {
 [[ $verb != build ]] || {
     kernel=6.1
     if [[ ${1:-} = --kernel ]]; then
-        kernel=$(value "$@")
-        known_kernel "$kernel"
+        kernel=$(known_kernel "$(value "$@")")
         shift 2
     fi
-    [[ $# -eq 0 ]] || wrong_usage "build takes no options but --kernel: ${kernels[*]}"
+    [[ $# -eq 0 ]] || wrong_usage "build takes no options but --kernel: ${kernels[*]}, newest"
     build
     echo "$image"
 }

@@ -12,7 +12,8 @@ usage: Tests/Lab/lab up [options]
   --pin WHERE       none (the default); same: a guest's vhost workers on the CPU of its first vCPU; other: on another one
   --no-vhost        QEMU does vhost's work (with tap)
   --vlan ID         frames between bridge and guest are tagged, and the guest has its address on eth0.ID (with tap)
-  --kernel K        of host and guests, from Debian: 6.1 (the default), 6.12, 7.2, 6.1-rt or 6.12-rt (PREEMPT_RT)
+  --kernel K        of host and guests, from Debian: 6.1 (the default), 6.12, 7.2, 6.1-rt or 6.12-rt (PREEMPT_RT);
+                    newest is 7.2, or what has followed it in sid
   --kernel-option W a word for the command line of the host's kernel, such as threadirqs
 
 The client is at 10.55.0.1, outside the host; the host's NIC is nic0. Where it is up with the same options already, nothing is done.
@@ -30,7 +31,7 @@ parse_up() {
         --pin) pin=$(value "$@"); shift ;;
         --no-vhost) vhost=off ;;
         --vlan) vlan=$(number "$1" "${2:-}" 1 4094); shift ;;
-        --kernel) kernel=$(value "$@"); known_kernel "$kernel"; shift ;;
+        --kernel) kernel=$(known_kernel "$(value "$@")"); shift ;;
         --kernel-option) words+=("$(value "$@")"); shift ;;
         -h | --help) up_usage; exit 0 ;;
         *) wrong_usage "up has no option $1 (lab up --help)" ;;
