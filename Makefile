@@ -61,9 +61,9 @@ disturbance: static lab-packages
 packages:
 	@Tests/install-packages libtraceevent-dev libtracefs-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq binutils
 
-# SciPy is what the statistics are held against.
+# SciPy is what the statistics are held against; native traffic needs network namespaces.
 test-packages: packages
-	@Tests/install-packages python3-scipy
+	@Tests/install-packages python3-scipy iproute2
 
 lab-packages: packages
 	@[ "$$VIRTLAT_LAB" = off ] || Tests/install-packages qemu-system-x86 mmdebstrap cpio socat openssh-client e2fsprogs kmod iproute2 \
