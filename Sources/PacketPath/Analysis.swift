@@ -19,6 +19,12 @@ package struct MachineAccount: Sendable {
     package var recorderPackets = 0
     /// Events of the path that this machine's file has none of, by name.
     package var absentEvents: [String] = []
+
+    /// From its first to its last event.
+    var recorded: ClosedRange<Nanoseconds>? {
+        guard let firstTime, let lastTime, firstTime <= lastTime else { return nil }
+        return firstTime...lastTime
+    }
 }
 
 /// What a run found besides journeys.
@@ -31,6 +37,12 @@ package struct AnalysisAccount: Sendable {
     package var start: Nanoseconds { machines[0].firstTime ?? 0 }
     /// From the host's first to its last event.
     package var duration: Nanoseconds { (machines[0].lastTime ?? start) &- start }
+
+    /// How long the host and another machine recorded at the same time; nil where one has no events.
+    package func overlap(_ machine: Int) -> RecordingOverlap? {
+        guard let host = machines[0].recorded, let guest = machines[machine].recorded else { return nil }
+        return RecordingOverlap(host: host, guest: guest)
+    }
 }
 
 /// One pass over a session.
@@ -118,6 +130,14 @@ package final class Analysis {
             accounts[index].addStatistics(machine.file.options.statistics)
         }
         return AnalysisAccount(machines: accounts, unclaimed: unclaimed)
+    }
+
+    /// The events do not bear the clock maps out: many contradict one, or next to none lie where they could.
+    package func doubtsClocks(_ account: AnalysisAccount) -> Bool {
+        guard !followsHost else { return false }
+        return machines.all.indices.dropFirst().contains {
+            account.machines[$0].containment.contradictsMap || account.overlap($0)?.isHardly == true
+        }
     }
 
     /// Events that the paths that were taken need and a machine has none of.

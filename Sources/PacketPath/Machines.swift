@@ -32,6 +32,9 @@ package struct Machine: Sendable {
     /// The TCP port of the guest's agent; nil when it was not reached over TCP.
     package var agentPort: UInt16?
 
+    /// What makes its raw times ns of its own; nil where its clock counts ns, or its file does not say.
+    package var ownConversion: CycleConversion? { role == .host ? maps.first?.segments.first?.toNanoseconds : file.cycleConversion }
+
     /// Guests ran on it, as far as its file says.
     package var hasGuests: Bool { !file.options.guests.isEmpty || !file.vhostThreads.isEmpty }
 
@@ -52,11 +55,33 @@ package enum SessionFault: Error, Sendable {
     case otherRecording(file: String, found: UInt64?, expected: UInt64)
     /// The guest was not recorded together with this host.
     case unrelated(guest: String, host: String)
+    /// The file's timestamps can't be turned into ns.
+    case clock(file: String, clock: String, ClockFlaw)
+}
+
+/// Why a machine's trace clock can't tell what a stage took.
+package enum ClockFlaw: Sendable, Equatable {
+    /// Its unit is no time, too coarse a time, or not known.
+    case unit(TraceClockUnit)
+    /// It counts cycles, and no file of the session says how many make a ns.
+    case noRate
+    /// The same, of a file that trace-cmd split has been at: its events may be in ns already.
+    case noRateAfterSplit
+    /// The file calls its clock something else than what its ring buffer counted by, as that says itself.
+    case mistaken(buffer: String)
+    /// The events of two buffers are stamped by different clocks.
+    case severalClocks(first: String, second: String)
+    /// A guest's clock counts cycles where the host's counts ns, or the other way round.
+    case otherUnit(host: String, hostClock: String?)
 }
 
 /// The machines of a session, the host first.
 package struct Machines: Sendable {
     package private(set) var all: [Machine]
+    /// What makes the host's raw times ns; nil where its clock counts ns.
+    package let hostClock: CycleConversion?
+    /// The guest whose word on its own TSC's rate is taken for the host's TSC, by its index among the guests: right if the two run at one rate.
+    package let rateGuest: Int?
     package var host: Machine { all[0] }
     package var guests: ArraySlice<Machine> { all.dropFirst() }
 
@@ -80,10 +105,14 @@ package struct Machines: Sendable {
         let hostIndex = try Self.hostIndex(files)
         let host = files[hostIndex].file
         let isNamed = files[hostIndex].recorded != nil
+        let guests = files.indices.filter { $0 != hostIndex }.map { files[$0].file }
+        for file in [host] + guests { try Self.checkUnit(of: file) }
+        (hostClock, rateGuest) = try Self.conversion(host, guests)
+        for guest in guests { try Self.checkUnit(of: guest, host: host, hostClock) }
         var machines = [
             Machine(
                 name: isNamed ? files[hostIndex].name : host.options.hostName ?? files[hostIndex].name, role: .host, file: host,
-                maps: [.host(host.options.tscToNanoseconds)], threadOfCPU: [:])
+                maps: [.host(hostClock)], threadOfCPU: [:])
         ]
         var names: Set<String> = [machines[0].name]
         for (index, entry) in files.enumerated() where index != hostIndex {
@@ -139,9 +168,6 @@ package struct Machines: Sendable {
 }
 
 extension TraceFile {
-    /// The clock its events are stamped with.
-    package var traceClock: String? { buffers.first?.clock ?? options.clock }
-
     /// Threads that carry packets between a host device and a virtqueue: drivers/vhost/vhost.c names them "vhost-PID",
     /// kernel threads before Linux 6.4 and threads of the process itself since.
     var vhostThreads: Set<Int32> { Set(commandLines.lazy.filter { $0.value.hasPrefix("vhost-") }.map(\.key)) }

@@ -60,7 +60,7 @@ package struct AnalysisReport: Sendable {
 
     func clock(_ machine: Int) -> Clock {
         let map = machines[machine].maps[0]
-        let own = machines[machine].file.options.tscToNanoseconds ?? machines[0].file.options.tscToNanoseconds ?? .nanoseconds
+        let own = machines[machine].ownConversion ?? machines[0].ownConversion ?? .nanoseconds
         let segment = map.segments[0]
         // The guest's own reading of its raw clock at the start, against what the map makes of it.
         let raw = segment.rawTime(of: account.start)

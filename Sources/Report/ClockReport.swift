@@ -28,7 +28,7 @@ package struct ClockReport: Sendable {
     }
 
     private func rows(_ guest: (machine: Machine, clock: GuestClock)) -> [Row] {
-        let own = guest.machine.file.options.tscToNanoseconds ?? host.file.options.tscToNanoseconds ?? .nanoseconds
+        let own = guest.machine.ownConversion ?? host.ownConversion ?? .nanoseconds
         return guest.clock.candidates.enumerated().map { index, candidate in
             var row = Row(candidate: candidate, isChosen: index == guest.clock.chosen)
             if let times = guest.clock.times {
@@ -80,6 +80,7 @@ package struct ClockReport: Sendable {
                 text += " by \(Decimal.microseconds(wrong)) µs at least, by containment"
             }
         }
+        if row.candidate.overlap?.isNone == true { text += "; OUTSIDE the host's recording" }
         return text
     }
 

@@ -1,6 +1,6 @@
 // Numbers as text, exactly: ns as µs with a fixed number of decimals, shares as per cent.
 
-enum Decimal {
+package enum Decimal {
     /// ns as µs with one decimal, rounded half away from zero.
     static func microseconds(_ nanoseconds: Int64) -> String {
         let tenths = (nanoseconds.magnitude + 50) / 100
@@ -10,7 +10,7 @@ enum Decimal {
     static func microseconds(_ nanoseconds: Double) -> String { microseconds(Int64(exactly: nanoseconds.rounded()) ?? .max) }
 
     /// ns as seconds with one decimal, or three below ten seconds.
-    static func seconds(_ nanoseconds: Int64) -> String {
+    package static func seconds(_ nanoseconds: Int64) -> String {
         let milliseconds = (nanoseconds.magnitude + 500_000) / 1_000_000
         let sign = nanoseconds < 0 ? "-" : ""
         if milliseconds >= 10_000 {

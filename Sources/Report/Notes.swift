@@ -21,8 +21,14 @@ extension AnalysisReport {
         if followsHost, machines.count == 1, machines[0].hasGuests {
             notes.append("no guest's recording was given: these are the host's own packets")
         }
-        for (machine, guest) in zip(machines, account.machines).dropFirst() where !account.machines[0].overlaps(guest) {
-            notes.append("by the clock map in use, \(machine.name) was not recorded while the host was")
+        for index in machines.indices.dropFirst() {
+            guard let overlap = account.overlap(index), overlap.isHardly else { continue }
+            let name = machines[index].name
+            notes.append(
+                overlap.isNone
+                    ? "by the clock map in use, \(name) was not recorded while the host was"
+                    : "by the clock map in use, \(name) and the host recorded together for \(Decimal.microseconds(overlap.common)) µs only: so few events "
+                        + "can hardly check it")
         }
         for packets in account.unclaimed {
             notes.append(
@@ -66,7 +72,9 @@ extension AnalysisReport {
         clock.candidates.indices.filter { $0 != clock.chosen && clock.candidates[$0].isContradicted }.map { index in
             let candidate = clock.candidates[index]
             let count =
-                candidate.count.map {
+                candidate.overlap?.isNone == true
+                ? ": it puts all events of \(machine.name) outside the host's recording"
+                : candidate.count.map {
                     ": \(Decimal.grouped($0.outside)) of \(Decimal.grouped($0.total)) events lie where its vCPU did not run"
                 } ?? ""
             let wrong = candidate.disagreement.map { $0 > 0 ? ", wrong by \(Decimal.microseconds($0)) µs at least" : "" } ?? ""
@@ -149,14 +157,6 @@ extension AnalysisReport {
         let wanted = followsHost ? "the host's own" : "a path that is followed"
         if filter.measured != nil { return "no packet of \(wanted) began while the measurement ran" }
         return "no packet of \(wanted) was found" + (followsHost ? "" : " (virtlat paths lists them)")
-    }
-}
-
-extension MachineAccount {
-    /// Whether both recorded at some time; also where one holds nothing, which is told elsewhere.
-    fileprivate func overlaps(_ other: MachineAccount) -> Bool {
-        guard let firstTime, let lastTime, let first = other.firstTime, let last = other.lastTime else { return true }
-        return first <= lastTime && firstTime <= last
     }
 }
 

@@ -1,8 +1,8 @@
-// Scanning ahead: each lane has two blocks of marks, one being read and one being filled.
+// Scanning ahead: each CPU of each buffer has two blocks of marks, one being read and one being filled.
 
 internal import LinuxSystem
 
-/// One lane's scanner and its two blocks. Between threads it is guarded by the stream's monitor; a block that is being
+/// The scanner of one CPU of one buffer, and its two blocks. Between threads it is guarded by the stream's monitor; a block that is being
 /// filled or read belongs to one thread alone.
 @safe final class LaneFeed: @unchecked Sendable {
     private var scanner: MarkScanner

@@ -16,6 +16,17 @@ package struct LaneCounts: Sendable {
     package var defects: [TraceDefect] = []
     /// Bytes of the file that were looked at.
     package var bytes = 0
+
+    /// Counts another buffer of the same CPU as well.
+    mutating func add(_ other: LaneCounts) {
+        events += other.events
+        lost = lost &+ other.lost
+        holes += other.holes
+        if let first = other.firstTime { firstTime = min(firstTime ?? first, first) }
+        if let last = other.lastTime { lastTime = max(lastTime ?? last, last) }
+        defects += other.defects
+        bytes += other.bytes
+    }
 }
 
 /// Walks the sub-buffers of one CPU. It can stop after any event and go on later.

@@ -3,18 +3,15 @@
 package import ClockSync
 package import LinuxSystem
 
-/// One CPU of one machine.
+/// One CPU of one machine, whose events may lie in the ring buffers of several ftrace instances.
 package struct Lane: Sendable {
     /// Index of the machine, as the caller numbers them.
     package var machine: Int
     package var cpu: Int
-    /// Name of the ftrace instance.
-    package var instance: String
 
-    package init(machine: Int, cpu: Int, instance: String = "") {
+    package init(machine: Int, cpu: Int) {
         self.machine = machine
         self.cpu = cpu
-        self.instance = instance
     }
 }
 
@@ -35,13 +32,22 @@ package struct StreamSource: Sendable {
 
 /// Merges the marks of all CPUs. Each CPU is scanned ahead of the reader by worker threads, two blocks at the most,
 /// so memory does not grow with the trace.
+///
+/// Where a file has several buffers, each CPU's are scanned one by one and merged with all others; the marks of one CPU have one lane, and
+/// `LaneJoin` sees to it that they are as one buffer's would be.
 package final class MarkStream {
     package let lanes: [Lane]
     package let names = NameTable()
     /// Events asked for that a machine's file has no usable format of, by machine.
     package let missing: [[String]]
 
+    /// One for each CPU of each buffer.
     private let feeds: [LaneFeed]
+    private let laneOfFeed: [Int]
+    /// By lane, for those of several buffers; empty where there are none of these.
+    private var joins: [LaneJoin?] = []
+    /// By feed: its number among those of its lane; empty where each lane has one.
+    private var bufferOfFeed: [Int] = []
     private let monitor = Monitor()
     private let pool: ScannerPool
     private var heap: [HeapEntry] = []
@@ -51,6 +57,7 @@ package final class MarkStream {
     package init(_ sources: [StreamSource], workers: Int = onlineProcessors()) throws(SystemError) {
         var lanes: [Lane] = []
         var feeds: [LaneFeed] = []
+        var laneOfFeed: [Int] = []
         var missing: [[String]] = []
         let cpuCount = sources.reduce(0) { $0 + $1.file.buffers.reduce(0) { $0 + $1.cpus.count } }
         // 16 MiB of blocks for a machine of many CPUs, 256 KiB each for one of few.
@@ -58,19 +65,25 @@ package final class MarkStream {
         for (machine, source) in sources.enumerated() {
             let program = ExtractionProgram(source.selection, source.file)
             missing.append(program.missing)
+            var laneOfCPU: [Int: Int] = [:]
             for buffer in source.file.buffers {
-                for data in buffer.cpus where !data.range.isEmpty && lanes.count < Int(UInt16.max) {
+                for data in buffer.cpus where !data.range.isEmpty && feeds.count < Int(UInt16.max) {
+                    let lane = laneOfCPU[data.cpu] ?? lanes.count
                     let map = source.maps[min(data.cpu, source.maps.count - 1)]
                     let scanner = MarkScanner(
                         file: source.file, buffer: buffer, data: data, program: program, map: map,
-                        lane: UInt16(lanes.count), names: names)
+                        lane: UInt16(lane), names: names)
                     feeds.append(LaneFeed(scanner, blockSize: blockSize))
-                    lanes.append(Lane(machine: machine, cpu: data.cpu, instance: buffer.name))
+                    laneOfFeed.append(lane)
+                    guard lane == lanes.count else { continue }
+                    laneOfCPU[data.cpu] = lane
+                    lanes.append(Lane(machine: machine, cpu: data.cpu))
                 }
             }
         }
         self.lanes = lanes
         self.feeds = feeds
+        self.laneOfFeed = laneOfFeed
         self.missing = missing
         pool = try ScannerPool(feeds: feeds, monitor: monitor, workers: max(1, min(workers, feeds.count)))
     }
@@ -78,17 +91,23 @@ package final class MarkStream {
     deinit { pool.stop() }
 
     /// What was found on each lane so far; complete once `next` has returned 0.
-    package var counts: [LaneCounts] { monitor.locked { feeds.map(\.counts) } }
+    package var counts: [LaneCounts] {
+        let found = monitor.locked { feeds.map(\.counts) }
+        guard feeds.count > lanes.count else { return found }
+        var counts = [LaneCounts](repeating: LaneCounts(), count: lanes.count)
+        for (feed, lane) in laneOfFeed.enumerated() { counts[lane].add(found[feed]) }
+        return counts
+    }
 
-    /// A lane in the merge: the marks at hand, and the time of the next one.
+    /// A feed in the merge: the marks at hand, and the time of the next one.
     @safe private struct HeapEntry {
         var time: Nanoseconds
-        var lane: Int
+        var feed: Int
         var next: UnsafePointer<Mark>
         var end: UnsafePointer<Mark>
 
-        init(lane: Int, block: UnsafeBufferPointer<Mark>) {
-            self.lane = lane
+        init(feed: Int, block: UnsafeBufferPointer<Mark>) {
+            self.feed = feed
             unsafe next = block.baseAddress!
             unsafe end = next + block.count
             unsafe time = next.pointee.time
@@ -96,11 +115,11 @@ package final class MarkStream {
 
         @inline(__always)
         static func < (left: HeapEntry, right: HeapEntry) -> Bool {
-            left.time < right.time || (left.time == right.time && left.lane < right.lane)
+            left.time < right.time || (left.time == right.time && left.feed < right.feed)
         }
     }
 
-    /// The next marks in time order; equal times go by lane.
+    /// The next marks in time order; equal times go by lane, and for one lane by buffer.
     /// - Returns: how many were written to `out`, 0 at the end.
     package func next(into out: UnsafeMutableBufferPointer<Mark>) -> Int {
         prime()
@@ -108,26 +127,27 @@ package final class MarkStream {
         var heap: [HeapEntry] = []
         swap(&heap, &self.heap)
         defer { swap(&heap, &self.heap) }
+        let isJoined = feeds.count > lanes.count
         var count = 0
         while count < out.count, let top = heap.first {
-            // Everything up to the runner-up's time comes from the same lane.
+            // Everything up to the runner-up's time comes from the same feed.
             var limit = Nanoseconds.max
             if heap.count > 1 {
                 var rival = heap[1]
                 if heap.count > 2, heap[2] < rival { rival = heap[2] }
-                limit = rival.lane < top.lane ? rival.time &- 1 : rival.time
+                limit = rival.feed < top.feed ? rival.time &- 1 : rival.time
             }
             let room = min(out.count - count, unsafe top.end - top.next)
             let start = unsafe top.next
             var taken = 1
             while taken < room, unsafe start[taken].time <= limit { taken += 1 }
             unsafe (out.baseAddress! + count).update(from: start, count: taken)
-            count += taken
+            count += isJoined ? unsafe settle(out.baseAddress! + count, taken, top.feed) : taken
             if unsafe start + taken < top.end {
                 unsafe heap[0].next = start + taken
                 heap[0].time = unsafe start[taken].time
-            } else if let block = unsafe feeds[top.lane].advance(monitor) {
-                heap[0] = unsafe HeapEntry(lane: top.lane, block: block)
+            } else if let block = unsafe feeds[top.feed].advance(monitor) {
+                heap[0] = unsafe HeapEntry(feed: top.feed, block: block)
             } else {
                 let last = heap.removeLast()
                 if heap.isEmpty { break }
@@ -138,20 +158,49 @@ package final class MarkStream {
         return count
     }
 
-    /// Waits for the first marks of every lane.
+    /// What is left of the marks of one feed where its lane has several; `joins` is of no use elsewhere.
+    private func settle(_ marks: UnsafeMutablePointer<Mark>, _ count: Int, _ feed: Int) -> Int {
+        let marks = unsafe UnsafeMutableBufferPointer(start: marks, count: count)
+        return unsafe joins[laneOfFeed[feed]]?.settle(marks, ofBuffer: bufferOfFeed[feed]) ?? count
+    }
+
+    /// Waits for the first marks of every feed.
     private func prime() {
         guard !isPrimed else { return }
         isPrimed = true
-        for lane in feeds.indices {
-            if let block = unsafe feeds[lane].advance(monitor) { heap.append(unsafe HeapEntry(lane: lane, block: block)) }
+        for feed in feeds.indices {
+            if let block = unsafe feeds[feed].advance(monitor) { heap.append(unsafe HeapEntry(feed: feed, block: block)) }
         }
+        if feeds.count > lanes.count { join() }
         for index in heap.indices.reversed() { Self.sift(&heap, index) }
+    }
+
+    /// Prepares the lanes of several feeds.
+    private func join() {
+        var feedsOfLane = [[Int]](repeating: [], count: lanes.count)
+        for (feed, lane) in laneOfFeed.enumerated() {
+            bufferOfFeed.append(feedsOfLane[lane].count)
+            feedsOfLane[lane].append(feed)
+        }
+        joins = feedsOfLane.map { $0.count > 1 ? LaneJoin() : nil }
+        var begins: [Int: Nanoseconds] = [:]
+        for entry in heap { begins[laneOfFeed[entry.feed]] = min(begins[laneOfFeed[entry.feed]] ?? .max, entry.time) }
+        for index in heap.indices {
+            let lane = laneOfFeed[heap[index].feed]
+            guard joins[lane] != nil, let begin = begins[lane] else { continue }
+            let marks = unsafe UnsafeBufferPointer(start: heap[index].next, count: heap[index].end - heap[index].next)
+            unsafe joins[lane]?.add(marks)
+            // What a buffer lost before its first event, it may have lost since the first event of another one.
+            guard unsafe marks[0].kind == Mark.Reserved.lostBegin else { continue }
+            unsafe UnsafeMutablePointer(mutating: heap[index].next).pointee.time = begin
+            heap[index].time = begin
+        }
     }
 
     /// Host time of a machine's first event, nil when it has none. To be asked before the first `next`.
     package func firstTime(of machine: Int) -> Nanoseconds? {
         prime()
-        return heap.filter { lanes[$0.lane].machine == machine }.map(\.time).min()
+        return heap.filter { lanes[laneOfFeed[$0.feed]].machine == machine }.map(\.time).min()
     }
 
     private static func sift(_ heap: inout [HeapEntry], _ start: Int) {

@@ -18,9 +18,19 @@ package struct GuestOption: Sendable, Equatable {
 
 /// Counters of one CPU's ring buffer at the end of the recording (option CPUSTAT, per_cpu/cpuN/stats).
 package struct BufferStatistics: Sendable, Equatable {
+    /// Name of the ftrace instance, empty for the top-level buffers.
+    package var buffer: String
     package var cpu: Int
     package var overrun: Int
     package var dropped: Int
+    /// The buffer's clock, when they were read.
+    package var now: Reading?
+
+    /// kernel/trace/trace.c, `tracing_stats_read`: clocks that count ns are printed in seconds, with a point.
+    package enum Reading: Sendable, Equatable {
+        case microseconds(UInt64)
+        case ticks(UInt64)
+    }
 }
 
 package struct TraceOptions: Sendable {
@@ -37,6 +47,8 @@ package struct TraceOptions: Sendable {
     /// TIME_SHIFT by guest CPU.
     package var timeShifts: [TimeShift] = []
     package var statistics: [BufferStatistics] = []
+    /// The instance whose counters come next.
+    private var statisticsBuffer = ""
     /// Fixed ns to add to every timestamp (option OFFSET).
     package var fixedOffset: Int64 = 0
 
@@ -91,7 +103,7 @@ extension TraceOptions {
         case ID.traceID: traceID = try data.u64()
         case ID.guest: guests.append(try Self.guest(&data))
         case ID.timeShift: try readTimeShift(&data)
-        case ID.cpuStat: if let counters = Self.statistics(Self.text(&data)) { statistics.append(counters) }
+        case ID.cpuStat: readStatistics(Self.text(&data))
         case ID.offset: fixedOffset = Int64(Self.text(&data)) ?? 0
         case ID.tscToNanoseconds:
             tscToNanoseconds = CycleConversion(
@@ -148,14 +160,26 @@ extension TraceOptions {
         timeShifts = shifts
     }
 
-    /// "CPU: 1\nentries: …\noverrun: 0\n…\ndropped events: 0\n…"
-    private static func statistics(_ text: String) -> BufferStatistics? {
-        var values: [Substring: Int] = [:]
+    /// "Buffer: NAME" before those of an instance; then of each CPU "CPU: 1\nentries: …\noverrun: 0\n…\nnow ts: 12.345678\ndropped events: 0\n…"
+    private mutating func readStatistics(_ text: String) {
+        var values: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
             guard let colon = line.firstIndex(of: ":") else { continue }
-            values[line[..<colon]] = Int(line[line.index(after: colon)...].drop { $0 == " " }.prefix { $0.isNumber })
+            values[line[..<colon]] = line[line.index(after: colon)...].trimmingBlanks
         }
-        guard let cpu = values["CPU"] else { return nil }
-        return BufferStatistics(cpu: cpu, overrun: values["overrun"] ?? 0, dropped: values["dropped events"] ?? 0)
+        func number(_ name: Substring) -> Int? { values[name].flatMap { Int($0.prefix { $0.isNumber }) } }
+        if let name = values["Buffer"] { statisticsBuffer = String(name) }
+        guard let cpu = number("CPU") else { return }
+        statistics.append(
+            BufferStatistics(
+                buffer: statisticsBuffer, cpu: cpu, overrun: number("overrun") ?? 0, dropped: number("dropped events") ?? 0,
+                now: values["now ts"].flatMap(Self.reading)))
+    }
+
+    private static func reading(_ text: Substring) -> BufferStatistics.Reading? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return UInt64(text).map { .ticks($0) } }
+        guard parts[1].count == 6, let seconds = UInt64(parts[0]), let rest = UInt64(parts[1]), seconds < 1 << 40 else { return nil }
+        return .microseconds(seconds * 1_000_000 + rest)
     }
 }

@@ -121,7 +121,7 @@ struct Analyze: ParsableCommand {
         let account = try analysis.run(into: breakdown) { progress.show($0) }
         progress.clear()
         try table.check()
-        if !isFinal, account.machines.contains(where: \.containment.contradictsMap) { return false }
+        if !isFinal, analysis.doubtsClocks(account) { return false }
         let report = AnalysisReport(
             files: session.files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
             inSwings: swings.packets)

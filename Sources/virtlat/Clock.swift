@@ -92,7 +92,7 @@ struct ClockVerb: ParsableCommand {
                 // trace-cmd can't multiply a scaled TSC.
                 return exact.fractionBits > 0 ? map.lines(over: times) : exact
             }
-            try TimeShiftExport.write(shifts, peer: peer, hostClock: host.options.tscToNanoseconds, to: guest.file.path)
+            try TimeShiftExport.write(shifts, peer: peer, hostClock: machines.hostClock, to: guest.file.path)
             Terminal.printError(
                 "virtlat: \(guest.file.path): TIME_SHIFT stored; trace-cmd report -i \(host.path) -i \(guest.file.path) shows the merged order\n"
             )

@@ -69,7 +69,7 @@ struct ComparisonRun {
             var progress = ProgressLine("analyzing \(session.files.name)")
             let account = try analysis.run(into: breakdown) { progress.show($0) }
             progress.clear()
-            if !isFinal, account.machines.contains(where: \.containment.contradictsMap) { return false }
+            if !isFinal, analysis.doubtsClocks(account) { return false }
             let report = AnalysisReport(
                 files: session.files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
                 inSwings: swings.packets)

@@ -146,24 +146,7 @@ extension SessionFault {
                 + "expected. Put the session's own file in its place, or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
         case .unrelated(let guest, let host):
             "\(guest): was recorded together with another host's file than \(host) (their trace ids differ)"
-        }
-    }
-}
-
-extension ClockFault {
-    var text: String {
-        switch self {
-        case .unknown(let guest, let host, let guestClock, let hostClock, let silent):
-            "\(guest): nothing says how its clock (\(guestClock ?? "unknown")) relates to that of \(host) (\(hostClock ?? "unknown"))"
-                + silent.map { "; \($0.method.name): \($0.reason)" }.joined()
-                + ". Record both together, with virtlat record or trace-cmd record -A, or give the offset with --clock offset=TIME"
-        case .silent(let guest, let method, let reason):
-            "\(guest): has no evidence of the kind \(method.name)" + (reason.map { ": \($0)" } ?? "")
-                + ". See what there is with virtlat clock, and leave --clock away to use the best of it"
-        case .contradicted(let guest, let method, let count):
-            "\(guest): the only evidence about its clock, \(method.name), is wrong: \(count.outside) of \(count.total) guest events lie where no vCPU of "
-                + "the guest was running. Nothing is printed, because every stage that crosses from host to guest would be wrong; see the numbers all "
-                + "the same with --clock file"
+        case .clock(let file, let clock, let flaw): "\(file): \(flaw.text(clock))"
         }
     }
 }
@@ -176,6 +159,9 @@ extension RecordingFault {
         case .guests(let faults): "nothing was recorded. " + faults.map(\.text).joined(separator: "\n")
         case .clock(let clock, let machine, let available):
             "\(machine) has no trace clock \(clock); it has \(available.joined(separator: ", ")). Choose one that all machines have, with --trace-clock"
+        case .noRate(let clock):
+            "the host's trace clock \(clock) counts cycles, and its kernel does not tell how many make a ns (virtlat doctor says why); nothing was recorded. "
+                + "Leave --trace-clock away, or take mono_raw"
         case .unknownVMs(let guests):
             "\(guests.joined(separator: ", ")): which VM of this host it is was not found, so its threads can't be bound; nothing was recorded. "
                 + "Name the guest as virtlat vms does, or reach it over vsock"

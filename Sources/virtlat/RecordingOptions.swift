@@ -1,6 +1,7 @@
 // How machines are recorded, for whatever reason.
 
 import ArgumentParser
+import ClockSync
 import Recording
 import Sessions
 
@@ -21,7 +22,25 @@ struct RecordingOptions: ParsableArguments {
     @Option(help: "The trace clock of all machines; x86-tsc where that is exact and mono_raw elsewhere by default.")
     var traceClock: String?
 
-    func validate() throws { _ = try GuestTarget.parsed(vm, keyFile: keyFile) }
+    func validate() throws {
+        _ = try GuestTarget.parsed(vm, keyFile: keyFile)
+        try checkClock()
+    }
+
+    /// A clock that measures no time, or in a unit that nobody knows, is none to record with.
+    private func checkClock() throws {
+        guard let traceClock, !TraceClockUnit.measuring.contains(traceClock) else { return }
+        let why =
+            switch TraceClockUnit(of: traceClock) {
+            case .events: "measures no time: it numbers the events"
+            case .jiffies: "goes in steps of 10 ms, longer than a packet takes"
+            // trace-cmd's name of x86-tsc, which the kernel does not know.
+            case .tsc: "is what trace-cmd calls x86-tsc"
+            case .unknown, .nanoseconds: "is not known to measure time"
+            }
+        throw ValidationError(
+            "--trace-clock \(traceClock): \(traceClock) \(why). These do: \(TraceClockUnit.measuring.joined(separator: ", ")).")
+    }
 
     /// A plan for a session in `folder`.
     func plan(folder: String, command: [String], duration: Duration?) throws -> RecordingPlan {

@@ -52,9 +52,16 @@ extension TraceBuilder {
     }
 
     /// CPUSTAT: per_cpu/cpuN/stats.
-    package func statistics(cpu: Int, overrun: Int, dropped: Int) {
-        text(2, "CPU: \(cpu)\nentries: 1\noverrun: \(overrun)\ncommit overrun: 0\nbytes: 9\ndropped events: \(dropped)\nread events: 0\n")
+    /// - Parameter now: the buffer's clock as it is printed; older kernels do not.
+    package func statistics(cpu: Int, overrun: Int, dropped: Int, now: String? = nil) {
+        text(
+            2,
+            "CPU: \(cpu)\nentries: 1\noverrun: \(overrun)\ncommit overrun: 0\nbytes: 9\n" + (now.map { "now ts: \($0)\n" } ?? "")
+                + "dropped events: \(dropped)\nread events: 0\n")
     }
+
+    /// CPUSTAT that names the instance whose counters follow.
+    package func statistics(ofBuffer name: String) { text(2, "Buffer: \(name)\n\n") }
 
     /// GUEST: a guest recorded with this host, and the host threads that are its CPUs.
     package func guest(_ name: String, traceID: UInt64, threads: KeyValuePairs<UInt32, Int32>) {

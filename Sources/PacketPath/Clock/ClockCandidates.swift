@@ -15,6 +15,8 @@ package struct ClockCandidate: Sendable {
     }
     /// Guest events in and out of their vCPU's windows; nil when that was not looked at.
     package var count: ContainmentCount?
+    /// How long both recorded, as the map has it; nil when that was not looked at, or one of them has no events.
+    package var overlap: RecordingOverlap?
     /// How far outside of what containment leaves the map lies, with its own error taken off, in ns; nil where containment says nothing.
     package var disagreement: Nanoseconds?
     /// The events say that it can't be true.
@@ -32,18 +34,22 @@ package struct ClockCandidate: Sendable {
     /// Holds the map against the events.
     /// - Parameter containment: what they amount to by themselves; nil where they say nothing.
     mutating func judge(_ containment: ClockCandidate?, _ left: ContainmentFit?, over times: ClosedRange<RawTime>?) {
-        guard let count else { return }
         guard let containment, let left, let times else {
             // An error that is told may be what puts events outside.
+            guard let count else { return }
             isContradicted = (error ?? 0) <= Self.rounding && count.outside >= 10 && count.share < ContainmentEvidence.enough
             return
         }
         // All CPUs of a guest have one clock, but for the rarest of set-ups.
         let beyond = maps[0].distance(outside: left.fit, over: times)
         disagreement = beyond
-        let isOutside = count.outside > (containment.count?.outside ?? 0)
+        let count = count ?? ContainmentCount()
+        let known = containment.count ?? ContainmentCount()
         // Where some line has all events inside, one that says nothing of its error and has not is wrong.
-        isContradicted = isOutside && (beyond > 0 || error == nil && count.outside >= Self.fewest)
+        let isOutside = count.outside > known.outside && (beyond > 0 || error == nil && count.outside >= Self.fewest)
+        // And so is one that puts next to none of them into the host's recording: they can't contradict it, but for that.
+        let isElsewhere = count.inside < known.inside / 10 && beyond > 0
+        isContradicted = isOutside || isElsewhere
     }
 
     /// So many events are no accident.

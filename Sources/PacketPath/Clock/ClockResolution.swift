@@ -13,6 +13,10 @@ package enum ClockFault: Error, Sendable {
     case silent(guest: String, ClockMap.Method, reason: String?)
     /// All evidence that there is, is contradicted by the events.
     case contradicted(guest: String, ClockMap.Method, ContainmentCount)
+    /// By all evidence that there is, the two were not recorded at the same time, so that nothing can check it; `gap` as in `RecordingOverlap`.
+    case apart(guest: String, host: String, ClockMap.Method, gap: Nanoseconds, [SilentEvidence])
+    /// The host's rate was to be the guest's, and its clock runs at another one.
+    case otherRate(guest: String, host: String, hostClock: String?)
 }
 
 /// The clocks of one session.
@@ -27,14 +31,26 @@ package struct ClockResolution: Sendable {
         self.servoLogs = servoLogs
     }
 
-    private var hostClock: CycleConversion? { machines.host.file.options.tscToNanoseconds }
+    private var hostClock: CycleConversion? { machines.hostClock }
 
     /// A clock for each guest: by evidence that needs no look at the events where that is exact or was asked for, else by all of it.
     /// - Parameter progress: called now and then with the share of the bytes read, 0 to 1, where events are looked at.
     package func resolve(_ selection: ClockSelection, progress: (Double) -> Void = { _ in }) throws -> [GuestClock] {
         let immediate = try immediate(selection)
-        guard immediate.contains(where: { $0 == nil }) else { return immediate.compactMap { $0 } }
+        guard immediate.contains(where: { $0 == nil }) else {
+            let clocks = immediate.compactMap { $0 }
+            try checkRate(clocks)
+            return clocks
+        }
         return try thorough(selection, progress: progress)
+    }
+
+    /// A guest that tells the host's rate by its own must have the same.
+    func checkRate(_ clocks: [GuestClock]) throws(ClockFault) {
+        guard let index = machines.rateGuest, !clocks[index].candidate.maps.allSatisfy({ $0.segments.allSatisfy(\.toHost.isConstant) })
+        else { return }
+        let host = machines.host.file
+        throw .otherRate(guest: machines.all[index + 1].file.path, host: host.path, hostClock: host.traceClock)
     }
 
     /// - Returns: nil for guests whose events have to be asked.
@@ -101,6 +117,7 @@ package struct ClockResolution: Sendable {
             clock.chosen = try choose(guest, clock, selection)
             clocks.append(clock)
         }
+        try checkRate(clocks)
         return clocks
     }
 
@@ -138,7 +155,12 @@ package struct ClockResolution: Sendable {
         }
         if let given = given(selection) { clock.candidates.append(given) }
         clock.recorded = all
-        guard let entries else {
+        if let entries, !activity.isEmpty {
+            for index in clock.candidates.indices {
+                clock.candidates[index].overlap = clock.candidates[index].maps[0].overlap(host: entries.recorded, guest: all)
+            }
+        }
+        guard let entries, !entries.windows.isEmpty else {
             clock.silent.append(SilentEvidence(method: .containment, reason: "the host's recording has no kvm_entry and kvm_exit"))
             return clock
         }
@@ -257,9 +279,14 @@ package struct ClockResolution: Sendable {
         case .none, .offset:
             return clock.candidates.firstIndex { $0.method == .none || $0.method == .given } ?? 0
         case .automatic:
-            let usable = clock.candidates.indices.filter { !clock.candidates[$0].isContradicted }
+            let believed = clock.candidates.indices.filter { !clock.candidates[$0].isContradicted }
+            let usable = believed.filter { clock.candidates[$0].overlap?.isNone != true }
             // Without a bound it is a guess, to be used when there is nothing else.
             if let best = usable.min(by: { (clock.candidates[$0].error ?? .max) < (clock.candidates[$1].error ?? .max) }) { return best }
+            if let apart = believed.first.map({ clock.candidates[$0] }), let overlap = apart.overlap {
+                throw .apart(
+                    guest: guest.file.path, host: machines.host.file.path, apart.method, gap: overlap.gap, clock.silent)
+            }
             guard let contradicted = clock.candidates.first, let count = contradicted.count else {
                 throw .unknown(
                     guest: guest.file.path, host: machines.host.file.path, guestClock: guest.file.traceClock,

@@ -25,6 +25,7 @@ package struct TSCOffsetChange: Sendable, Equatable {
 package struct HostEntries: Sendable {
     /// First and last event.
     package var recorded: ClosedRange<RawTime>
+    /// One for each vCPU thread; none where the recording has no entries.
     package var windows: [EntryWindows]
     package var changes: [TSCOffsetChange]
 }
@@ -67,7 +68,7 @@ package enum ContainmentPass {
 
     /// When each vCPU thread of the host may have been in its guest.
     /// - Parameter progress: called now and then with the bytes read.
-    /// - Returns: nil when the recording has no entries.
+    /// - Returns: nil when the recording has no events.
     package static func entries(_ host: TraceFile, progress: (Int) -> Void = { _ in }) throws(SystemError) -> HostEntries? {
         var queries = leaving.map { EventQuery($0, kind: Kind.left.rawValue) }
         queries.append(EventQuery("kvm_entry", kind: Kind.entry.rawValue, [.number("vcpu_id", to: .a, width: 32, required: false)]))
@@ -181,7 +182,7 @@ package enum ContainmentPass {
         }
 
         mutating func finish() -> HostEntries? {
-            guard let first, !threads.isEmpty else { return nil }
+            guard let first else { return nil }
             for (_, entered) in open { threads[entered.thread]?.windows.add(entered.since, .max) }
             for id in threads.keys {
                 if let since = threads[id]?.doubtfulSince { threads[id]?.windows.add(since, .max) }

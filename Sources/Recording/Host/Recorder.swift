@@ -100,6 +100,8 @@ package final class Recorder: Sendable {
         where !clocks.contains(wanted) {
             throw RecordingFault.clock(wanted, machine: machine, available: clocks)
         }
+        // Cycles without a rate are no time, and nobody could say later what a stage took.
+        if TraceClockUnit(of: wanted) == .tsc, CycleConversion.ofThisMachine == nil { throw RecordingFault.noRate(clock: wanted) }
         return wanted
     }
 

@@ -63,6 +63,8 @@ package enum RecordingFault: Error, Sendable {
     case folder(path: String, String)
     case guests([GuestFault])
     case clock(String, machine: String, available: [String])
+    /// The clock counts cycles, and the host's kernel does not tell how many make a ns.
+    case noRate(clock: String)
     /// Guests whose threads were to be bound, and whose VMs were not found.
     case unknownVMs([String])
     case interrupted
