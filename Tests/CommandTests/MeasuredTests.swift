@@ -22,9 +22,9 @@ import Testing
         let run = try await session.analyze("--format", "json")
         let json = try JSON(run.output)
         #expect(try json["flows"].list.reduce(0) { try $0 + $1["packets"].integer("seen") } == began.count)
-        // Schema 1: the duration is still the recording's.
+        // The duration is still the recording's.
         #expect(try await json["session"] == AnalyzedRecording.of(.steady).json["session"])
-        #expect(json["schema"] == .integer(1))
+        #expect(json["schema"] == .integer(2))
     }
 
     @Test func `a packet is counted at the window's begin, and not at its end`() async throws {
