@@ -3,10 +3,11 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 RECORDING ?= tap-steady
+SECONDS ?= 60
 VIRTLAT = .build/release/virtlat
 STATIC = .build/static/virtlat
 
-.PHONY: help demo build static test check lab lab-images bench disturbance install clean packages test-packages lab-packages bench-packages
+.PHONY: help demo build static test check lab lab-images bench disturbance fuzz install clean packages test-packages lab-packages bench-packages
 
 help:
 	@echo "make demo     install what is missing, build, print the breakdown of a recorded session"
@@ -16,7 +17,8 @@ help:
 	@echo "make lab      boot a KVM host and a guest under emulation, record packets through them, print their breakdown"
 	@echo "make bench    time virtlat beside trace-cmd, libtracecmd and cat on 10 million events"
 	@echo "make disturbance   what recording does to round trips in the lab, beside trace-cmd"
-	@echo "make install  command, manual pages and shell completions below PREFIX=$(PREFIX)"
+	@echo "make fuzz SECONDS=60   fuzz the reader, the protocol and the texts, each for so long"
+	@echo "make install  command, manual pages, shell completions and the agent's systemd unit below PREFIX=$(PREFIX)"
 	@echo "make clean    remove everything that was built"
 
 demo: build
@@ -32,12 +34,15 @@ static: packages
 	@ls -lh $(STATIC)
 
 test: check lab-images test-packages
+	@[ "$$(id -u)" -ne 0 ] || mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing || \
+	    echo "NO TESTS OF RECORDING: tracefs can't be mounted" >&2
 	@$(SWIFT) test
 
 # Style, and imports that the targets do not declare.
 check: packages
 	@$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 	@Tests/check-imports
+	@Tests/check-style
 
 # Tests/Lab/README.md; nothing is left running.
 lab: build lab-packages
@@ -58,12 +63,17 @@ bench: bench-packages build
 disturbance: static lab-packages
 	@Tests/Bench/disturbance
 
+# SECONDS is bash's own variable too, so it goes as an argument.
+fuzz: packages
+	@Tests/Fuzz/fuzz $(SECONDS)
+
 packages:
 	@Tests/install-packages libtraceevent-dev libtracefs-dev libzstd-dev zlib1g-dev trace-cmd pkg-config jq binutils
 
-# SciPy is what the statistics are held against; native traffic needs network namespaces.
+# SciPy is what the statistics are held against; native traffic needs network namespaces; strace lets system calls fail; systemd runs the agent's unit; nft
+# drops packets.
 test-packages: packages
-	@Tests/install-packages python3-scipy iproute2
+	@Tests/install-packages python3-scipy iproute2 strace util-linux systemd nftables
 
 lab-packages: packages
 	@[ "$$VIRTLAT_LAB" = off ] || Tests/install-packages qemu-system-x86 mmdebstrap cpio socat openssh-client e2fsprogs kmod iproute2 \
@@ -82,6 +92,8 @@ install: build
 	$(VIRTLAT) --generate-completion-script bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/virtlat
 	$(VIRTLAT) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_virtlat
 	$(VIRTLAT) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/virtlat.fish
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local|$(PREFIX)|' Packaging/virtlat-agent.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/virtlat-agent.service
 
 clean:
 	@for state in .build/lab/*/; do [ ! -e "$$state/lock" ] || LAB=$$(basename "$$state") Tests/Lab/lab down; done

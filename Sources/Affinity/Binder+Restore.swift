@@ -45,10 +45,14 @@ extension Binder {
     /// Brings back what a recording of a process has bound, whether that process still lives or not.
     package func restore(ownedBy process: Int32) throws(BindingFault) -> RestoreReport {
         guard store.exists else { return RestoreReport() }
-        return try store.locked { () throws(BindingFault) in try restore(try store.contents()) { $0.owner?.process == process } }
+        return try store.locked { () throws(BindingFault) in
+            try restore(try store.contents()) { $0.owner?.process == process }
+        }
     }
 
-    func restore(_ contents: BindingStore.Contents, where isWanted: (BindingState) -> Bool) throws(BindingFault) -> RestoreReport {
+    func restore(_ contents: BindingStore.Contents, where isWanted: (BindingState) -> Bool) throws(BindingFault)
+        -> RestoreReport
+    {
         var report = RestoreReport()
         // A recording's lies on top of a lasting one.
         for state in contents.states.filter(isWanted).sorted(by: { $0.isForRecording && !$1.isForRecording }) {
@@ -107,7 +111,8 @@ extension BindingState.SavedThread {
 }
 
 extension ThreadStatus {
-    /// nil leaves things as they are. A cpuset may keep a thread from some of the CPUs; that it runs on others is an error.
+    /// nil leaves things as they are. A cpuset may keep a thread from some of the CPUs; that it runs on others is an
+    /// error.
     fileprivate func change(cpus: CPUSet?, scheduling: Scheduling?) throws(BindingFault) {
         do throws(SystemError) {
             try cpus?.set(on: id)

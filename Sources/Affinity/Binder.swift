@@ -27,7 +27,9 @@ package struct Binder: Sendable {
     // MARK: Planning
 
     /// What `bind` would do now.
-    package func plan(_ request: BindingRequest, for vms: [VirtualMachine], of host: HostSystem) throws(BindingFault) -> [BindingPlan] {
+    package func plan(_ request: BindingRequest, for vms: [VirtualMachine], of host: HostSystem) throws(BindingFault)
+        -> [BindingPlan]
+    {
         let processors = Processors(host)
         var plans: [BindingPlan] = []
         for vm in vms {
@@ -52,7 +54,9 @@ package struct Binder: Sendable {
             // The account of a VM that is to be bound has to be readable: its first values are in it.
             for vm in vms { if let fault = contents.fault(ofProcess: vm.process) { throw fault } }
             for vm in vms {
-                if let state = contents.states.first(where: { $0.process == vm.process && $0.isForRecording }), let owner = state.owner {
+                if let state = contents.states.first(where: { $0.process == vm.process && $0.isForRecording }),
+                    let owner = state.owner
+                {
                     // One whose recorder is gone is there because it could not be restored just now.
                     if !owner.lives, let fault = outcome.restored.faults.first { throw fault }
                     throw .held(vm: vm.label, recorder: owner.process)
@@ -85,9 +89,9 @@ package struct Binder: Sendable {
             }
         } catch {
             for change in changed.reversed() { try? change.undo() }
-            for (new, old) in states {
-                if let old { try? store.write(old) } else { store.remove(new) }
-            }
+            // Those that go first: /run may be full, and what was there before has to find room again.
+            for (new, old) in states where old == nil { store.remove(new) }
+            for case (_, let old?) in states { try? store.write(old) }
             throw error
         }
     }
@@ -97,11 +101,14 @@ package struct Binder: Sendable {
     ) throws(BindingFault) -> (new: BindingState, old: BindingState?) {
         let isForRecording = if case .recording = term { true } else { false }
         guard let start = ProcessEntry.startTime(of: plan.vm.process) else { throw .gone(vm: plan.vm.label) }
-        let old = before.first { $0.process == plan.vm.process && $0.processStart == start && $0.isForRecording == isForRecording }
+        let old = before.first {
+            $0.process == plan.vm.process && $0.processStart == start && $0.isForRecording == isForRecording
+        }
         var new =
             old
             ?? BindingState(
-                vm: plan.vm.name, process: plan.vm.process, processStart: start, owner: nil, isForRecording: isForRecording, threads: [])
+                vm: plan.vm.name, process: plan.vm.process, processStart: start, owner: nil,
+                isForRecording: isForRecording, threads: [])
         new.owner = .own
         new.add(plan.changes.filter(\.isChange).map { BindingState.SavedThread($0.thread) })
         return (new, old)
@@ -118,7 +125,8 @@ extension BindingStore.Contents {
     func fault(ofProcess process: Int32) -> BindingFault? {
         faults.first { fault in
             switch fault {
-            case .malformed(let path, _), .unreadable(let path, _): path.split(separator: "/").last?.hasPrefix("\(process)-") == true
+            case .malformed(let path, _), .unreadable(let path, _):
+                path.split(separator: "/").last?.hasPrefix("\(process)-") == true
             default: false
             }
         }

@@ -54,7 +54,9 @@ package struct BindingPlan: Equatable, Sendable {
         var homes: [Int?] = []
         for (index, vcpu) in vcpus.enumerated() {
             let pinned = try Self.pinned(vcpu.thread, index, request.vcpus, processors)
-            changes.append(ThreadChange(role: .vcpu(vcpu.id), thread: vcpu.thread, cpus: pinned.map { CPUSet([$0]) }, scheduling: nil))
+            changes.append(
+                ThreadChange(
+                    role: .vcpu(vcpu.id), thread: vcpu.thread, cpus: pinned.map { CPUSet([$0]) }, scheduling: nil))
             homes.append(pinned ?? vcpu.thread.cpus.intersection(processors.online).single ?? vcpu.thread.lastCPU)
         }
         if request.vcpus != nil { noteCrowds(zip(vcpus.map(\.id), homes)) }
@@ -97,7 +99,9 @@ package struct BindingPlan: Equatable, Sendable {
         }
         let found = vm.vhostWorkers.compactMap { threads[$0.thread] }.map { ThreadChange(role: .worker, thread: $0) }
         guard !found.isEmpty else { throw .noWorker(vm: vm.label) }
-        if let queues = vm.vhostQueues, queues < found.count { notes.append(.mixedWorkers(workers: found.count, queues: queues)) }
+        if let queues = vm.vhostQueues, queues < found.count {
+            notes.append(.mixedWorkers(workers: found.count, queues: queues))
+        }
         return found
     }
 
@@ -109,7 +113,8 @@ package struct BindingPlan: Equatable, Sendable {
 
     private mutating func note(_ place: Int, _ homes: [Int?], _ cpus: CPUSet?, _ processors: Processors) {
         guard case .vcpu(let vcpu) = changes[place].role, let home = homes[place], let cpus else { return }
-        let isPinned = changes[place].cpus != nil || changes[place].thread.cpus.intersection(processors.online).count == 1
+        let isPinned =
+            changes[place].cpus != nil || changes[place].thread.cpus.intersection(processors.online).count == 1
         let moving = Note.movingVCPU(vcpu: vcpu, cpu: home)
         if !isPinned, !notes.contains(moving) { notes.append(moving) }
         let others = homes.enumerated().filter { $0.offset != place }.compactMap(\.element)

@@ -20,7 +20,8 @@ package enum BindingPolicy: Hashable, Sendable, CustomStringConvertible {
     /// "same-cpu", "sibling", "same-llc", "other-cpu", "cpus=2-3,8", "unbound".
     package init?(_ text: String) {
         let words: [String: BindingPolicy] = [
-            "same-cpu": .sameCPU, "sibling": .sibling, "same-llc": .sameCache, "other-cpu": .otherCPU, "unbound": .unbound,
+            "same-cpu": .sameCPU, "sibling": .sibling, "same-llc": .sameCache, "other-cpu": .otherCPU,
+            "unbound": .unbound,
         ]
         if let word = words[text] {
             self = word

@@ -29,7 +29,9 @@ package struct BindingState: Codable, Equatable, Sendable {
         }
 
         /// This process.
-        package static var own: Owner { Owner(process: processID(), start: ProcessEntry.startTime(of: processID()) ?? 0) }
+        package static var own: Owner {
+            Owner(process: processID(), start: ProcessEntry.startTime(of: processID()) ?? 0)
+        }
 
         package var lives: Bool { ProcessEntry.startTime(of: process) == start }
     }
@@ -52,7 +54,9 @@ package struct BindingState: Codable, Equatable, Sendable {
         }
     }
 
-    package init(vm: String?, process: Int32, processStart: UInt64, owner: Owner?, isForRecording: Bool, threads: [SavedThread]) {
+    package init(
+        vm: String?, process: Int32, processStart: UInt64, owner: Owner?, isForRecording: Bool, threads: [SavedThread]
+    ) {
         self.vm = vm
         self.process = process
         self.processStart = processStart
@@ -87,12 +91,18 @@ package struct BindingState: Codable, Equatable, Sendable {
 extension BindingState {
     init(reading path: String) throws(BindingFault) {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try TextFile.bytes(of: path, limit: 1 << 20) } catch { throw .unreadable(path: path, error) }
+        do throws(SystemError) { bytes = try TextFile.bytes(of: path, limit: 1 << 20) } catch {
+            throw .unreadable(path: path, error)
+        }
         guard let state = try? JSONDecoder().decode(BindingState.self, from: Data(bytes)) else {
             throw .malformed(path: path, reason: "it is not what virtlat writes")
         }
-        guard state.schema == Self.schema else { throw .malformed(path: path, reason: "schema \(state.schema) is another virtlat's") }
-        guard path.hasSuffix("/" + state.fileName) else { throw .malformed(path: path, reason: "it is about process \(state.process)") }
+        guard state.schema == Self.schema else {
+            throw .malformed(path: path, reason: "schema \(state.schema) is another virtlat's")
+        }
+        guard path.hasSuffix("/" + state.fileName) else {
+            throw .malformed(path: path, reason: "it is about process \(state.process)")
+        }
         if let thread = state.threads.first(where: { CPUSet($0.cpus) == nil || $0.thread <= 0 }) {
             throw .malformed(path: path, reason: "thread \(thread.thread) has the CPUs \"\(thread.cpus)\"")
         }
@@ -105,7 +115,7 @@ extension BindingState {
         do throws(SystemError) {
             // Numbers and strings only: encoding can't fail.
             guard let data = try? encoder.encode(self) else { throw SystemError(call: "write", errno: 22) }
-            var file = try OutputFile(path: path)
+            var file = try OutputFile(path: path, mode: 0o600, other: .refused)
             try file.stream.write(bytes: Array(data) + [10])
             try file.settle(mode: 0o600)
             try file.commit()

@@ -1,4 +1,5 @@
-// The folder that remembers what threads were before they were bound. It survives this program, and no reboot, as bindings do.
+// The folder that remembers what threads were before they were bound. It survives this program, and no reboot, as
+// bindings do.
 
 import Glibc
 import LinuxSystem
@@ -8,7 +9,17 @@ package struct BindingStore: Sendable {
     package let folder: String
 
     /// - Parameter folder: another one for tests.
-    package init(folder: String = "/run/virtlat/affinity") { self.folder = folder }
+    package init(folder: String = BindingStore.ownFolder) { self.folder = folder }
+
+    /// Process ids mean other processes in another pid namespace, so each has an account of its own. A container may
+    /// share the host's /run.
+    package static var ownFolder: String {
+        // PROC_PID_INIT_INO of include/linux/proc_ns.h: the machine's own namespace.
+        guard let namespace = Link.target(of: "/proc/self/ns/pid"), namespace != "pid:[4026531836]" else {
+            return "/run/virtlat/affinity"
+        }
+        return "/run/virtlat/affinity-" + namespace.filter(\.isNumber)
+    }
 
     /// All states that can be read, and a fault for each that can't.
     struct Contents {
@@ -20,7 +31,9 @@ package struct BindingStore: Sendable {
     func locked<Result>(_ body: () throws(BindingFault) -> Result) throws(BindingFault) -> Result {
         try make()
         let lock: FileLock
-        do throws(SystemError) { lock = try FileLock(folder + "/lock") } catch { throw .unusableFolder(path: folder, error) }
+        do throws(SystemError) { lock = try FileLock(folder + "/lock") } catch {
+            throw .unusableFolder(path: folder, error)
+        }
         defer { withExtendedLifetime(lock) {} }
         return try body()
     }
@@ -36,7 +49,9 @@ package struct BindingStore: Sendable {
         }
         // What stands in it is done as root.
         var status = stat()
-        guard unsafe lstat(folder, &status) == 0 else { throw .unusableFolder(path: folder, SystemError(call: "lstat")) }
+        guard unsafe lstat(folder, &status) == 0 else {
+            throw .unusableFolder(path: folder, SystemError(call: "lstat"))
+        }
         guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
             throw .foreignFolder(path: folder)
         }
@@ -45,7 +60,9 @@ package struct BindingStore: Sendable {
     func contents() throws(BindingFault) -> Contents {
         var contents = Contents()
         let names: [String]
-        do throws(SystemError) { names = try Folder.names(in: folder) } catch { throw .unusableFolder(path: folder, error) }
+        do throws(SystemError) { names = try Folder.names(in: folder) } catch {
+            throw .unusableFolder(path: folder, error)
+        }
         for name in names where name.hasSuffix(".json") {
             do throws(BindingFault) {
                 contents.states.append(try BindingState(reading: folder + "/" + name))

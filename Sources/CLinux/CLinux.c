@@ -6,11 +6,14 @@
 #include <linux/perf_event.h>
 #include <linux/ptp_clock.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
@@ -114,4 +117,70 @@ int clinux_set_affinity(pid_t thread, const uint64_t *words, size_t bytes)
 {
 	/* glibc's own refuses nothing, but cpu_set_t would end at 1024 CPUs. */
 	return syscall(SYS_sched_setaffinity, thread, bytes, words);
+}
+
+int clinux_can_wait(void)
+{
+	int descriptors[3] = { -1, -1, -1 };
+	int error = 0, i;
+
+	descriptors[0] = epoll_create1(EPOLL_CLOEXEC);
+	if (descriptors[0] >= 0)
+		descriptors[1] = eventfd(0, EFD_CLOEXEC);
+	if (descriptors[1] >= 0)
+		descriptors[2] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (descriptors[2] < 0)
+		error = errno;
+	for (i = 0; i < 3; i++)
+		if (descriptors[i] >= 0)
+			close(descriptors[i]);
+	errno = error;
+	return error ? -1 : 0;
+}
+
+int clinux_socket_pair(int ends[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
+/* Room for one descriptor, aligned as a control message has to be. */
+union descriptor_message {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr header;
+};
+
+ssize_t clinux_send_byte(int socket, uint8_t byte, int descriptor)
+{
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	union descriptor_message control;
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+
+	if (descriptor >= 0) {
+		memset(&control, 0, sizeof(control));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &descriptor, sizeof(int));
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+	}
+	return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+ssize_t clinux_receive_byte(int socket, uint8_t *byte, int *descriptor)
+{
+	struct iovec data = { .iov_base = byte, .iov_len = 1 };
+	union descriptor_message control;
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *header;
+	ssize_t count;
+
+	*descriptor = -1;
+	count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	if (count <= 0)
+		return count;
+	for (header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
+		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+			memcpy(descriptor, CMSG_DATA(header), sizeof(int));
+	return count;
 }

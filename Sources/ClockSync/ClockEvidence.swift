@@ -39,8 +39,9 @@ extension ClockMap {
 
     /// The map a TIME_SHIFT option describes. Its error is not known from the option, so the map carries no bound.
     ///
-    /// An offset holds from its sample's time on (the first also before that), as trace-cmd reads it. Scaled TSCs are mapped by KVM's
-    /// definition of the guest's TSC (Documentation/virt/kvm/x86/timekeeping.rst), see `RawConversion.scaled`.
+    /// An offset holds from its sample's time on (the first also before that), as trace-cmd reads it. Scaled TSCs are
+    /// mapped by KVM's definition of the guest's TSC (Documentation/virt/kvm/x86/timekeeping.rst), see
+    /// `RawConversion.scaled`.
     /// - Returns: nil when there is no sample, or a scaling that no TSC can have.
     package static func timeShift(_ shift: TimeShift, hostClock: CycleConversion?) -> ClockMap? {
         let samples = shift.samples.sorted { $0.time < $1.time }

@@ -8,16 +8,22 @@ extension ClockMap {
 
     /// The map that a fit amounts to, with its error over `times`, the raw guest times it will be used for.
     ///
-    /// Where the clock was set, the times between the last bound of one piece and the first of the next belong to either; if it was set back,
-    /// so do those that it may have shown twice. The map keeps the earlier line there, and the error covers both.
-    package static func fitted(_ fit: OffsetFit, over times: ClosedRange<RawTime>, hostClock: CycleConversion?, method: Method) -> ClockMap
-    {
+    /// Where the clock was set, the times between the last bound of one piece and the first of the next belong to
+    /// either; if it was set back, so do those that it may have shown twice. The map keeps the earlier line there, and
+    /// the error covers both.
+    package static func fitted(
+        _ fit: OffsetFit, over times: ClosedRange<RawTime>, hostClock: CycleConversion?, method: Method
+    ) -> ClockMap {
         let toNanoseconds = hostClock ?? .nanoseconds
         let reigns = Reign.of(fit.pieces, over: times)
-        let whole = reigns.reduce(times) { min($0.lowerBound, $1.times.lowerBound)...max($0.upperBound, $1.times.upperBound) }
+        let whole = reigns.reduce(times) {
+            min($0.lowerBound, $1.times.lowerBound)...max($0.upperBound, $1.times.upperBound)
+        }
         // The lines that hold change where a reign begins and after one ends.
         let starts = Set(
-            reigns.flatMap { [$0.times.lowerBound, $0.times.upperBound == .max ? whole.lowerBound : $0.times.upperBound + 1] })
+            reigns.flatMap {
+                [$0.times.lowerBound, $0.times.upperBound == .max ? whole.lowerBound : $0.times.upperBound + 1]
+            })
         let cuts = starts.filter { whole.contains($0) }.sorted()
         var segments: [Segment] = []
         for (index, start) in cuts.enumerated() {
@@ -29,7 +35,9 @@ extension ClockMap {
                 let chosen = Int128(Int64(bitPattern: conversion.hostRaw(time) &- time))
                 return possible.reduce(0) { error, other in
                     let range = other.range(at: time)
-                    return max(error, Int64(clamping: max(Int128(range.upperBound) - chosen, chosen - Int128(range.lowerBound))))
+                    return max(
+                        error,
+                        Int64(clamping: max(Int128(range.upperBound) - chosen, chosen - Int128(range.lowerBound))))
                 }
             }
             let step = (end - start) / UInt64(partsOfPiece) + 1
@@ -60,12 +68,14 @@ extension ClockMap {
             var reigns: [Reign] = []
             for (index, piece) in pieces.enumerated() {
                 guard index + 1 < pieces.count else {
-                    reigns.append(Reign(band: piece.band, times: first...max(first, times.upperBound, piece.times.upperBound)))
+                    reigns.append(
+                        Reign(band: piece.band, times: first...max(first, times.upperBound, piece.times.upperBound)))
                     break
                 }
                 let next = pieces[index + 1]
                 let (end, start) = (piece.times.upperBound, next.times.lowerBound)
-                // Set at some time from `end` to `high`, the clock showed a time from `low` to `start`: the difference is that of the offsets.
+                // Set at some time from `end` to `high`, the clock showed a time from `low` to `start`: the difference
+                // is that of the offsets.
                 var (low, high) = (min(start, end), max(start, end))
                 for _ in 0..<4 {
                     let after = max(next.band.range(at: low).upperBound, next.band.range(at: start).upperBound)
@@ -89,7 +99,8 @@ extension ClockMap.RawConversion {
     fileprivate static func line(_ band: OffsetBand) -> Self {
         let apart: RawTime = 1 << 40
         let from = min(band.origin, .max - apart)
-        return .interpolated(start: from, end: from + apart, from: band.offset(at: from), to: band.offset(at: from + apart))
+        return .interpolated(
+            start: from, end: from + apart, from: band.offset(at: from), to: band.offset(at: from + apart))
     }
 }
 

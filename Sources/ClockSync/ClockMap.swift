@@ -148,7 +148,9 @@ package struct CycleConversion: Sendable, Equatable {
 
     package func nanoseconds(_ cycles: UInt64) -> Nanoseconds {
         let (high, low) = cycles.multipliedFullWidth(by: UInt64(multiplier))
-        let shifted = shift == 0 ? low : shift < 64 ? (low >> UInt64(shift)) | (high << UInt64(64 - shift)) : high >> UInt64(shift - 64)
+        let shifted =
+            shift == 0
+            ? low : shift < 64 ? (low >> UInt64(shift)) | (high << UInt64(64 - shift)) : high >> UInt64(shift - 64)
         return Nanoseconds(truncatingIfNeeded: shifted &+ offset)
     }
 }

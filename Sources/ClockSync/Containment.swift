@@ -1,4 +1,5 @@
-// Bounds from the trace itself: what a guest's CPU does, it does between its thread's entry into the guest and the host's next event there.
+// Bounds from the trace itself: what a guest's CPU does, it does between its thread's entry into the guest and the
+// host's next event there.
 
 /// Stretches of raw host time in which a vCPU's thread may have been in the guest, and outside of which it was not.
 package struct EntryWindows: Sendable {
@@ -88,7 +89,9 @@ package struct ContainmentEvidence: Sendable {
     }
 
     /// How many of a guest CPU's events lie in a thread's windows, if `offset` leads from guest to host.
-    package func count(_ activity: GuestActivity, _ windows: EntryWindows, offset: (RawTime) -> Int64) -> ContainmentCount {
+    package func count(_ activity: GuestActivity, _ windows: EntryWindows, offset: (RawTime) -> Int64)
+        -> ContainmentCount
+    {
         var count = ContainmentCount()
         for time in activity.times {
             let place = time &+ RawTime(bitPattern: offset(time))
@@ -98,7 +101,8 @@ package struct ContainmentEvidence: Sendable {
         return count
     }
 
-    /// Which thread runs which guest CPU, as the events have it: for each CPU the windows (by index) that hold its events best.
+    /// Which thread runs which guest CPU, as the events have it: for each CPU the windows (by index) that hold its
+    /// events best.
     package func assignment(offset: (RawTime) -> Int64) -> [Int: Int] {
         var scores: [(share: Double, cpu: Int, windows: Int)] = []
         for cpu in activity.indices {
@@ -110,14 +114,16 @@ package struct ContainmentEvidence: Sendable {
         // The best pair first; a thread runs one CPU.
         var assigned: [Int: Int] = [:]
         var taken: Set<Int> = []
-        for score in scores.sorted(by: { $0.share > $1.share }) where assigned[score.cpu] == nil && !taken.contains(score.windows) {
+        for score in scores.sorted(by: { $0.share > $1.share })
+        where assigned[score.cpu] == nil && !taken.contains(score.windows) {
             assigned[score.cpu] = score.windows
             taken.insert(score.windows)
         }
         return assigned
     }
 
-    /// Bounds on the offset that follow if it lies in `range` at each time: that of the first and last window an event can lie in.
+    /// Bounds on the offset that follow if it lies in `range` at each time: that of the first and last window an event
+    /// can lie in.
     /// - Parameter range: what is known of the offset at a raw guest time.
     /// - Returns: the bounds in time order; an event that can lie in no window gives none.
     func bounds(

@@ -1,4 +1,5 @@
-// Two clocks of which nothing is known: the pattern of the guest's activity is found in the pattern of the host's entries, and then made exact.
+// Two clocks of which nothing is known: the pattern of the guest's activity is found in the pattern of the host's
+// entries, and then made exact.
 
 /// What containment says of a guest's clock.
 package struct ContainmentFit: Sendable {
@@ -12,30 +13,40 @@ package struct ContainmentFit: Sendable {
 package enum ContainmentFault: Error, Sendable, Equatable {
     /// No kvm_entry and kvm_exit, or no event of the guest: there is nothing to compare.
     case nothingToCompare
-    /// No offset puts the guest's events where a vCPU was in the guest: it was not recorded at the same time, or is no guest of this host.
+    /// No offset puts the guest's events where a vCPU was in the guest: it was not recorded at the same time, or is no
+    /// guest of this host.
     case noMatch(best: Double)
     /// Several offsets do, told in raw units: the recording is too short or too regular.
     case ambiguous([Int64])
+    /// So few events lie so far apart that looking through the time between them costs more than they are worth:
+    /// timestamps are corrupt.
+    case scattered
 }
 
 extension ContainmentEvidence {
     /// Finds the offset with no hint, and the error that remains.
     ///
-    /// Activity is put into bins; a stretch of the guest's is correlated with each thread's windows (a coarse offset, to a bin). Around each of
-    /// the best peaks, the offsets that put most events of a tenth of a second into windows are the seed. From there the line grows: bounds on
-    /// the offset narrow it, and it is extended to twice the time as often as it takes. What is left must hold 99 of 100 events.
+    /// Activity is put into bins; a stretch of the guest's is correlated with each thread's windows (a coarse offset,
+    /// to a bin). Around each of the best peaks, the offsets that put most events of a tenth of a second into windows
+    /// are the seed. From there the line grows: bounds on the offset narrow it, and it is extended to twice the time as
+    /// often as it takes. What is left must hold 99 of 100 events.
     /// - Parameters:
     ///   - ticks: raw units in a millisecond.
     ///   - drift: the drift that is possible.
-    package func search(ticks: Double, drift: ClosedRange<Double> = OffsetBand.anyDrift) throws(ContainmentFault) -> ContainmentFit {
+    package func search(ticks: Double, drift: ClosedRange<Double> = OffsetBand.anyDrift) throws(ContainmentFault)
+        -> ContainmentFit
+    {
         let active = activity.indices.filter { activity[$0].times.count >= Self.fewest }
         guard !windows.isEmpty, !active.isEmpty else { throw .nothingToCompare }
         let bin = max(1, RawTime(ticks * Self.binMilliseconds))
         var candidates: [Candidate] = []
+        var budget =
+            Self.leastBins + Self.binsForEach
+            * (active.reduce(0) { $0 + activity[$1].times.count } + windows.reduce(0) { $0 + $1.count })
         // The busiest CPUs tell most; two of them are enough.
         for cpu in active.sorted(by: { activity[$0].times.count > activity[$1].times.count }).prefix(2) {
             for index in windows.indices where windows[index].count >= 8 {
-                candidates += peaks(cpu, index, bin)
+                candidates += try peaks(cpu, index, bin, &budget)
             }
         }
         candidates.sort { $0.score > $1.score }
@@ -44,7 +55,9 @@ extension ContainmentEvidence {
         func look(_ candidate: Candidate) {
             // Clocks drift: offsets are compared where they were seen.
             let place = candidate.around.lowerBound
-            func isKnown(_ offset: Int64) -> Bool { found.contains { abs($0.line.offset(at: place) &- offset) < candidate.slack } }
+            func isKnown(_ offset: Int64) -> Bool {
+                found.contains { abs($0.line.offset(at: place) &- offset) < candidate.slack }
+            }
             guard !isKnown(candidate.offset), let fit = grow(candidate, bin, ticks, drift) else { return }
             best = max(best, fit.count.share)
             let match = Match(candidate: candidate, fit: fit)
@@ -52,7 +65,9 @@ extension ContainmentEvidence {
             found.append(match)
         }
         for candidate in candidates.prefix(Self.mostCandidates) { look(candidate) }
-        guard let first = found.max(by: { $0.fit.count.inside < $1.fit.count.inside }) else { throw .noMatch(best: best) }
+        guard let first = found.max(by: { $0.fit.count.inside < $1.fit.count.inside }) else {
+            throw .noMatch(best: best)
+        }
         // Something regular fits some periods earlier and later as well.
         let period = windows[first.candidate.windows].medianDistance
         for number in 1...Self.rivalPeriods where period > 0 {
@@ -65,7 +80,9 @@ extension ContainmentEvidence {
         }
         // Offsets that leave most of one recording outside the other hold few events easily.
         let rivals = found.filter { $0.fit.count.inside * 4 >= first.fit.count.inside }
-        guard rivals.count == 1 else { throw .ambiguous(rivals.map { $0.line.offset(at: first.candidate.around.lowerBound) }.sorted()) }
+        guard rivals.count == 1 else {
+            throw .ambiguous(rivals.map { $0.line.offset(at: first.candidate.around.lowerBound) }.sorted())
+        }
         return first.fit
     }
 
@@ -86,8 +103,10 @@ extension ContainmentEvidence {
     private static let stretchBins = 20_000
     private static let mostStretches = 8
     private static let fieldBins = 4_500_000
-    /// Ten hours; times beyond that are most likely corrupt.
-    private static let mostFields = 40
+    /// Bins that may be looked through, and as many more for each event and each window: what is done follows from what
+    /// was recorded, not from the times it claims.
+    private static let leastBins = 8 << 20
+    private static let binsForEach = 2048
 
     private struct Candidate {
         var cpu: Int
@@ -104,39 +123,67 @@ extension ContainmentEvidence {
     // MARK: Coarse
 
     /// The offsets at which stretches of a CPU's activity lie best in a thread's windows.
-    private func peaks(_ cpu: Int, _ index: Int, _ bin: RawTime) -> [Candidate] {
-        let fields = fields(windows[index], bin)
-        let stretches = stretches(activity[cpu].times, bin).prefix(max(1, Self.mostStretches / max(1, fields.count)))
-        return stretches.flatMap { stretch in
-            fields.flatMap { field in
-                field.peaks(of: stretch.pattern).map { peak in
+    private func peaks(_ cpu: Int, _ index: Int, _ bin: RawTime, _ budget: inout Int) throws(ContainmentFault)
+        -> [Candidate]
+    {
+        let spans = spans(windows[index], bin)
+        let bins = spans.reduce(1) { $0 + Int(($1.upperBound - $1.lowerBound) / bin) + Self.stretchBins }
+        // Fewer stretches where all are too many.
+        let most = max(1, min(Self.mostStretches / max(1, spans.count), budget / bins))
+        let stretches = stretches(activity[cpu].times, bin).prefix(most)
+        budget -= bins * stretches.count
+        guard budget >= 0 else { throw .scattered }
+        var found = [[Candidate]](repeating: [], count: stretches.count)
+        for span in spans {
+            let field = BinnedWindows(windows[index], span, bin)
+            for (number, stretch) in stretches.enumerated() {
+                found[number] += field.peaks(of: stretch.pattern).map { peak in
                     let place = Int64(bitPattern: field.begin) &+ Int64(peak.shift) &* Int64(bin)
                     let around = stretch.begin...stretch.begin + RawTime(stretch.pattern.count) * bin - 1
                     return Candidate(
-                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin), slack: Int64(bin) * 6,
+                        cpu: cpu, windows: index, offset: place &- Int64(bitPattern: stretch.begin),
+                        slack: Int64(bin) * 6,
                         score: peak.score,
                         around: around)
                 }
             }
         }
+        return found.flatMap { $0 }
     }
 
-    /// A thread's windows in bins: a quarter of an hour each at the most, those in which there is nothing left out.
-    private func fields(_ windows: EntryWindows, _ bin: RawTime) -> [BinnedWindows] {
-        var fields: [BinnedWindows] = []
+    /// The host's times in which a thread's windows tell something: a quarter of an hour each at the most. Where
+    /// nothing begins or ends for longer than a stretch, no offset is better than the next one.
+    private func spans(_ windows: EntryWindows, _ bin: RawTime) -> [ClosedRange<RawTime>] {
+        let stretch = RawTime(Self.stretchBins) * bin
         let length = RawTime(Self.fieldBins) * bin
-        var window = 0
-        while window < windows.count, fields.count < Self.mostFields {
-            let begin = max(windows.begins[window], host.lowerBound)
-            guard begin <= host.upperBound else { break }
-            let end = host.upperBound - begin < length ? host.upperBound : begin + (length - 1)
-            fields.append(BinnedWindows(windows, begin...end, bin))
-            // The next one begins where this one ends, less a stretch, which may lie across.
-            let next = windows.ends.partitioningIndex { $0 >= end }
-            guard next > window else { break }
-            window = next
+        var spans: [ClosedRange<RawTime>] = []
+        var begin: RawTime?
+        var last: RawTime = 0
+        func end(_ time: RawTime) -> RawTime {
+            host.upperBound - min(time, host.upperBound) < stretch ? host.upperBound : time + stretch
         }
-        return fields
+        for window in 0..<windows.count {
+            for edge in [windows.begins[window], windows.ends[window]] where host.contains(edge) {
+                guard let first = begin else {
+                    // It may have been in the guest since before the recording.
+                    let isEnd = windows.begins[window] < host.lowerBound
+                    (begin, last) = (isEnd ? edge - min(edge - host.lowerBound, stretch) : edge, edge)
+                    continue
+                }
+                if edge - last > stretch {
+                    spans.append(first...end(last))
+                    // What a long window is before its end tells as much as what it is after its begin.
+                    begin = edge == windows.ends[window] ? edge - stretch : edge
+                } else if edge - first >= length {
+                    spans.append(first...edge)
+                    // The next one begins a stretch earlier, for what lies across.
+                    begin = edge - stretch
+                }
+                last = edge
+            }
+        }
+        if let first = begin { spans.append(first...end(last)) }
+        return spans
     }
 
     private struct Stretch {
@@ -155,7 +202,8 @@ extension ContainmentEvidence {
             places.append(first..<max(next, first + 1))
             first = max(next, first + 1)
         }
-        return places.sorted { $0.count > $1.count }.prefix(Self.mostStretches).filter { $0.count >= Self.fewest }.map { place in
+        return places.sorted { $0.count > $1.count }.prefix(Self.mostStretches).filter { $0.count >= Self.fewest }.map {
+            place in
             let begin = times[place.lowerBound]
             var pattern = [Float](repeating: 0, count: Int((times[place.upperBound - 1] - begin) / bin) + 1)
             for time in times[place] { pattern[Int((time - begin) / bin)] = 1 }
@@ -173,8 +221,12 @@ extension ContainmentEvidence {
             begin = span.lowerBound
             bins = [Float](repeating: 0, count: Int((span.upperBound - span.lowerBound) / bin) + 1)
             for window in windows.touching(span.lowerBound, span.upperBound) {
-                let (first, last) = (max(windows.begins[window], span.lowerBound), min(windows.ends[window], span.upperBound))
-                for place in Int((first - span.lowerBound) / bin)...Int((last - span.lowerBound) / bin) { bins[place] = 1 }
+                let (first, last) = (
+                    max(windows.begins[window], span.lowerBound), min(windows.ends[window], span.upperBound)
+                )
+                for place in Int((first - span.lowerBound) / bin)...Int((last - span.lowerBound) / bin) {
+                    bins[place] = 1
+                }
             }
             sums = ContainmentEvidence.sums(bins)
         }
@@ -191,7 +243,8 @@ extension ContainmentEvidence {
                 let (first, last) = (max(0, -shift), min(pattern.count, bins.count - shift))
                 let within = patternSums[last] - patternSums[first]
                 guard within >= max(Double(ContainmentEvidence.fewest), all / 8) else { continue }
-                // By chance as many bins would be hit as windows fill of the host's time there: how much more is it, in standard deviations?
+                // By chance as many bins would be hit as windows fill of the host's time there: how much more is it, in
+                // standard deviations?
                 let density = (sums[last + shift] - sums[first + shift]) / Double(last - first)
                 let deviation = (within * density * (1 - density)).squareRoot()
                 guard deviation > 0 else { continue }
@@ -219,7 +272,9 @@ extension ContainmentEvidence {
     // MARK: Exact
 
     /// From a coarse offset to a fit over everything; nil when it does not hold.
-    private func grow(_ candidate: Candidate, _ bin: RawTime, _ ticks: Double, _ drift: ClosedRange<Double>) -> ContainmentFit? {
+    private func grow(_ candidate: Candidate, _ bin: RawTime, _ ticks: Double, _ drift: ClosedRange<Double>)
+        -> ContainmentFit?
+    {
         let times = activity[candidate.cpu].times
         // A seed: a tenth of a second with as many events as there are, within both recordings.
         let length = RawTime(ticks * 100)
@@ -228,7 +283,10 @@ extension ContainmentEvidence {
             let stretch = begin...begin + length
             let near = candidate.offset &- candidate.slack...candidate.offset &+ candidate.slack
             guard let seed = densest(candidate, stretch, near, drift) else { continue }
-            if let fit = extend(seed, stretch, candidate, drift), fit.count.share >= Self.enough || begin == starts.last { return fit }
+            if let fit = extend(seed, stretch, candidate, drift), fit.count.share >= Self.enough || begin == starts.last
+            {
+                return fit
+            }
         }
         return nil
     }
@@ -240,16 +298,19 @@ extension ContainmentEvidence {
         while begin <= candidate.around.upperBound, starts.count < 100 {
             let place = begin &+ RawTime(bitPattern: candidate.offset)
             if host.contains(place), host.contains(place &+ length) {
-                starts.append((times.partitioningIndex { $0 > begin + length } - times.partitioningIndex { $0 >= begin }, begin))
+                starts.append(
+                    (times.partitioningIndex { $0 > begin + length } - times.partitioningIndex { $0 >= begin }, begin))
             }
             begin += length
         }
         return starts.sorted { $0.count > $1.count }.prefix(4).filter { $0.count >= 8 }.map(\.begin)
     }
 
-    /// The offsets within `near`, at the middle of `stretch`, that put most events of it into windows; nil when that is not nearly all of them.
+    /// The offsets within `near`, at the middle of `stretch`, that put most events of it into windows; nil when that is
+    /// not nearly all of them.
     private func densest(
-        _ candidate: Candidate, _ stretch: ClosedRange<RawTime>, _ near: ClosedRange<Int64>, _ drift: ClosedRange<Double>
+        _ candidate: Candidate, _ stretch: ClosedRange<RawTime>, _ near: ClosedRange<Int64>,
+        _ drift: ClosedRange<Double>
     ) -> ClosedRange<Int64>? {
         var edges: [(offset: Int64, change: Int)] = []
         var events = 0
@@ -263,7 +324,8 @@ extension ContainmentEvidence {
             // What clocks may drift between the event and the middle.
             let slack = Int64(clamping: (Double(max(time, middle) - min(time, middle)) * greatest).rounded(.up))
             let place = (
-                time &+ RawTime(bitPattern: near.lowerBound &- slack), time &+ RawTime(bitPattern: near.upperBound &+ slack)
+                time &+ RawTime(bitPattern: near.lowerBound &- slack),
+                time &+ RawTime(bitPattern: near.upperBound &+ slack)
             )
             var last: Int64?
             for window in windows.touching(place.0, place.1) {
@@ -303,7 +365,8 @@ extension ContainmentEvidence {
 
     /// Grows a line from a seed over all times, and takes in the other CPUs.
     private func extend(
-        _ seed: ClosedRange<Int64>, _ stretch: ClosedRange<RawTime>, _ candidate: Candidate, _ drift: ClosedRange<Double>
+        _ seed: ClosedRange<Int64>, _ stretch: ClosedRange<RawTime>, _ candidate: Candidate,
+        _ drift: ClosedRange<Double>
     ) -> ContainmentFit? {
         var assignment = [candidate.cpu: candidate.windows]
         let times = activity[candidate.cpu].times
@@ -341,13 +404,18 @@ extension ContainmentEvidence {
         guard let fit else { return nil }
         let line = fit.pieces[0].band
         var count = ContainmentCount()
-        for (cpu, index) in assignment { count = count + self.count(activity[cpu], windows[index]) { line.offset(at: $0) } }
+        for (cpu, index) in assignment {
+            count = count + self.count(activity[cpu], windows[index]) { line.offset(at: $0) }
+        }
         return ContainmentFit(
             fit: fit,
-            threads: Dictionary(uniqueKeysWithValues: assignment.map { (activity[$0.key].cpu, windows[$0.value].thread) }), count: count)
+            threads: Dictionary(
+                uniqueKeysWithValues: assignment.map { (activity[$0.key].cpu, windows[$0.value].thread) }), count: count
+        )
     }
 
-    /// What is known of the offset, as a few points between which it is interpolated: wider than the truth, never narrower.
+    /// What is known of the offset, as a few points between which it is interpolated: wider than the truth, never
+    /// narrower.
     private struct Knots {
         private var times: [RawTime] = []
         private var lows: [Double] = []
@@ -399,7 +467,8 @@ extension OffsetBand {
 }
 
 extension Int64 {
-    /// The nearest that there is; doubles reach further. Half the range is left, so that what is added does not overflow.
+    /// The nearest that there is; doubles reach further. Half the range is left, so that what is added does not
+    /// overflow.
     init(clamping value: Double) {
         let limit = Double(Int64.max / 4)
         self = value.isNaN ? 0 : Int64(Swift.max(-limit, Swift.min(limit, value)))

@@ -1,6 +1,8 @@
-// The straight lines that bounds on a clock's offset leave: what the offset can be at any instant, if its rate is constant.
+// The straight lines that bounds on a clock's offset leave: what the offset can be at any instant, if its rate is
+// constant.
 
-/// What one observation says of two clocks: at raw guest time `time`, host minus guest (both raw) lies between `low` and `high`.
+/// What one observation says of two clocks: at raw guest time `time`, host minus guest (both raw) lies between `low`
+/// and `high`.
 package struct OffsetBound: Sendable, Equatable {
     package var time: RawTime
     /// nil when nothing bounds it from below.
@@ -17,9 +19,10 @@ package struct OffsetBound: Sendable, Equatable {
 
 /// All lines offset(t) = a + b·t above every lower and below every upper bound.
 ///
-/// A line is a point (a, b), a bound a half-plane of such points, and all lines together a convex polygon: each bound cuts off a part of it
-/// or changes nothing (I. E. Sutherland and G. W. Hodgman, "Reentrant polygon clipping", 1974). Few bounds cut, so it has few corners, and what
-/// the offset can be at an instant is told by the corners. Bounds may come in any order.
+/// A line is a point (a, b), a bound a half-plane of such points, and all lines together a convex polygon: each bound
+/// cuts off a part of it or changes nothing (I. E. Sutherland and G. W. Hodgman, "Reentrant polygon clipping", 1974).
+/// Few bounds cut, so it has few corners, and what the offset can be at an instant is told by the corners. Bounds may
+/// come in any order.
 package struct OffsetBand: Sendable {
     /// Times and offsets are kept relative to these, so that doubles hold them to a fraction of a tick.
     package let origin: RawTime
@@ -80,8 +83,8 @@ package struct OffsetBand: Sendable {
     // MARK: Narrowing
 
     /// Leaves only the lines that satisfy one more bound.
-    /// - Returns: nil when some do. If none does the band stays as it is, and these are the numbers of the bounds (three at most) that no line
-    ///   satisfies together.
+    /// - Returns: nil when some do. If none does the band stays as it is, and these are the numbers of the bounds
+    ///   (three at most) that no line satisfies together.
     mutating func narrow(_ bound: OffsetBound, number: Int) -> [Int]? {
         let time = relative(bound.time)
         let before = corners
@@ -185,11 +188,13 @@ package struct OffsetBand: Sendable {
     package func error(at time: RawTime) -> Int64 {
         let range = range(at: time)
         let chosen = offset(at: time)
-        return max(Int64(clamping: Int128(range.upperBound) - Int128(chosen)), Int64(clamping: Int128(chosen) - Int128(range.lowerBound)))
+        return max(
+            Int64(clamping: Int128(range.upperBound) - Int128(chosen)),
+            Int64(clamping: Int128(chosen) - Int128(range.lowerBound)))
     }
 
-    /// Chooses the line with most room on both sides: the slope whose intercepts reach farthest, and their middle. That is greatest at a corner,
-    /// or between two where opposite edges are parallel.
+    /// Chooses the line with most room on both sides: the slope whose intercepts reach farthest, and their middle. That
+    /// is greatest at a corner, or between two where opposite edges are parallel.
     mutating func settle() {
         var (most, first, last) = (-Double.infinity, (0.0, 0.0), (0.0, 0.0))
         for corner in corners.sorted(by: { $0.slope < $1.slope }) {
@@ -209,7 +214,9 @@ package struct OffsetBand: Sendable {
             guard min(corner.slope, next.slope) <= slope, slope <= max(corner.slope, next.slope) else { continue }
             let share = next.slope == corner.slope ? 0 : (slope - corner.slope) / (next.slope - corner.slope)
             let crossing = corner.intercept + (next.intercept - corner.intercept) * share
-            for intercept in [corner.slope == slope ? corner.intercept : crossing, next.slope == slope ? next.intercept : crossing] {
+            for intercept in [
+                corner.slope == slope ? corner.intercept : crossing, next.slope == slope ? next.intercept : crossing,
+            ] {
                 low = min(low, intercept)
                 high = max(high, intercept)
             }

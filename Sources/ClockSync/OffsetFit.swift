@@ -2,14 +2,16 @@
 
 /// What bounds on a clock's offset amount to.
 ///
-/// A clock runs straight until it is set. Of all the ways to cut the bounds into straight pieces the one with fewest pieces is taken, where in
-/// each piece a few wild marks may be set aside. Such a way is not the only one: a step can lie anywhere between the earliest and the latest
-/// bound at which the pieces can be cut. Pieces that are made as long as possible from the front tell the latest, pieces made from the back
-/// the earliest. A piece consists of what belongs to it in either way; a bound that may lie on either side of a step narrows neither piece.
+/// A clock runs straight until it is set. Of all the ways to cut the bounds into straight pieces the one with fewest
+/// pieces is taken, where in each piece a few wild marks may be set aside. Such a way is not the only one: a step can
+/// lie anywhere between the earliest and the latest bound at which the pieces can be cut. Pieces that are made as long
+/// as possible from the front tell the latest, pieces made from the back the earliest. A piece consists of what belongs
+/// to it in either way; a bound that may lie on either side of a step narrows neither piece.
 ///
-/// A mark is wild if it contradicts bounds that contradict nothing else. Three bounds at most are what no line satisfies together, and one of
-/// them is wrong: all of them are set aside, and come back when those that contradict nothing are known. So a wrong mark never stays in
-/// because it came first, and a right one is missed at worst, which makes the band wider but not false.
+/// A mark is wild if it contradicts bounds that contradict nothing else. Three bounds at most are what no line
+/// satisfies together, and one of them is wrong: all of them are set aside, and come back when those that contradict
+/// nothing are known. So a wrong mark never stays in because it came first, and a right one is missed at worst, which
+/// makes the band wider but not false.
 package struct OffsetFit: Sendable {
     /// Straight pieces, in the order of the bounds; one unless the clock was set.
     package private(set) var pieces: [Piece] = []
@@ -39,19 +41,23 @@ package struct OffsetFit: Sendable {
     /// - Parameters:
     ///   - bounds: in the order in which they were observed; in that of their times if no clock was set back.
     ///   - drift: the slopes that are possible; 0...0 for clocks that are known to run at one rate.
-    /// - Returns: nil when the bounds don't add up: too many contradict each other, or nothing bounds the offset from one side.
+    /// - Returns: nil when the bounds don't add up: too many contradict each other, or nothing bounds the offset from
+    ///   one side.
     package init?(_ bounds: [OffsetBound], drift: ClosedRange<Double> = OffsetBand.anyDrift) {
         count = bounds.count
         let most = Self.mostWild(of: count)
         var aside = 0
         var straight = Self.ends(bounds, drift, aside: aside)
         if straight?.count != 1, most > 0 {
-            // Fewer pieces with some marks set aside: then one may lie beside a step, too, and as many as may be are reckoned with there.
+            // Fewer pieces with some marks set aside: then one may lie beside a step, too, and as many as may be are
+            // reckoned with there.
             guard let fewest = Self.ends(bounds, drift, aside: most) else { return nil }
             if fewest.count < straight?.count ?? .max { (aside, straight) = (most, fewest) }
         }
         guard let ends = straight else { return nil }
-        guard let fromBack = Self.ends(bounds.reversed(), drift, aside: aside), fromBack.count == ends.count else { return nil }
+        guard let fromBack = Self.ends(bounds.reversed(), drift, aside: aside), fromBack.count == ends.count else {
+            return nil
+        }
         // The earliest and the latest ends, first to last.
         let earliest = fromBack.dropLast().reversed().map { bounds.count - $0 } + [bounds.count]
         var start = 0
@@ -64,7 +70,9 @@ package struct OffsetFit: Sendable {
         }
         for index in pieces.indices.dropLast() where earliest[index] < ends[index] {
             // What may lie on either side of a step, but fits on none.
-            wild += bounds[earliest[index]..<ends[index]].count { !pieces[index].band.allows($0) && !pieces[index + 1].band.allows($0) }
+            wild += bounds[earliest[index]..<ends[index]].count {
+                !pieces[index].band.allows($0) && !pieces[index + 1].band.allows($0)
+            }
         }
         guard wild <= most else { return nil }
     }
@@ -72,7 +80,9 @@ package struct OffsetFit: Sendable {
     /// Where the pieces end (the index after each one's last bound) if each is as long as possible.
     /// - Parameter aside: how often bounds that contradict each other may be set aside in one piece.
     /// - Returns: nil when there are too many pieces.
-    private static func ends(_ bounds: some RandomAccessCollection<OffsetBound>, _ drift: ClosedRange<Double>, aside: Int) -> [Int]? {
+    private static func ends(
+        _ bounds: some RandomAccessCollection<OffsetBound>, _ drift: ClosedRange<Double>, aside: Int
+    ) -> [Int]? {
         var ends: [Int] = []
         var rest = bounds[...]
         while !rest.isEmpty {
@@ -85,7 +95,9 @@ package struct OffsetFit: Sendable {
     }
 
     /// The straight piece that bounds make, and how many of them are wild.
-    private static func piece(_ bounds: ArraySlice<OffsetBound>, _ drift: ClosedRange<Double>) -> (piece: Piece, wild: Int)? {
+    private static func piece(_ bounds: ArraySlice<OffsetBound>, _ drift: ClosedRange<Double>) -> (
+        piece: Piece, wild: Int
+    )? {
         let run = Run(bounds, drift, aside: .max)
         var band = run.band
         // What was set aside with a wild mark comes back, if that goes with all others and with each other.

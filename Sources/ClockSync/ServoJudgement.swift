@@ -3,8 +3,8 @@
 extension ServoLog {
     /// All about a stretch of time. Times are those the log is in, until they are `shifted`.
     package struct Judgement: Sendable, Equatable {
-        /// The largest |offset| that a locked servo reported, summed over the links of a chain; nil when a link reported none.
-        /// It is stated for the time outside `gaps` and the unlocked part of `swings`.
+        /// The largest |offset| that a locked servo reported, summed over the links of a chain; nil when a link
+        /// reported none. It is stated for the time outside `gaps` and the unlocked part of `swings`.
         package var error: Nanoseconds?
         /// When a servo was not locked, stepped its clock, lost its master, or reported more than it usually does.
         package var swings: [ClosedRange<Nanoseconds>]
@@ -13,7 +13,10 @@ extension ServoLog {
         /// How many reports lie in the stretch itself.
         package var reports: Int
 
-        package init(error: Nanoseconds?, swings: [ClosedRange<Nanoseconds>] = [], gaps: [ClosedRange<Nanoseconds>] = [], reports: Int) {
+        package init(
+            error: Nanoseconds?, swings: [ClosedRange<Nanoseconds>] = [], gaps: [ClosedRange<Nanoseconds>] = [],
+            reports: Int
+        ) {
             self.error = error
             self.swings = swings
             self.gaps = gaps
@@ -33,17 +36,18 @@ extension ServoLog {
             var sum: Nanoseconds?
             if let error, let otherError = other.error { sum = saturated(error, otherError) }
             return Judgement(
-                error: sum, swings: merged(swings + other.swings), gaps: merged(gaps + other.gaps), reports: reports + other.reports)
+                error: sum, swings: merged(swings + other.swings), gaps: merged(gaps + other.gaps),
+                reports: reports + other.reports)
         }
     }
 
-    /// How long without a report is still normal, in usual intervals: a program that is held up reports late, and one that has lost its
-    /// master or was stopped does not report at all.
+    /// How long without a report is still normal, in usual intervals: a program that is held up reports late, and one
+    /// that has lost its master or was stopped does not report at all.
     private static let patience: Int64 = 5
-    /// What is a swing: an |offset| above this many times the usual one (the median over the log) and the floor. Of normally distributed
-    /// offsets the median magnitude is 0.67 standard deviations, so 5 medians are 3.4 of them: 7 in 10 000 reports of a quiet clock are
-    /// beyond, where 3 medians would call every 23rd report a swing. The floor is for servos quieter than it matters: no stage of a
-    /// packet's path is decided by 100 ns.
+    /// What is a swing: an |offset| above this many times the usual one (the median over the log) and the floor. Of
+    /// normally distributed offsets the median magnitude is 0.67 standard deviations, so 5 medians are 3.4 of them: 7
+    /// in 10 000 reports of a quiet clock are beyond, where 3 medians would call every 23rd report a swing. The floor
+    /// is for servos quieter than it matters: no stage of a packet's path is decided by 100 ns.
     private static let band: Int64 = 5
     private static let floor: Nanoseconds = 100
 
@@ -53,8 +57,9 @@ extension ServoLog {
         return first.time...last.time
     }
 
-    /// What the log says of a stretch of time, in its own clock. Of several sources in one log each is taken for a link of a chain,
-    /// which is what ptp4l and phc2sys on one machine are: errors add up, and each link's swings and gaps are the chain's.
+    /// What the log says of a stretch of time, in its own clock. Of several sources in one log each is taken for a link
+    /// of a chain, which is what ptp4l and phc2sys on one machine are: errors add up, and each link's swings and gaps
+    /// are the chain's.
     package func judgement(during time: ClosedRange<Nanoseconds>) -> Judgement {
         guard !sources.isEmpty else { return Judgement(error: nil, gaps: [time], reports: 0) }
         var bySource = [[Report]](repeating: [], count: sources.count)
@@ -76,7 +81,8 @@ extension ServoLog {
             Self.patience * min(max($0, 1_000_000), .max / 16)
         }
 
-        // The reports in the stretch, and those next to it: each tells of the time since the one before, and until the next.
+        // The reports in the stretch, and those next to it: each tells of the time since the one before, and until the
+        // next.
         let first = reports.partitioningIndex { $0.time >= time.lowerBound }
         let end = reports.partitioningIndex { $0.time > time.upperBound }
         var gaps: [ClosedRange<Nanoseconds>] = []
@@ -102,7 +108,8 @@ extension ServoLog {
         for jump in jumps where jump.program == program {
             // The clock was moved some time before it was noticed.
             let after = reports.partitioningIndex { $0.time > jump.time }
-            let stretch = (after > 0 ? reports[after - 1].time : jump.time)...(after < reports.count ? reports[after].time : jump.time)
+            let previous = after > 0 ? reports[after - 1].time : jump.time
+            let stretch = previous...(after < reports.count ? reports[after].time : jump.time)
             if stretch.overlaps(time) { swings.append(stretch.clamped(to: time)) }
         }
 

@@ -3,8 +3,8 @@
 /// A line that is known, taken apart.
 ///
 /// All of linuxptp prints by print.c: `program[seconds.milliseconds]: [message_tag ]text` to the terminal, and
-/// `[seconds.milliseconds] [message_tag ]text` to syslog, before which syslog or the journal put `Nov 22 23:57:36 host program[pid]: `.
-/// The texts are those of clock.c, port.c, clockcheck.c, phc2sys.c and ts2phc.c.
+/// `[seconds.milliseconds] [message_tag ]text` to syslog, before which syslog or the journal put `Nov 22 23:57:36 host
+/// program[pid]: `. The texts are those of clock.c, port.c, clockcheck.c, phc2sys.c and ts2phc.c.
 struct ServoLine {
     var program: String
     var time: Nanoseconds
@@ -26,12 +26,16 @@ struct ServoLine {
         time = stamp.time
         program = stamp.program
         let words = line[stamp.end...].split(separator: UInt8(ascii: " "), maxSplits: 40).map { Substring($0) }
-        guard let content = Self.report(words, time: stamp.time) ?? Self.port(words) ?? Self.other(words) else { return nil }
+        guard let content = Self.report(words, time: stamp.time) ?? Self.port(words) ?? Self.other(words) else {
+            return nil
+        }
         self.content = content
     }
 
     /// The first `[digits.ddd]` (a pid has no fraction), and the program before it.
-    private static func stamp(in line: Substring.UTF8View) -> (time: Nanoseconds, program: String, end: Substring.UTF8View.Index)? {
+    private static func stamp(in line: Substring.UTF8View) -> (
+        time: Nanoseconds, program: String, end: Substring.UTF8View.Index
+    )? {
         var search = line.startIndex
         while let open = line[search...].firstIndex(of: UInt8(ascii: "[")) {
             let inside = line[line.index(after: open)...]
@@ -49,7 +53,9 @@ struct ServoLine {
                     while before.last == UInt8(ascii: " ") { before = before.dropLast() }
                     guard before.last == UInt8(ascii: ":") else { return nil }
                     before = before.dropLast()
-                    if before.last == UInt8(ascii: "]"), let pid = before.lastIndex(of: UInt8(ascii: "[")) { before = before[..<pid] }
+                    if before.last == UInt8(ascii: "]"), let pid = before.lastIndex(of: UInt8(ascii: "[")) {
+                        before = before[..<pid]
+                    }
                 }
                 let name = before.split(separator: UInt8(ascii: " ")).last ?? before
                 guard !name.isEmpty, name.count <= 64 else { return nil }
@@ -65,12 +71,14 @@ struct ServoLine {
         let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1].count == 3, (1...10).contains(parts[0].count),
             text.allSatisfy({ $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let seconds = Int64(Substring(parts[0])), let milliseconds = Int64(Substring(parts[1])), seconds < 9_000_000_000
+            let seconds = Int64(Substring(parts[0])), let milliseconds = Int64(Substring(parts[1])),
+            seconds < 9_000_000_000
         else { return nil }
         return seconds * 1_000_000_000 + milliseconds * 1_000_000
     }
 
-    /// `[CLOCK ][phc|sys|pps|master ]offset N sS freq N[ [path ]delay N]` or `[CLOCK ]rms N max N freq N +/- N[ delay N +/- N]`.
+    /// `[CLOCK ][phc|sys|pps|master ]offset N sS freq N[ [path ]delay N]` or `[CLOCK ]rms N max N freq N +/- N[ delay N
+    /// +/- N]`.
     private static func report(_ words: [Substring], time: Nanoseconds) -> Content? {
         guard let key = words.firstIndex(where: { $0 == "offset" || $0 == "rms" }) else { return nil }
         var name = words[..<key]
@@ -79,7 +87,8 @@ struct ServoLine {
         if words[key] == "offset" {
             // Against what it is measured is no part of the clock's name.
             if let last = name.last, ["phc", "sys", "pps", "master"].contains(last) { name = name.dropLast() }
-            guard let offset = rest.number(), let state = rest.state(), rest.skip("freq"), let frequency = rest.number() else { return nil }
+            guard let offset = rest.number(), let state = rest.state(), rest.skip("freq"), let frequency = rest.number()
+            else { return nil }
             (report.offset, report.state, report.frequency) = (offset, state, frequency)
             if !rest.isEmpty {
                 _ = rest.skip("path")
@@ -92,7 +101,9 @@ struct ServoLine {
             else { return nil }
             (report.rms, report.offset, report.frequency) = (rms, largest, frequency)
             if !rest.isEmpty {
-                guard rest.skip("delay"), let delay = rest.number(), rest.skip("+/-"), rest.number() != nil else { return nil }
+                guard rest.skip("delay"), let delay = rest.number(), rest.skip("+/-"), rest.number() != nil else {
+                    return nil
+                }
                 report.pathDelay = delay
             }
         }
@@ -102,20 +113,23 @@ struct ServoLine {
         return .report(clock: clock, report)
     }
 
-    /// `port 1: FROM to TO on EVENT`, from 4.0 on with the interface: `port 1 (eth0): FROM to TO on EVENT`; a fault may follow in brackets.
+    /// `port 1: FROM to TO on EVENT`, from 4.0 on with the interface: `port 1 (eth0): FROM to TO on EVENT`; a fault may
+    /// follow in brackets.
     private static func port(_ words: [Substring]) -> Content? {
         guard let to = words.firstIndex(of: "to"), to >= 3, words.count > to + 3, words[to + 2] == "on",
             let key = words[..<to].firstIndex(of: "port"), key + 1 < to
         else { return nil }
         let digits = words[key + 1].last == ":" ? words[key + 1].dropLast() : words[key + 1]
-        guard let number = UInt16(digits), isState(words[to - 1]), isState(words[to + 1]), words[to - 2].last == ":" else { return nil }
+        guard let number = UInt16(digits), isState(words[to - 1]), isState(words[to + 1]), words[to - 2].last == ":"
+        else { return nil }
         return .port(Int(number), from: String(words[to - 1]), to: String(words[to + 1]))
     }
 
     /// The port states of linuxptp's util.c are words in capitals.
     private static func isState(_ word: Substring) -> Bool {
         let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")
-        return (1...16).contains(word.utf8.count) && word.utf8.allSatisfy { letters.contains($0) || $0 == UInt8(ascii: "_") }
+        return (1...16).contains(word.utf8.count)
+            && word.utf8.allSatisfy { letters.contains($0) || $0 == UInt8(ascii: "_") }
     }
 
     private static func other(_ words: [Substring]) -> Content? {

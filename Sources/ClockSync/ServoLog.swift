@@ -2,9 +2,10 @@
 
 /// The log of ptp4l, phc2sys or ts2phc (linuxptp 3.1 to 4.x), or of several of them.
 ///
-/// A servo measures its clock's offset against its own master, over a path whose asymmetry it cannot see: what it calls 0 is half the
-/// difference of the two directions' delays. So an error stated from a log is the servo's own word, not a bound like that of an observed
-/// clock. Where clocks hang in a chain (the guest's ptp4l below the host's phc2sys), the chain's error is the sum of all its links'.
+/// A servo measures its clock's offset against its own master, over a path whose asymmetry it cannot see: what it calls
+/// 0 is half the difference of the two directions' delays. So an error stated from a log is the servo's own word, not a
+/// bound like that of an observed clock. Where clocks hang in a chain (the guest's ptp4l below the host's phc2sys), the
+/// chain's error is the sum of all its links'.
 package struct ServoLog: Sendable, Equatable {
     /// In time order.
     package internal(set) var reports: [Report] = []
@@ -15,7 +16,8 @@ package struct ServoLog: Sendable, Equatable {
     package internal(set) var droppedReports = 0
     /// How often the log's time went back by more than a second: reboots, or logs put one after the other.
     package internal(set) var restarts = 0
-    /// By program: times when no port was in SLAVE, after the log showed how it got there; in order, and apart from each other.
+    /// By program: times when no port was in SLAVE, after the log showed how it got there; in order, and apart from
+    /// each other.
     var away: [String: [ClosedRange<Nanoseconds>]] = [:]
     /// When linuxptp's own check found that somebody else moved its clock.
     var jumps: [Jump] = []
@@ -29,7 +31,8 @@ package struct ServoLog: Sendable, Equatable {
     package struct Source: Sendable, Hashable {
         /// As it calls itself: the file name of the program.
         package var program: String
-        /// What stands before the offset: phc2sys' name of the clock (CLOCK_REALTIME, eth0), a `message_tag`; empty for a plain ptp4l.
+        /// What stands before the offset: phc2sys' name of the clock (CLOCK_REALTIME, eth0), a `message_tag`; empty for
+        /// a plain ptp4l.
         package var clock: String
     }
 
@@ -110,7 +113,8 @@ extension ServoLog {
             }
             switch line.content {
             case .report(let clock, let report): add(report, of: Source(program: line.program, clock: clock))
-            case .port(let number, let from, let to): move(line.program, port: number, from: from, to: to, at: line.time)
+            case .port(let number, let from, let to):
+                move(line.program, port: number, from: from, to: to, at: line.time)
             case .jump where eventCount < ServoLog.mostEvents:
                 eventCount += 1
                 log.jumps.append(Jump(program: line.program, time: line.time))
@@ -136,7 +140,8 @@ extension ServoLog {
 
         /// The clock is kept while any port is in SLAVE (a boundary clock has others in MASTER).
         private mutating func move(_ program: String, port: Int, from: String, to: String, at time: Nanoseconds) {
-            guard programs[program] != nil || programs.count < ServoLog.mostSources, eventCount < ServoLog.mostEvents else { return }
+            guard programs[program] != nil || programs.count < ServoLog.mostSources, eventCount < ServoLog.mostEvents
+            else { return }
             eventCount += 1
             var ports = programs[program] ?? Ports()
             if from == "INITIALIZING" || from == "SLAVE" { ports.isKnown = true }
@@ -156,7 +161,9 @@ extension ServoLog {
             }
             log.away = log.away.mapValues(merged)
             // Programs that share a log are a few ms out of order.
-            if !zip(log.reports, log.reports.dropFirst()).allSatisfy({ $0.time <= $1.time }) { log.reports.sort { $0.time < $1.time } }
+            if !zip(log.reports, log.reports.dropFirst()).allSatisfy({ $0.time <= $1.time }) {
+                log.reports.sort { $0.time < $1.time }
+            }
             return log
         }
     }

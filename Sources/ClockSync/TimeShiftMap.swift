@@ -1,19 +1,22 @@
 // A clock map as TIME_SHIFT samples, such that trace-cmd's own arithmetic arrives at the map's host times.
 //
-// trace-cmd: lib/trace-cmd/trace-input.c, `timestamp_host_sync` and `timestamp_correction_calc`. What they do, and the format does not say:
+// trace-cmd: lib/trace-cmd/trace-input.c, `timestamp_host_sync` and `timestamp_correction_calc`. What they do, and the
+// format does not say:
 //
 // - With one sample its offset is added, whatever its scaling.
-// - Otherwise a pair of neighbours decides: before the first sample the first pair, from the last one on the last pair. Without
-//   interpolation the pair's earlier offset holds, so the very last offset never does.
-// - Interpolated: the earlier offset and (progress · difference + length / 2) / length in signed 64 bits, rounded towards 0.
+// - Otherwise a pair of neighbours decides: before the first sample the first pair, from the last one on the last pair.
+//   Without interpolation the pair's earlier offset holds, so the very last offset never does.
+// - Interpolated: the earlier offset and (progress · difference + length / 2) / length in signed 64 bits, rounded
+//   towards 0.
 
 extension ClockMap {
     /// The map as one CPU's TIME_SHIFT option, good for raw guest times in `times`.
     ///
-    /// Offsets and scalings that are known exactly stay what they are. Everything else becomes samples on straight lines, from which
-    /// trace-cmd's host time differs by one tick at most.
+    /// Offsets and scalings that are known exactly stay what they are. Everything else becomes samples on straight
+    /// lines, from which trace-cmd's host time differs by one tick at most.
     ///
-    /// trace-cmd (3.1.6) multiplies a scaled TSC in 64 bits, which real times overflow; it can read `lines(over:)` of such a map.
+    /// trace-cmd (3.1.6) multiplies a scaled TSC in 64 bits, which real times overflow; it can read `lines(over:)` of
+    /// such a map.
     package func timeShift(over times: ClosedRange<RawTime>) -> TimeShift {
         let stretches = stretches(over: times)
         return Self.exact(stretches) ?? Self.lines(stretches)
@@ -54,7 +57,8 @@ extension ClockMap {
         return stretches
     }
 
-    /// Samples whose offsets hold until the next one; nil for lines, and for scalings of which an option can't hold both.
+    /// Samples whose offsets hold until the next one; nil for lines, and for scalings of which an option can't hold
+    /// both.
     private static func exact(_ stretches: [Stretch]) -> TimeShift? {
         var shift = TimeShift(interpolates: false, samples: [], fractionBits: 0)
         for stretch in stretches {
@@ -62,7 +66,8 @@ extension ClockMap {
             var fractionBits: UInt32 = 0
             switch stretch.toHost {
             case .offset(let offset): sample.offset = offset
-            case .scaled(let offset, let ratio, let bits): (sample.offset, sample.scaling, fractionBits) = (offset, ratio, bits)
+            case .scaled(let offset, let ratio, let bits):
+                (sample.offset, sample.scaling, fractionBits) = (offset, ratio, bits)
             case .interpolated: return nil
             }
             guard shift.samples.isEmpty || shift.fractionBits == fractionBits else { return nil }
@@ -73,7 +78,8 @@ extension ClockMap {
         if let last = shift.samples.last, let end = stretches.last?.times.upperBound, last.time < .max,
             shift.samples.count > 1 || last.scaling != 1 || shift.fractionBits != 0
         {
-            shift.samples.append(TimeShiftSample(time: max(end, last.time + 1), offset: last.offset, scaling: last.scaling))
+            shift.samples.append(
+                TimeShiftSample(time: max(end, last.time + 1), offset: last.offset, scaling: last.scaling))
         }
         return shift
     }
@@ -90,7 +96,9 @@ extension ClockMap {
             // Rounding towards 0 after half was added leaves falling offsets half a tick to one and a half too high.
             let bias: Int64 = knots.count > 1 && stretch.offset(at: end) < stretch.offset(at: start) ? -1 : 0
             for time in knots {
-                samples.append(TimeShiftSample(time: time, offset: UInt64(bitPattern: stretch.offset(at: time) &+ bias), scaling: 1))
+                samples.append(
+                    TimeShiftSample(
+                        time: time, offset: UInt64(bitPattern: stretch.offset(at: time) &+ bias), scaling: 1))
             }
         }
         return TimeShift(interpolates: true, samples: samples, fractionBits: 0)
@@ -101,10 +109,13 @@ extension ClockMap {
     /// Nobody's recording needs more; nonsense may.
     private static let mostParts = 4096.0
 
-    /// Times at which a line is sampled: its ends, where its own rounding turns, and as many between as keep the products small.
+    /// Times at which a line is sampled: its ends, where its own rounding turns, and as many between as keep the
+    /// products small.
     private static func knots(of stretch: Stretch, from start: RawTime, to end: RawTime) -> [RawTime] {
         var corners = [start]
-        if case .interpolated(let origin, _, _, _) = stretch.toHost, origin > start, origin < end { corners.append(origin) }
+        if case .interpolated(let origin, _, _, _) = stretch.toHost, origin > start, origin < end {
+            corners.append(origin)
+        }
         if end > start { corners.append(end) }
         var knots = [start]
         for (from, to) in zip(corners, corners.dropFirst()) {

@@ -18,7 +18,8 @@ package struct CPUSet: Hashable, Sendable, CustomStringConvertible {
         for part in list.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false)
             let numbers = ends.compactMap { $0.utf8.allSatisfy { (48...57).contains($0) } ? Int($0) : nil }
-            guard (1...2).contains(ends.count), numbers.count == ends.count, let first = numbers.first, let last = numbers.last,
+            guard (1...2).contains(ends.count), numbers.count == ends.count, let first = numbers.first,
+                let last = numbers.last,
                 first <= last, last < Self.mostCPUs
             else { return nil }
             cpus.formUnion(first...last)
@@ -47,6 +48,7 @@ package struct CPUSet: Hashable, Sendable, CustomStringConvertible {
                 ranges.append(cpu...cpu)
             }
         }
-        return ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
+        return ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(
+            separator: ",")
     }
 }

@@ -9,12 +9,18 @@ package struct Child: Sendable {
 
     /// - Parameters:
     ///   - arguments: the program first, found along PATH unless it has a slash.
-    ///   - descriptors: numbers in the child, and which of ours they are; all others are closed unless they are inherited on purpose.
+    ///   - descriptors: numbers in the child, and which of ours they are; all others are closed unless they are
+    ///     inherited on purpose.
+    ///   - withoutInput: it finds its standard input empty, and does not share ours.
     ///   - ownSession: so that signals of our terminal don't reach it.
-    package init(_ arguments: [String], descriptors: [(theirs: Int32, ours: Int32)] = [], ownSession: Bool = false) throws(SystemError) {
+    package init(
+        _ arguments: [String], descriptors: [(theirs: Int32, ours: Int32)] = [], withoutInput: Bool = false,
+        ownSession: Bool = false
+    ) throws(SystemError) {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        if withoutInput { unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) }
         for pair in descriptors { unsafe posix_spawn_file_actions_adddup2(&actions, pair.ours, pair.theirs) }
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)

@@ -27,6 +27,20 @@ package enum Folder {
         guard unsafe mkdir(path, mode) == 0 else { throw SystemError(call: "mkdir") }
     }
 
+    /// Where a path lies, by its text; slashes at its end don't count.
+    package static func parent(of path: String) -> String {
+        let path = withoutEndingSlashes(path)
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The same path without slashes at its end: with one there a link is followed.
+    package static func withoutEndingSlashes(_ path: String) -> String {
+        var path = Substring(path)
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return String(path)
+    }
+
     /// Gives a folder or file another name, see rename(2).
     package static func rename(_ path: String, to other: String) throws(SystemError) {
         guard unsafe Glibc.rename(path, other) == 0 else { throw SystemError(call: "rename") }
@@ -35,11 +49,16 @@ package enum Folder {
     /// Removes an empty folder (or an ftrace instance, whose files don't count); false when it stays.
     package static func remove(_ path: String) -> Bool { unsafe rmdir(path) == 0 }
 
+    /// The path from the root on, without any link; nil for one that leads nowhere.
+    package static func resolved(_ path: String) -> String? {
+        guard let resolved = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+
     /// Name of the folder a path lies in (or is, for a folder).
     package static func enclosingName(of path: String) -> String {
-        guard let resolved = unsafe realpath(path, nil) else { return "session" }
-        defer { unsafe free(resolved) }
-        var parts = unsafe String(cString: resolved).split(separator: "/")
+        guard var parts = resolved(path)?.split(separator: "/") else { return "session" }
         if !exists(path) { parts = parts.dropLast() }
         return parts.last.map { String($0) } ?? "session"
     }

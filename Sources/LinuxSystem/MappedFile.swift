@@ -29,24 +29,25 @@ package struct SystemError: Error, Equatable, Sendable {
 
     /// Maps the file at `path`.
     /// - Throws: `SystemError`; `EISDIR` for a folder, `ENXIO` for anything else that is not a regular file.
-    package init(path: String) throws(SystemError) {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw SystemError(call: "open") }
+    package convenience init(path: String) throws(SystemError) {
+        let descriptor = try InputFile.open(path)
         defer { close(descriptor) }
+        try self.init(descriptor: descriptor, path: path)
+    }
+
+    /// Maps an open file, which may be closed afterwards.
+    /// - Parameter path: what the file is called, for messages.
+    package init(descriptor: Int32, path: String) throws(SystemError) {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw SystemError(call: "fstat") }
-        switch status.st_mode & S_IFMT {
-        case S_IFREG: break
-        case S_IFDIR: throw SystemError(call: "open", errno: EISDIR)
-        default: throw SystemError(call: "open", errno: ENXIO)
-        }
         self.path = path
         let size = Int(status.st_size)
         guard size > 0 else {
             unsafe bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let start = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe start != MAP_FAILED else {
+        guard let start = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe start != MAP_FAILED
+        else {
             throw SystemError(call: "mmap")
         }
         unsafe bytes = UnsafeRawBufferPointer(start: start, count: size)
@@ -58,7 +59,9 @@ package struct SystemError: Error, Equatable, Sendable {
 
     /// Tells the kernel that `range` will be read from front to end soon, see madvise(2).
     package func willReadSequentially(_ range: Range<Int>) {
-        guard let start = unsafe bytes.baseAddress, !range.isEmpty, unsafe range.upperBound <= bytes.count else { return }
+        guard let start = unsafe bytes.baseAddress, !range.isEmpty, unsafe range.upperBound <= bytes.count else {
+            return
+        }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = range.lowerBound / page * page
         unsafe madvise(UnsafeMutableRawPointer(mutating: start + first), range.upperBound - first, MADV_SEQUENTIAL)

@@ -6,15 +6,20 @@ import Glibc
 package struct OutputStream: ~Copyable {
     private let descriptor: Int32
     private var pending: [UInt8] = []
+    /// Codes that pass in texts; nil where nobody looks at them as they are.
+    private let codes: Printable.Codes?
 
     /// Writes to an open descriptor that stays the caller's.
-    package init(descriptor: Int32) {
+    package init(descriptor: Int32) { self.init(descriptor: descriptor, codes: nil) }
+
+    private init(descriptor: Int32, codes: Printable.Codes?) {
         self.descriptor = descriptor
+        self.codes = codes
         pending.reserveCapacity(1 << 16)
     }
 
     package mutating func write(_ text: String) throws(SystemError) {
-        try write(bytes: text.utf8)
+        try write(bytes: (codes.map { Printable.text(text, $0) } ?? text).utf8)
     }
 
     package mutating func write(bytes: some Collection<UInt8>) throws(SystemError) {
@@ -25,7 +30,9 @@ package struct OutputStream: ~Copyable {
     package mutating func flush() throws(SystemError) {
         var done = 0
         while done < pending.count {
-            let count = unsafe pending.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
+            let count = unsafe pending.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw SystemError(call: "write")
@@ -36,13 +43,15 @@ package struct OutputStream: ~Copyable {
     }
 
     /// Standard output.
-    package static func standardOutput() -> OutputStream { OutputStream(descriptor: STDOUT_FILENO) }
+    package static func standardOutput() -> OutputStream {
+        OutputStream(descriptor: STDOUT_FILENO, codes: Terminal.outputHasColour ? [.lines, .colours] : .lines)
+    }
 }
 
 /// A file that appears when it is complete, in place of what had its name before; otherwise nothing is left behind.
 ///
-/// It is written without a name where the file system can do that (O_TMPFILE), so that not even a kill leaves anything; elsewhere as
-/// `PATH.partial`. Something else than a regular file (a pipe, a terminal, a link) is written to directly.
+/// It is written without a name where the file system can do that (O_TMPFILE), so that not even a kill leaves anything;
+/// elsewhere as `PATH.partial`. Something else than a regular file (a pipe, a terminal, a link) is written to directly.
 package struct OutputFile: ~Copyable {
     private enum Form { case unnamed, partial, direct }
 
@@ -51,30 +60,34 @@ package struct OutputFile: ~Copyable {
     private let form: Form
     package var stream: OutputStream
 
+    /// What is there already, and is no regular file.
+    package enum Other { case written, refused }
+
     /// Opens the file for writing.
-    package init(path: String) throws(SystemError) {
-        var status = stat()
+    /// - Parameters:
+    ///   - mode: its rights, less what the caller's umask takes.
+    ///   - other: `refused` where nobody meant to write to a pipe, or through a link; that is `EEXIST`.
+    package init(path: String, mode: UInt32 = 0o644, other: Other = .written) throws(SystemError) {
         let flags = O_WRONLY | O_CLOEXEC
-        var form = unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG ? Form.direct : .unnamed
+        var form = PathStatus(of: path, follows: false)?.isRegular == false ? Form.direct : .unnamed
+        if form == .direct, other == .refused { throw SystemError(call: "open", errno: EEXIST) }
         var descriptor: Int32 = -1
         if form == .unnamed {
             // O_TMPFILE is __O_TMPFILE | O_DIRECTORY, which the module map can't express.
-            descriptor = unsafe open(Self.folder(of: path), flags | 0o20_000_000 | O_DIRECTORY, 0o644)
+            descriptor = unsafe open(Folder.parent(of: path), flags | 0o20_000_000 | O_DIRECTORY, mode)
             if descriptor < 0 { form = .partial }
         }
-        if descriptor < 0 {
-            descriptor = unsafe open(form == .partial ? path + ".partial" : path, flags | O_CREAT | O_TRUNC, 0o644)
+        if form == .partial {
+            unsafe unlink(path + ".partial")
+            descriptor = unsafe open(path + ".partial", flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
+        } else if form == .direct {
+            descriptor = unsafe open(path, flags | O_CREAT | O_TRUNC, mode)
         }
         guard descriptor >= 0 else { throw SystemError(call: "open") }
         self.path = path
         self.descriptor = descriptor
         self.form = form
         stream = OutputStream(descriptor: descriptor)
-    }
-
-    private static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Gives the file the owner and the rights of another one, and puts all that was written on the disk.
@@ -103,7 +116,8 @@ package struct OutputFile: ~Copyable {
         if form == .unnamed {
             // Only a name can take another's place, so it gets one beside it for a moment; see open(2), O_TMPFILE.
             unsafe unlink(partial)
-            guard unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, partial, AT_SYMLINK_FOLLOW) == 0 else {
+            guard unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, partial, AT_SYMLINK_FOLLOW) == 0
+            else {
                 throw SystemError(call: "linkat")
             }
         }

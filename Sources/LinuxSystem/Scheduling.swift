@@ -21,14 +21,18 @@ package struct Scheduling: Hashable, Sendable {
     package init(of thread: Int32) throws(SystemError) {
         let policy = sched_getscheduler(thread)
         var parameter = sched_param()
-        guard policy >= 0, unsafe sched_getparam(thread, &parameter) == 0 else { throw SystemError(call: "sched_getscheduler") }
+        guard policy >= 0, unsafe sched_getparam(thread, &parameter) == 0 else {
+            throw SystemError(call: "sched_getscheduler")
+        }
         self.init(policy: policy, priority: parameter.sched_priority)
     }
 
     /// Makes it a thread's; what it is niced to stays.
     package func set(on thread: Int32) throws(SystemError) {
         var parameter = sched_param(sched_priority: priority)
-        guard unsafe sched_setscheduler(thread, policy, &parameter) == 0 else { throw SystemError(call: "sched_setscheduler") }
+        guard unsafe sched_setscheduler(thread, policy, &parameter) == 0 else {
+            throw SystemError(call: "sched_setscheduler")
+        }
     }
 }
 
@@ -37,7 +41,9 @@ extension Scheduling: CustomStringConvertible {
 
     /// "fifo:50", "other".
     package var description: String {
-        let names: [Int32: String] = [SCHED_OTHER: "other", SCHED_FIFO: "fifo", SCHED_RR: "rr", 3: "batch", 5: "idle", 6: "deadline"]
+        let names: [Int32: String] = [
+            SCHED_OTHER: "other", SCHED_FIFO: "fifo", SCHED_RR: "rr", 3: "batch", 5: "idle", 6: "deadline",
+        ]
         let number = policy & ~Self.resetOnFork
         return (names[number] ?? "policy \(number)") + (priority == 0 ? "" : ":\(priority)")
     }
@@ -49,7 +55,8 @@ extension Scheduling: CustomStringConvertible {
             return
         }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, let policy = ["fifo": SCHED_FIFO, "rr": SCHED_RR][String(parts[0])], let priority = Int32(parts[1]),
+        guard parts.count == 2, let policy = ["fifo": SCHED_FIFO, "rr": SCHED_RR][String(parts[0])],
+            let priority = Int32(parts[1]),
             (1...99).contains(priority)
         else { return nil }
         self.init(policy: policy, priority: priority)
@@ -61,6 +68,8 @@ extension CPUSet {
     package func set(on thread: Int32) throws(SystemError) {
         var words = [UInt64](repeating: 0, count: Self.mostCPUs / 64)
         for cpu in cpus { words[cpu / 64] |= 1 << UInt64(cpu % 64) }
-        guard unsafe clinux_set_affinity(thread, words, words.count * 8) == 0 else { throw SystemError(call: "sched_setaffinity") }
+        guard unsafe clinux_set_affinity(thread, words, words.count * 8) == 0 else {
+            throw SystemError(call: "sched_setaffinity")
+        }
     }
 }

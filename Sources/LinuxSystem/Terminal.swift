@@ -16,15 +16,16 @@ package enum Terminal {
 extension Terminal {
     /// Writes to standard error at once. Nothing can be done if that fails, so nothing is said.
     package static func printError(_ text: String) {
-        var text = text
+        var text = Printable.text(text, errorIsTerminal ? [.lines, .colours, .progress] : .lines)
         text.withUTF8 { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
 /// What a command does about its descriptors and signals before anything else.
 package enum StandardStreams {
-    /// Opens /dev/null on those of descriptors 0 to 2 that were closed by the caller, so that no file gets their number and
-    /// is written to by mistake; the wrong way round, so that using them is still an error. And lets writing to a closed pipe be an error instead of a signal, so that files are cleaned up.
+    /// Opens /dev/null on those of descriptors 0 to 2 that were closed by the caller, so that no file gets their number
+    /// and is written to by mistake; the wrong way round, so that using them is still an error. And lets writing to a
+    /// closed pipe be an error instead of a signal, so that files are cleaned up.
     package static func prepare() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
             _ = unsafe open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)

@@ -4,11 +4,16 @@ import Glibc
 
 package enum TextFile {
     /// All bytes of a file, read until its end.
-    /// - Parameter limit: more than that is an error, `EFBIG`.
-    package static func bytes(of path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SystemError(call: "open") }
+    /// - Parameters:
+    ///   - limit: more than that is an error, `EFBIG`.
+    ///   - check: whether to read it, by what it is.
+    /// - Throws: `EISDIR` for a folder, `ENXIO` for anything else that is not a regular file.
+    package static func bytes(
+        of path: String, limit: Int = 1 << 24, check: (PathStatus) throws(SystemError) -> Void = { _ in }
+    ) throws(SystemError) -> [UInt8] {
+        let descriptor = try InputFile.open(path)
         defer { close(descriptor) }
+        try check(PathStatus(descriptor: descriptor))
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
@@ -24,8 +29,11 @@ package enum TextFile {
     }
 
     /// The file as text, without blanks and newlines at its end.
-    package static func text(of path: String) throws(SystemError) -> String {
-        var bytes = try bytes(of: path)
+    package static func text(of path: String) throws(SystemError) -> String { text(try bytes(of: path)) }
+
+    /// The same for what was read already.
+    package static func text(_ bytes: [UInt8]) -> String {
+        var bytes = bytes
         while let last = bytes.last, last == 10 || last == 32 || last == 0 { bytes.removeLast() }
         return String(decoding: bytes, as: UTF8.self)
     }

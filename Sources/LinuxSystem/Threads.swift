@@ -1,5 +1,6 @@
 // Plain threads, for work that fills a core and waits on a `Monitor`.
 
+import CLinux
 import Glibc
 
 /// A thread that is joined before its handle goes.
@@ -15,7 +16,9 @@ package struct JoinedThread: ~Copyable {
 
 /// Starts `body` on a thread that nobody waits for.
 /// - Throws: `SystemError` when the system gives no thread.
-package func detachThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) { pthread_detach(try startThread(body)) }
+package func detachThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    pthread_detach(try startThread(body))
+}
 
 private func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) -> pthread_t {
     let box = unsafe Unmanaged.passRetained(ThreadBody(run: body))
@@ -40,3 +43,10 @@ private final class ThreadBody: Sendable {
 
 /// Processors that are online, see sysconf(3).
 package func onlineProcessors() -> Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+
+/// Whether the system gives what event loops wait with. Swift's own threads and NIO's end the process where it does
+/// not, so it is asked before.
+/// - Throws: `SystemError`, mostly of too many open files.
+package func checkWaiting() throws(SystemError) {
+    guard clinux_can_wait() == 0 else { throw SystemError(call: "epoll_create1") }
+}

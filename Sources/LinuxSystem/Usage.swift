@@ -20,7 +20,8 @@ package struct Usage: Sendable, Equatable {
         var usage = rusage()
         unsafe getrusage(RUSAGE_SELF.rawValue, &usage)
         func nanoseconds(_ time: timeval) -> Int64 { Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_usec) * 1000 }
-        return Usage(processorTime: nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime), wakeUps: Int(usage.ru_nvcsw))
+        return Usage(
+            processorTime: nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime), wakeUps: Int(usage.ru_nvcsw))
     }
 
     package static func - (later: Usage, earlier: Usage) -> Usage {

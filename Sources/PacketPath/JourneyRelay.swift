@@ -2,7 +2,8 @@
 
 import LinuxSystem
 
-/// Collects journeys into batches and takes them to another sink on another thread, in order, one batch ahead at the most.
+/// Collects journeys into batches and takes them to another sink on another thread, in order, one batch ahead at the
+/// most.
 final class JourneyRelay: JourneySink {
     private let shared: Shared
     private var batch: [Journey] = []

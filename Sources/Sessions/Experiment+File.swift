@@ -23,8 +23,10 @@ extension Experiment {
             if error.errno == 2 { return nil }  // ENOENT
             throw .unreadable(path: path, error)
         }
-        guard let experiment = try? JSONDecoder().decode(Experiment.self, from: Data(bytes)), experiment.schema == schema,
-            Design.possibleRounds.contains(experiment.design.rounds), experiment.design.arms.count <= experiment.runs.count,
+        guard let experiment = try? JSONDecoder().decode(Experiment.self, from: Data(bytes)),
+            experiment.schema == schema,
+            Design.possibleRounds.contains(experiment.design.rounds),
+            experiment.design.arms.count <= experiment.runs.count,
             // Names become paths, and every round has to have every arm.
             experiment.runs.map({ "\($0.arm) \($0.round)" })
                 == Experiment(experiment.design, recorder: "", started: "").runs.map({
@@ -39,9 +41,9 @@ extension Experiment {
     package func write(folder: String) throws(Fault) {
         let path = folder + "/" + Self.fileName
         do throws(SystemError) {
-            var file = try OutputFile(path: path)
+            var file = try OutputFile(path: path, mode: 0o600, other: .refused)
             try file.stream.write(bytes: Manifest.encoded(self))
-            try file.settle(mode: 0o644)
+            try file.settle(mode: 0o600)
             try file.commit()
         } catch {
             throw .unwritable(path: path, error)

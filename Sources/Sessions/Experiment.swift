@@ -1,5 +1,7 @@
 // experiment.json: arms that are recorded in turn, in which order, and what has become of each so far.
 
+import Statistics
+
 /// An experiment, schema 1: in each round every arm is recorded once, in an order of its own.
 package struct Experiment: Codable, Sendable, Equatable {
     package static let schema = 1
@@ -31,7 +33,9 @@ package struct Experiment: Codable, Sendable, Equatable {
 
         package static let possibleRounds = 1...10_000
 
-        package init(arms: [Arm], rounds: Int, seed: UInt64, duration: Int64?, settle: Int64, workload: String?, vms: [String]) {
+        package init(
+            arms: [Arm], rounds: Int, seed: UInt64, duration: Int64?, settle: Int64, workload: String?, vms: [String]
+        ) {
             self.arms = arms
             self.rounds = rounds
             self.seed = seed
@@ -81,9 +85,11 @@ package struct Experiment: Codable, Sendable, Equatable {
         self.recorder = recorder
         self.started = started
         self.design = design
-        var chance = SplitMix64(state: design.seed)
+        var chance = SplitMix64(seed: design.seed)
         runs = (1...design.rounds).flatMap { round in
-            chance.shuffled(design.arms).map { Run(round: round, arm: $0.name, outcome: .missing, broken: 0, fault: nil) }
+            chance.shuffled(design.arms).map {
+                Run(round: round, arm: $0.name, outcome: .missing, broken: 0, fault: nil)
+            }
         }
     }
 
@@ -93,20 +99,9 @@ package struct Experiment: Codable, Sendable, Equatable {
     }
 }
 
-/// Sebastiano Vigna's generator (https://prng.di.unimi.it/splitmix64.c): a seed means the same order on every machine and with every Swift.
-private struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix64 {
     /// Fisher and Yates'. The remainder favours no element by more than one in 2^60.
-    mutating func shuffled<Element>(_ elements: [Element]) -> [Element] {
+    fileprivate mutating func shuffled<Element>(_ elements: [Element]) -> [Element] {
         var elements = elements
         for last in stride(from: elements.count - 1, to: 0, by: -1) {
             elements.swapAt(last, Int(next() % UInt64(last + 1)))

@@ -37,7 +37,7 @@ extension Manifest {
         } catch let error as DecodingError {
             throw .malformed(path: path, reason: error.place)
         } catch {
-            throw .malformed(path: path, reason: "\(error)")
+            throw .malformed(path: path, reason: "it can't be taken apart")
         }
     }
 
@@ -45,7 +45,7 @@ extension Manifest {
     package func write(folder: String) throws(Fault) {
         let path = Self.path(in: folder)
         do throws(SystemError) {
-            var file = try OutputFile(path: path)
+            var file = try OutputFile(path: path, mode: 0o600, other: .refused)
             try file.stream.write(bytes: encoded())
             try file.commit()
         } catch {
@@ -82,7 +82,9 @@ extension DecodingError {
             case .dataCorrupted(let context): (context, nil, "can't be read")
             @unknown default: (Context(codingPath: [], debugDescription: ""), nil, "\(self)")
             }
-        let path = (context.codingPath + (key.map { [$0] } ?? [])).map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
+        let path = (context.codingPath + (key.map { [$0] } ?? [])).map {
+            $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)"
+        }.joined()
         return path.isEmpty ? fact : "\(path.drop { $0 == "." }) \(fact)"
     }
 }

@@ -1,6 +1,7 @@
 // session.json: what was recorded, how, with what evidence about the clocks, and what is missing.
 
-/// The manifest of a session folder, schema 1. Times are ns unless a name says otherwise; raw times are in the machine's trace clock.
+/// The manifest of a session folder, schema 1. Times are ns unless a name says otherwise; raw times are in the
+/// machine's trace clock.
 package struct Manifest: Codable, Sendable, Equatable {
     package static let schema = 1
     /// The manifest's name in a session folder.
@@ -14,7 +15,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var outcome: Outcome
     /// What is missing of the recording, one sentence each; none when all of it is there.
     package var faults: [String] = []
-    /// The command that was recorded, and how it ended; absent when the recording had a duration or ran until it was stopped.
+    /// The command that was recorded, and how it ended; absent when the recording had a duration or ran until it was
+    /// stopped.
     package var command: [String]?
     package var commandStatus: Int32?
     /// Trace clock of all machines, by the name that ftrace gives it.
@@ -22,7 +24,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     /// How cycles become ns, where the trace clock is `x86-tsc`.
     package var cycleRate: CycleRate?
     package var transfer: Transfer
-    /// Host time (ns of the host's trace clock) while the measurement ran: without the clock exchanges before and after it.
+    /// Host time (ns of the host's trace clock) while the measurement ran: without the clock exchanges before and after
+    /// it.
     package var measured: Window?
     /// The host first.
     package var machines: [RecordedMachine]
@@ -92,7 +95,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     }
 
     package init(
-        recorder: String, started: String, outcome: Outcome, traceClock: String, transfer: Transfer, machines: [RecordedMachine],
+        recorder: String, started: String, outcome: Outcome, traceClock: String, transfer: Transfer,
+        machines: [RecordedMachine],
         topology: Topology, clocks: [RecordedClock] = [], command: [String]? = nil
     ) {
         self.recorder = recorder
@@ -143,7 +147,8 @@ package struct RecordedMachine: Codable, Sendable, Equatable {
 
     package init(
         name: String, role: Role, file: String?, release: String, cpus: Int, traceID: UInt64, address: String? = nil,
-        events: [RecordedEvent], absentEvents: [String], bufferKiB: Int, lostEvents: Int = 0, disturbance: Disturbance = Disturbance()
+        events: [RecordedEvent], absentEvents: [String], bufferKiB: Int, lostEvents: Int = 0,
+        disturbance: Disturbance = Disturbance()
     ) {
         self.name = name
         self.role = role

@@ -20,9 +20,10 @@ package struct RecordedClock: Codable, Sendable, Equatable {
     /// Keeps exchanges, and what they say.
     package mutating func take(_ exchanges: [Exchange]) {
         self.exchanges = exchanges
-        exchangeEstimate = exchanges.min { $0.roundTrip < $1.roundTrip }.map {
+        // A guest whose clock is wrong may have had a message for longer than it was away.
+        exchangeEstimate = exchanges.filter { $0.roundTrip >= 0 }.min { $0.roundTrip < $1.roundTrip }.map {
             // The way there may have taken all of the time, or none of it.
-            ExchangeEstimate(offset: $0.offset, bound: ($0.roundTrip + 1) / 2, at: $0.hostSent)
+            ExchangeEstimate(offset: $0.offset, bound: $0.roundTrip / 2 + $0.roundTrip % 2, at: $0.hostSent)
         }
     }
 
@@ -79,13 +80,16 @@ package struct CrossTimestamp: Codable, Sendable, Equatable {
     package var realtime: Int64
     /// The guest's CLOCK_MONOTONIC_RAW.
     package var monotonicRaw: Int64
-    /// The guest's CLOCK_MONOTONIC, read right after, by which logs of its servos tell time; absent in older recordings.
+    /// The guest's CLOCK_MONOTONIC, read right after, by which logs of its servos tell time; absent in older
+    /// recordings.
     package var monotonic: Int64?
     /// The guest's trace clock before and after, raw: the instant lies between.
     package var before: UInt64
     package var after: UInt64
 
-    package init(host: Int64, realtime: Int64, monotonicRaw: Int64, monotonic: Int64? = nil, before: UInt64, after: UInt64) {
+    package init(
+        host: Int64, realtime: Int64, monotonicRaw: Int64, monotonic: Int64? = nil, before: UInt64, after: UInt64
+    ) {
         self.host = host
         self.realtime = realtime
         self.monotonicRaw = monotonicRaw
@@ -132,7 +136,8 @@ package struct ClockReading: Codable, Sendable, Equatable {
     }
 }
 
-/// One exchange of messages, as PTP's delay request and response; each stamp is a trace marker, raw in its machine's trace clock.
+/// One exchange of messages, as PTP's delay request and response; each stamp is a trace marker, raw in its machine's
+/// trace clock.
 package struct Exchange: Codable, Sendable, Equatable {
     package var hostSent: UInt64
     package var guestReceived: UInt64
@@ -143,7 +148,10 @@ package struct Exchange: Codable, Sendable, Equatable {
     /// Guest time minus host time in the middle of the exchange, in ns; wrong by half the round trip at the most.
     package var offset: Int64
 
-    package init(hostSent: UInt64, guestReceived: UInt64, guestSent: UInt64, hostReceived: UInt64, roundTrip: Int64, offset: Int64) {
+    package init(
+        hostSent: UInt64, guestReceived: UInt64, guestSent: UInt64, hostReceived: UInt64, roundTrip: Int64,
+        offset: Int64
+    ) {
         self.hostSent = hostSent
         self.guestReceived = guestReceived
         self.guestSent = guestSent

@@ -20,7 +20,8 @@ extension SessionFiles {
         let host = manifest.machines.first { $0.role == .host }
         guard host?.file != nil else {
             throw .hostNotRecorded(
-                manifest: Manifest.path(in: folder), reason: host.flatMap { manifest.fault(of: $0) } ?? manifest.faults.first)
+                manifest: Manifest.path(in: folder),
+                reason: host.flatMap { manifest.fault(of: $0) } ?? manifest.faults.first)
         }
         for machine in manifest.machines {
             guard let file = machine.file else { continue }
@@ -40,7 +41,9 @@ extension Manifest {
     fileprivate var contradiction: String? {
         let hosts = machines.count { $0.role == .host }
         if hosts > 1 { return "machines has \(hosts) hosts, where one was expected" }
-        if let window = measured, let end = window.end, end < window.begin { return "measured.end_ns lies before measured.begin_ns" }
+        if let window = measured, let end = window.end, end < window.begin {
+            return "measured.end_ns lies before measured.begin_ns"
+        }
         return nil
     }
 

@@ -62,7 +62,8 @@ package struct SessionFiles: Sendable, Equatable {
         }
     }
 
-    /// guest-g3.dat (virtlat), trace-g3.dat and host-g3.dat (trace-cmd, which puts its own file's name in front) are g3's.
+    /// guest-g3.dat (virtlat), trace-g3.dat and host-g3.dat (trace-cmd, which puts its own file's name in front) are
+    /// g3's.
     static func machineName(_ path: String) -> String {
         var name = path.split(separator: "/").last.map { String($0) } ?? path
         if name.hasSuffix(".dat") { name.removeLast(4) }

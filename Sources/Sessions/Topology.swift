@@ -1,4 +1,5 @@
-// The host and its virtual machines as the system shows them: which threads and devices belong to whom, and where they may run.
+// The host and its virtual machines as the system shows them: which threads and devices belong to whom, and where they
+// may run.
 
 /// A KVM host at one moment.
 package struct Topology: Codable, Sendable, Equatable {
@@ -19,7 +20,8 @@ package struct HostSystem: Codable, Sendable, Equatable {
     package var cpus: Int
     /// /sys/module/kvm/parameters/halt_poll_ns; absent without KVM.
     package var haltPoll: Int?
-    /// Whether KVM may deliver interrupts into a running guest without an exit (kvm_intel's enable_apicv, kvm_amd's avic); absent when unknown.
+    /// Whether KVM may deliver interrupts into a running guest without an exit (kvm_intel's enable_apicv, kvm_amd's
+    /// avic); absent when unknown.
     package var postedInterrupts: Bool?
     /// Network devices with hardware behind them.
     package var nics: [NetworkDevice]
@@ -28,7 +30,9 @@ package struct HostSystem: Codable, Sendable, Equatable {
     /// CPUs by the last cache that they share; absent when the kernel does not tell.
     package var lastLevelCaches: [String]?
 
-    package init(name: String, release: String, cpus: Int, haltPoll: Int?, postedInterrupts: Bool?, nics: [NetworkDevice]) {
+    package init(
+        name: String, release: String, cpus: Int, haltPoll: Int?, postedInterrupts: Bool?, nics: [NetworkDevice]
+    ) {
         self.name = name
         self.release = release
         self.cpus = cpus
@@ -98,7 +102,9 @@ package struct VirtualMachine: Codable, Sendable, Equatable {
     /// Queues of network devices that vhost serves; 0 where QEMU itself does, absent when unknown.
     package var vhostQueues: Int?
 
-    package init(name: String?, process: Int32, cid: UInt32?, vcpus: [VCPU], vhostWorkers: [VhostWorker], devices: [GuestDevice]) {
+    package init(
+        name: String?, process: Int32, cid: UInt32?, vcpus: [VCPU], vhostWorkers: [VhostWorker], devices: [GuestDevice]
+    ) {
         self.name = name
         self.process = process
         self.cid = cid

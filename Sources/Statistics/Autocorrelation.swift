@@ -3,8 +3,8 @@
 enum Autocorrelation {
     /// Integrated autocorrelation time: so many values of the series are worth one independent value; 1 when each is.
     ///
-    /// The sum of autocorrelations up to five times itself, where noise begins to outweigh what is left: Sokal, "Monte Carlo methods in
-    /// statistical mechanics", 1997, section 3.
+    /// The sum of autocorrelations up to five times itself, where noise begins to outweigh what is left: Sokal, "Monte
+    /// Carlo methods in statistical mechanics", 1997, section 3.
     static func time(_ series: [Double]) -> Double {
         let mean = series.reduce(0, +) / Double(max(1, series.count))
         let centred = series.map { $0 - mean }

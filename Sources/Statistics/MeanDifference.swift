@@ -2,11 +2,11 @@
 
 /// An interval that holds the true difference in 95 of 100 measurements.
 ///
-/// Of single sessions it is the symmetric bootstrap-t interval over stretches of them (Hall, "On symmetric bootstrap confidence intervals",
-/// J. Royal Statistical Society B 50(1), 1988): the percentile interval is too narrow for the few dozen units there are, and one that is
-/// not symmetric is too narrow for tails as long as those of latencies. Where units are sessions, or so few stretches that there is little
-/// to draw from (six give 462 different draws), it is Welch's interval on the means of units (Biometrika 34, 1947). StatisticsTests
-/// measures what both cover.
+/// Of single sessions it is the symmetric bootstrap-t interval over stretches of them (Hall, "On symmetric bootstrap
+/// confidence intervals", J. Royal Statistical Society B 50(1), 1988): the percentile interval is too narrow for the
+/// few dozen units there are, and one that is not symmetric is too narrow for tails as long as those of latencies.
+/// Where units are sessions, or so few stretches that there is little to draw from (six give 462 different draws), it
+/// is Welch's interval on the means of units (Biometrika 34, 1947). StatisticsTests measures what both cover.
 package enum MeanDifference {
     /// Draws of the bootstrap, by which the critical value of 95 % is the 1900th.
     package static let draws = 1999
@@ -14,7 +14,9 @@ package enum MeanDifference {
     private static let fewestForDraws = 10
 
     /// Bounds of the second mean minus the first; nil when there are too few units.
-    package static func interval(_ first: Units, _ second: Units, seed: UInt64, draws: Int = draws) -> ClosedRange<Double>? {
+    package static func interval(_ first: Units, _ second: Units, seed: UInt64, draws: Int = draws) -> ClosedRange<
+        Double
+    >? {
         guard !first.areTooFew, !second.areTooFew else { return nil }
         let difference = second.mean - first.mean
         let error = (first.variance + second.variance).squareRoot()
@@ -27,7 +29,9 @@ package enum MeanDifference {
     }
 
     /// The standardized distance from `difference` that 95 % of draws stay within.
-    private static func bootstrap(_ first: Units, _ second: Units, difference: Double, seed: UInt64, draws: Int) -> Double {
+    private static func bootstrap(_ first: Units, _ second: Units, difference: Double, seed: UInt64, draws: Int)
+        -> Double
+    {
         var chance = SplitMix64(seed: seed)
         var (one, other) = (Draw(first), Draw(second))
         var distances: [Double] = []

@@ -1,11 +1,13 @@
 // How sure the difference of two quantiles is.
 
-/// The difference of a quantile between two arms, with an interval that holds the true one in 95 of 100 measurements or a few more.
+/// The difference of a quantile between two arms, with an interval that holds the true one in 95 of 100 measurements or
+/// a few more.
 ///
-/// Each arm has Woodruff's interval ("Confidence intervals for medians and other position measures", J. American Statistical Association 47,
-/// 1952): how far the share of values below the quantile may be off, from units as for means, and the values that lie at those shares.
-/// Nothing is assumed about the shape of a tail, and nothing is resampled. From both comes that of the difference: Zou and Donner,
-/// "Construction of confidence limits about effect measures", Statistics in Medicine 27, 2008.
+/// Each arm has Woodruff's interval ("Confidence intervals for medians and other position measures", J. American
+/// Statistical Association 47, 1952): how far the share of values below the quantile may be off, from units as for
+/// means, and the values that lie at those shares. Nothing is assumed about the shape of a tail, and nothing is
+/// resampled. From both comes that of the difference: Zou and Donner, "Construction of confidence limits about effect
+/// measures", Statistics in Medicine 27, 2008.
 package struct QuantileDifference: Sendable {
     /// Second quantile minus first.
     package let difference: Double

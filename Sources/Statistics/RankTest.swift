@@ -3,13 +3,16 @@
 package enum RankTest {
     /// How the ranks of two arms differ, and how likely that is by chance.
     ///
-    /// `superiority` is the share of pairs, one value of each arm, in which the second arm's is the larger, and half of the ties (Vargha and Delaney, "A
-    /// critique and improvement of the CL common language effect size statistics", 2000): 0.5 for equal arms, and where there are no values.
+    /// `superiority` is the share of pairs, one value of each arm, in which the second arm's is the larger, and half of
+    /// the ties (Vargha and Delaney, "A critique and improvement of the CL common language effect size statistics",
+    /// 2000): 0.5 for equal arms, and where there are no values.
     ///
-    /// `pValue` is the probability of ranks as different as these where neither arm tends to have larger values; nil when there are too few units. Of several
-    /// sessions on both sides it is the exact test of their medians; otherwise Brunner and Munzel's ("The nonparametric Behrens-Fisher problem", Biometrical
-    /// Journal 42, 2000), which unlike Mann and Whitney's does not mistake another spread for another place, and with variances between units as for means,
-    /// because neighbouring packets share their luck (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997).
+    /// `pValue` is the probability of ranks as different as these where neither arm tends to have larger values; nil
+    /// when there are too few units. Of several sessions on both sides it is the exact test of their medians; otherwise
+    /// Brunner and Munzel's ("The nonparametric Behrens-Fisher problem", Biometrical Journal 42, 2000), which unlike
+    /// Mann and Whitney's does not mistake another spread for another place, and with variances between units as for
+    /// means, because neighbouring packets share their luck (Obuchowski, "Nonparametric analysis of clustered ROC curve
+    /// data", Biometrics 53, 1997).
     package static func compare(_ first: [[Double]], _ second: [[Double]]) -> (superiority: Double, pValue: Double?) {
         let (one, other) = (first.filter { !$0.isEmpty }, second.filter { !$0.isEmpty })
         guard !one.isEmpty, !other.isEmpty else { return (0.5, nil) }
@@ -38,7 +41,8 @@ package enum RankTest {
     }
 
     /// For each value the share of the other arm's values that are smaller, ties counting half.
-    private static func placements(_ first: [[Double]], _ second: [[Double]]) -> (first: [[Double]], second: [[Double]]) {
+    private static func placements(_ first: [[Double]], _ second: [[Double]]) -> (first: [[Double]], second: [[Double]])
+    {
         let (one, other) = (first.flatMap { $0 }.sorted(), second.flatMap { $0 }.sorted())
         return (first.map { $0.map { place($0, in: other) } }, second.map { $0.map { place($0, in: one) } })
     }
@@ -68,9 +72,11 @@ package enum RankTest {
 
     // MARK: Few values
 
-    /// Mann and Whitney's test, by the exact distribution of rank sums with ties: every way to hand out the labels is as likely as another.
+    /// Mann and Whitney's test, by the exact distribution of rank sums with ties: every way to hand out the labels is
+    /// as likely as another.
     ///
-    /// Counted by the shift algorithm: Streitberg and Röhmel, "Exact distributions for permutation and rank tests", Statistical Software Newsletter 12, 1986.
+    /// Counted by the shift algorithm: Streitberg and Röhmel, "Exact distributions for permutation and rank tests",
+    /// Statistical Software Newsletter 12, 1986.
     package static func exact(_ first: [Double], _ second: [Double]) -> Double {
         let sorted = (first + second).sorted()
         // Twice the middle rank, so that ties stay whole numbers.
@@ -82,7 +88,9 @@ package enum RankTest {
         ways[0][0] = 1
         for rank in ranks {
             for taken in stride(from: first.count, to: 0, by: -1) {
-                for sum in stride(from: total, through: rank, by: -1) { ways[taken][sum] += ways[taken - 1][sum - rank] }
+                for sum in stride(from: total, through: rank, by: -1) {
+                    ways[taken][sum] += ways[taken - 1][sum - rank]
+                }
             }
         }
         // All sums times the number of values, so that their expectation is a whole number as well.

@@ -32,8 +32,8 @@ package struct SampleComparison: Sendable {
     package let interval: ClosedRange<Double>?
     /// Of the rank test; nil when there are too few values.
     package let pValue: Double?
-    /// Cliff's delta ("Dominance statistics", Psychological Bulletin 114, 1993): how much more often the second arm's value of a pair is the larger than it is
-    /// the smaller, -1 to 1; nil when an arm has no values.
+    /// Cliff's delta ("Dominance statistics", Psychological Bulletin 114, 1993): how much more often the second arm's
+    /// value of a pair is the larger than it is the smaller, -1 to 1; nil when an arm has no values.
     package let delta: Double?
     package let verdict: Verdict
     /// The means may be the same, but ranks are not: a tail hides what most packets show.
@@ -51,7 +51,9 @@ package struct SampleComparison: Sendable {
     package init(_ first: [[Double]], _ second: [[Double]], seed: UInt64, draws: Int = MeanDifference.draws) {
         let counts = (first.reduce(0) { $0 + $1.count }, second.reduce(0) { $0 + $1.count })
         guard counts.0 > 0, counts.1 > 0 else {
-            (difference, relative, interval, pValue, delta, verdict, isByRankAlone) = (nil, nil, nil, nil, nil, .tooFew, false)
+            (difference, relative, interval, pValue, delta, verdict, isByRankAlone) = (
+                nil, nil, nil, nil, nil, .tooFew, false
+            )
             return
         }
         let (one, other) = (Units(first), Units(second))

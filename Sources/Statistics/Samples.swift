@@ -15,8 +15,8 @@ package struct Samples: Sendable {
     private var squares: UInt128 = 0
     private var histogram = Samples.emptyHistogram
 
-    /// Room for 68 s (2^36 ns) from the start; larger values make it grow, which is slow and rare. Counts of 32 bits keep twice as many
-    /// buckets in the cache; four billion packets in one bucket would take a recording of terabytes.
+    /// Room for 68 s (2^36 ns) from the start; larger values make it grow, which is slow and rare. Counts of 32 bits
+    /// keep twice as many buckets in the cache; four billion packets in one bucket would take a recording of terabytes.
     private static let emptyHistogram = {
         var histogram = Histogram<UInt32>(highestTrackableValue: 1 << 36, numberOfSignificantValueDigits: .three)
         histogram.autoResize = true
@@ -66,7 +66,9 @@ package struct Samples: Sendable {
         for bucket in histogram.recordedValues() {
             passed += UInt64(bucket.count)
             // One ulp less, so that 99.9 % of 1000 values are 999 of them and not 1000.
-            while found.count < percents.count, Double(passed) >= (percents[found.count].nextDown * Double(count) / 100).rounded(.up) {
+            while found.count < percents.count,
+                Double(passed) >= (percents[found.count].nextDown * Double(count) / 100).rounded(.up)
+            {
                 // A bucket answers with its top; the true value is no larger than the largest.
                 found.append(max(minimum, min(maximum, Int64(clamping: bucket.value))))
             }

@@ -1,4 +1,4 @@
-// Chance that is the same in every run: a resampled interval must not change when it is looked at again.
+// Chance that is the same in every run, on every machine and with every Swift: what was drawn can be drawn again.
 
 /// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
@@ -14,7 +14,8 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
         return word ^ (word >> 31)
     }
 
-    /// A whole number from 0 to below `bound`, which is at least 1: Lemire, "Fast random integer generation in an interval", ACM TOMACS
-    /// 29(1), 2019, without the rejection step, whose bias is below 2^-32 for the few units that are drawn from here.
+    /// A whole number from 0 to below `bound`, which is at least 1: Lemire, "Fast random integer generation in an
+    /// interval", ACM TOMACS 29(1), 2019, without the rejection step, whose bias is below 2^-32 for the few units that
+    /// are drawn from here.
     mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 }

@@ -5,7 +5,8 @@ private import Glibc
 package enum StudentT {
     /// Probability of a value as far from 0 as `t`, on both sides together.
     ///
-    /// By the regularized incomplete beta function: Abramowitz and Stegun, "Handbook of mathematical functions", 26.7.1 and 26.5.27.
+    /// By the regularized incomplete beta function: Abramowitz and Stegun, "Handbook of mathematical functions", 26.7.1
+    /// and 26.5.27.
     /// - Parameter degrees: degrees of freedom, above 0, not necessarily whole.
     package static func twoSided(_ t: Double, degrees: Double) -> Double {
         incompleteBeta(degrees / (degrees + t * t), degrees / 2, 0.5)
@@ -23,7 +24,8 @@ package enum StudentT {
         return (low + high) / 2
     }
 
-    /// I_x(a, b), by Lentz's evaluation of the continued fraction: Abramowitz and Stegun 26.5.8; Press et al., "Numerical recipes", 6.4.
+    /// I_x(a, b), by Lentz's evaluation of the continued fraction: Abramowitz and Stegun 26.5.8; Press et al.,
+    /// "Numerical recipes", 6.4.
     private static func incompleteBeta(_ x: Double, _ a: Double, _ b: Double) -> Double {
         guard x > 0 else { return 0 }
         guard x < 1 else { return 1 }

@@ -2,9 +2,10 @@
 
 /// Sums of values over units that (nearly) do not depend on each other, and what they say about the mean of all values.
 ///
-/// Where an arm has several sessions each is one unit, because the next one may differ by more than packets differ within one. A single
-/// session is cut into stretches of equal numbers of packets: the method of batch means (Schmeiser, "Batch size effects in the analysis of
-/// simulation output", Operations Research 30(3), 1982), with batches as long as the autocorrelation demands.
+/// Where an arm has several sessions each is one unit, because the next one may differ by more than packets differ
+/// within one. A single session is cut into stretches of equal numbers of packets: the method of batch means
+/// (Schmeiser, "Batch size effects in the analysis of simulation output", Operations Research 30(3), 1982), with
+/// batches as long as the autocorrelation demands.
 package struct Units: Sendable {
     /// Sum of the values of each unit.
     package private(set) var sums: [Double]
@@ -44,7 +45,8 @@ package struct Units: Sendable {
         self.areTooFew = areTooFew
     }
 
-    /// A stretch is four autocorrelation times long at least. More than 32 stretches say little more, fewer than 6 too little.
+    /// A stretch is four autocorrelation times long at least. More than 32 stretches say little more, fewer than 6 too
+    /// little.
     private static let timesPerStretch = 4.0
     private static let stretches = 6...32
     /// Longer series are averaged down to so many values before their autocorrelation is looked at.
@@ -62,8 +64,8 @@ package struct Units: Sendable {
             sums.append(values[range].reduce(0, +))
             counts.append(Double(range.count))
         }
-        // For a first-order autoregressive series of autocorrelation time T the variance of the means of stretches of length L is
-        // short by the factor 1 - (T² - 1) / (2 T L): nothing at all where values are independent.
+        // For a first-order autoregressive series of autocorrelation time T the variance of the means of stretches of
+        // length L is short by the factor 1 - (T² - 1) / (2 T L): nothing at all where values are independent.
         let short = (time * time - 1) / (2 * time * length / Double(max(1, count)))
         self.init(
             sums: sums, counts: counts, areSessions: false, correction: 1 / max(0.5, 1 - short),
@@ -89,8 +91,9 @@ package struct Units: Sendable {
     /// Variance of that mean.
     package var variance: Double { Self.estimate(sums, counts).variance * correction }
 
-    /// Mean of values in groups and the variance of it. The mean is a ratio of two sums that both vary, and this is its linearized variance:
-    /// Cochran, "Sampling techniques", 3rd edition, 6.4; of groups of one size it is the ordinary one.
+    /// Mean of values in groups and the variance of it. The mean is a ratio of two sums that both vary, and this is its
+    /// linearized variance: Cochran, "Sampling techniques", 3rd edition, 6.4; of groups of one size it is the ordinary
+    /// one.
     static func estimate(_ sums: [Double], _ counts: [Double]) -> (mean: Double, variance: Double) {
         var (total, number) = (0.0, 0.0)
         for index in sums.indices {
@@ -107,7 +110,8 @@ package struct Units: Sendable {
         return (mean, groups < 2 ? 0 : groups / (groups - 1) * squares / (number * number))
     }
 
-    /// Degrees of freedom of the difference of two means: Satterthwaite, Biometrics Bulletin 2(6), 1946, as in Welch's test.
+    /// Degrees of freedom of the difference of two means: Satterthwaite, Biometrics Bulletin 2(6), 1946, as in Welch's
+    /// test.
     static func degrees(_ first: Units, _ second: Units) -> Double {
         let (one, other) = (first.variance, second.variance)
         let both = one + other

@@ -1,5 +1,7 @@
 // Reads numbers and strings from untrusted bytes, one after the other, and says where they ended.
 
+internal import LinuxSystem
+
 /// A cursor over little-endian bytes. Every read is checked; nothing from a file meets an unguarded `+`.
 @safe struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
@@ -8,7 +10,7 @@
     private let end: Int
     /// What is read, for errors.
     let section: String
-    /// Where byte 0 of `bytes` lies in the file; nil when the bytes were decompressed and have no place of their own.
+    /// Where byte 0 of `bytes` lies in the file; 0 for bytes that were decompressed, and have no place there.
     private let fileOffset: Int
 
     typealias Fault = TraceFileError.Fault
@@ -60,7 +62,7 @@
             throw rest.count < limit ? truncated(rest.count + 1) : corrupt("a string without an end")
         }
         offset += length + 1
-        return unsafe String(decoding: rest[..<length], as: UTF8.self)
+        return unsafe String(decoding: rest[..<length], as: UTF8.self).printable
     }
 
     /// The bytes that must stand here, a magic word for example.

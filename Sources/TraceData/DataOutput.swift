@@ -6,8 +6,8 @@ internal import LinuxSystem
 /// A descriptor that is written to by position; it stays its owner's.
 struct DataOutput {
     let descriptor: Int32
-    /// Whether sendfile(2) can write here. It copies between any two file systems, memfd to disk for example, where copy_file_range(2)
-    /// refuses with EXDEV. What it can't do once (EINVAL) it is not asked for again.
+    /// Whether sendfile(2) can write here. It copies between any two file systems, memfd to disk for example, where
+    /// copy_file_range(2) refuses with EXDEV. What it can't do once (EINVAL) it is not asked for again.
     private var isSendable = true
 
     init(descriptor: Int32) { self.descriptor = descriptor }
@@ -29,7 +29,8 @@ struct DataOutput {
 
     func write(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
         var offset = offset
-        try unsafe bytes.span.bytes.withUnsafeBytes { bytes throws(SystemError) in unsafe try write(bytes, at: &offset) }
+        try unsafe bytes.span.bytes.withUnsafeBytes { bytes throws(SystemError) in unsafe try write(bytes, at: &offset)
+        }
     }
 
     func truncate(to size: Int) throws(SystemError) {
@@ -38,7 +39,8 @@ struct DataOutput {
         }
     }
 
-    /// Copies `count` bytes from where `source` stands to byte `offset`; they pass through this process only where there is no other way.
+    /// Copies `count` bytes from where `source` stands to byte `offset`; they pass through this process only where
+    /// there is no other way.
     /// - Throws: `ENODATA` when `source` ends before.
     mutating func copy(from source: Int32, count: Int, to offset: inout Int) throws(SystemError) {
         let end = offset + count

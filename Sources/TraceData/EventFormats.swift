@@ -1,6 +1,7 @@
 // What an event's record looks like, field by field, as the recorded kernel described it.
 
 internal import CTraceEvent
+internal import LinuxSystem
 
 /// One field of an event's record.
 package struct EventField: Sendable, Equatable {
@@ -77,9 +78,10 @@ struct FormatParser {
 
     /// The name in a format's first line, "name: NAME".
     static func name(of text: String) -> String {
-        let line = text.prefix { $0 != "\n" }
+        // No more of it than any kernel's name, whatever is there.
+        let line = Substring(text.utf8.prefix(256).prefix { $0 != UInt8(ascii: "\n") })
         guard line.hasPrefix("name:") else { return String(line) }
-        return String(line.dropFirst(5).trimmingBlanks)
+        return String(line.dropFirst(5).trimmingBlanks).printable
     }
 
     /// The names a field's values have in the format's `__print_symbolic(REC->FIELD, { 1, "ONE" }, …)`.
@@ -93,22 +95,13 @@ struct FormatParser {
             let number = parts[0].trimmingBlanks
             let value = number.hasPrefix("0x") ? UInt64(number.dropFirst(2), radix: 16) : UInt64(number)
             guard let value else { break }
-            symbols[value] = String(parts[1].trimmingBlanks.drop { $0 == "\"" }.prefix { $0 != "\"" })
+            symbols[value] = String(parts[1].trimmingBlanks.drop { $0 == "\"" }.prefix { $0 != "\"" }).printable
         }
         return symbols
     }
 
-    /// Only the fields are wanted, so libtraceevent is not shown the print format: its expression parser would be the
-    /// largest piece of code that ever reads untrusted bytes here.
-    private static func withoutPrintFormat(_ text: String) -> String {
-        let body = text.firstRange(of: "\nprint fmt:").map { text[..<$0.lowerBound] } ?? text[...]
-        return body + "\nprint fmt: \"\"\n"
-    }
-
     func parse(_ source: FormatText) -> EventFormat? {
-        guard source.text.utf8.allSatisfy({ $0 == 9 || $0 == 10 || (32..<127).contains($0) }) else { return nil }
-        var text = Self.withoutPrintFormat(source.text)
-        guard let handle = unsafe tep_alloc() else { return nil }
+        guard var text = FormatShape.fieldsOnly(source.text), let handle = unsafe tep_alloc() else { return nil }
         defer { unsafe tep_free(handle) }
         unsafe tep_set_long_size(handle, Int32(longSize))
         unsafe tep_set_file_bigendian(handle, TEP_LITTLE_ENDIAN)
@@ -117,7 +110,8 @@ struct FormatParser {
                 unsafe tep_parse_event(handle, $0.baseAddress, UInt($0.count), source.system)
             }
         }
-        guard code.rawValue == 0, let event = unsafe tep_get_first_event(handle), unsafe (0...0xffff).contains(event.pointee.id),
+        guard code.rawValue == 0, let event = unsafe tep_get_first_event(handle),
+            unsafe (0...0xffff).contains(event.pointee.id),
             let name = unsafe event.pointee.name
         else { return nil }
         let common = unsafe Self.fields(event.pointee.format.common_fields)
@@ -126,7 +120,8 @@ struct FormatParser {
         guard (common + own).allSatisfy({ $0.offset >= 0 && $0.size >= 0 && $0.offset < 1 << 20 && $0.size < 1 << 20 })
         else { return nil }
         return unsafe EventFormat(
-            id: Int(event.pointee.id), system: source.system, name: String(cString: name), commonFields: common, fields: own)
+            id: Int(event.pointee.id), system: source.system, name: String(cString: name), commonFields: common,
+            fields: own)
     }
 
     private static func fields(_ first: UnsafeMutablePointer<tep_format_field>?) -> [EventField] {

@@ -28,10 +28,11 @@ struct ExtractionPlan: BitwiseCopyable {
     }
 }
 
-/// Where a number lies: in the eight bytes that end where it ends, as their upper end, so that one load and one shift do for every size.
+/// Where a number lies: in the eight bytes that end where it ends, as their upper end, so that one load and one shift
+/// do for every size.
 ///
-/// They are all in the record, which begins with the eight bytes of the fields that all events have. A number among these is somewhere in
-/// them instead, and has no sign in any kernel.
+/// They are all in the record, which begins with the eight bytes of the fields that all events have. A number among
+/// these is somewhere in them instead, and has no sign in any kernel.
 struct NumberLoad: BitwiseCopyable {
     var offset: UInt16
     var shift: UInt8
@@ -56,7 +57,9 @@ struct NumberLoad: BitwiseCopyable {
     }
 
     /// The bits of it that mean something: all of them for a number with a sign.
-    static func mask(_ field: EventField) -> UInt64 { field.isSigned || field.size == 8 ? .max : 1 << UInt64(8 * field.size) - 1 }
+    static func mask(_ field: EventField) -> UInt64 {
+        field.isSigned || field.size == 8 ? .max : 1 << UInt64(8 * field.size) - 1
+    }
 }
 
 /// Where in the operands a value goes: into one of them, the other one's mask is 0.
@@ -140,7 +143,8 @@ struct NameStep: BitwiseCopyable {
         unsafe names.deallocate()
     }
 
-    private static func allocate<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element> {
+    private static func allocate<Element: BitwiseCopyable>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element>
+    {
         let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: max(1, elements.count))
         _ = unsafe buffer.initialize(from: elements)
         return unsafe buffer
@@ -183,8 +187,11 @@ struct NameStep: BitwiseCopyable {
                 case .equals(let name, let value): (name, value, 1)
                 case .below(let name, let value): (name, 0, value)
                 }
-            guard let field = format.field(name), field.shape == .number, let number = NumberLoad(field) else { return nil }
-            condition = ExtractionPlan.Condition(number: number, mask: NumberLoad.mask(field), lowest: lowest, span: span)
+            guard let field = format.field(name), field.shape == .number, let number = NumberLoad(field) else {
+                return nil
+            }
+            condition = ExtractionPlan.Condition(
+                number: number, mask: NumberLoad.mask(field), lowest: lowest, span: span)
             minimum = max(minimum, field.end)
         }
         for operand in query.operands {
@@ -201,7 +208,8 @@ struct NameStep: BitwiseCopyable {
         }
         return ExtractionPlan(
             kind: query.kind, numberCount: UInt8(own.numbers.count), nameCount: UInt8(own.names.count),
-            firstNumber: UInt16(steps.numbers.count), firstName: UInt16(steps.names.count), minimumSize: UInt16(minimum),
+            firstNumber: UInt16(steps.numbers.count), firstName: UInt16(steps.names.count),
+            minimumSize: UInt16(minimum),
             threadOffset: UInt16(thread.offset), flagsOffset: UInt16(flags.offset), condition: condition)
     }
 }

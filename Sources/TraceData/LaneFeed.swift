@@ -2,8 +2,8 @@
 
 internal import LinuxSystem
 
-/// The scanner of one CPU of one buffer, and its two blocks. Between threads it is guarded by the stream's monitor; a block that is being
-/// filled or read belongs to one thread alone.
+/// The scanner of one CPU of one buffer, and its two blocks. Between threads it is guarded by the stream's monitor; a
+/// block that is being filled or read belongs to one thread alone.
 @safe final class LaneFeed: @unchecked Sendable {
     private var scanner: MarkScanner
     private let blocks: [UnsafeMutableBufferPointer<Mark>]

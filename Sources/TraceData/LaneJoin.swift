@@ -1,12 +1,12 @@
 // One CPU's events out of several ring buffers (`trace-cmd record -B ...`), as if one buffer had held them.
 
-package import ClockSync
+import ClockSync
 
-/// What has to be known of a CPU's buffers while their marks are merged: which of them have begun, ended or lost events, and which events are
-/// in several of them.
+/// What has to be known of a CPU's buffers while their marks are merged: which of them have begun, ended or lost
+/// events, and which events are in several of them.
 ///
-/// The merge brings the marks in order of time, equal times in the order of the buffers in the file. What is left to do here only ever takes
-/// marks away.
+/// The merge brings the marks in order of time, equal times in the order of the buffers in the file. What is left to do
+/// here only ever takes marks away.
 struct LaneJoin {
     /// Buffers that have events, and have not ended.
     private var open = 0
@@ -26,8 +26,8 @@ struct LaneJoin {
         var buffers: UInt64
     }
 
-    /// An event that is enabled in two instances is written into one buffer after the other, each with a time of its own. Interrupts can come
-    /// between, and of a guest all the host does meanwhile.
+    /// An event that is enabled in two instances is written into one buffer after the other, each with a time of its
+    /// own. Interrupts can come between, and of a guest all the host does meanwhile.
     private static let longestEcho: Nanoseconds = 10_000_000
     /// So many events are looked through for it.
     private static let mostRecent = 1024
@@ -44,7 +44,9 @@ struct LaneJoin {
         var count = 0
         for index in marks.indices {
             var mark = unsafe marks[index]
-            guard mark.kind >= Mark.Reserved.lostBegin ? settleReserved(&mark) : isNew(mark, 1 << UInt64(min(buffer, 63))) else { continue }
+            guard
+                mark.kind >= Mark.Reserved.lostBegin ? settleReserved(&mark) : isNew(mark, 1 << UInt64(min(buffer, 63)))
+            else { continue }
             unsafe marks[count] = mark
             count += 1
         }
@@ -83,7 +85,8 @@ struct LaneJoin {
             let oldest = mark.time &- Self.longestEcho
             var start = recent.count
             while start > 0, recent[start - 1].mark.time >= oldest { start -= 1 }
-            for index in start..<recent.count where recent[index].buffers & buffer == 0 && recent[index].mark.isSameEvent(mark) {
+            for index in start..<recent.count
+            where recent[index].buffers & buffer == 0 && recent[index].mark.isSameEvent(mark) {
                 recent[index].buffers |= buffer
                 return false
             }

@@ -35,7 +35,8 @@ package struct Mark: BitwiseCopyable, Sendable {
     package var inSoftIRQ: Bool { flags & 0x10 != 0 }
     /// In the thread itself, not in an interrupt on top of it.
     package var inThread: Bool { flags & 0x18 == 0 }
-    /// In a thread that holds softirqs off: it does a softirq's work, in a busy poll or a NAPI thread. Kernels before 5.18 do not tell.
+    /// In a thread that holds softirqs off: it does a softirq's work, in a busy poll or a NAPI thread. Kernels before
+    /// 5.18 do not tell.
     package var isWithoutSoftIRQs: Bool { inThread && flags & 0x80 != 0 }
 
     /// Kinds that no event makes.

@@ -87,7 +87,9 @@ package struct LaneCounts: Sendable {
     private mutating func reserved(_ kind: UInt8, _ raw: RawTime, _ operand: Int, _ out: UnsafeMutablePointer<Mark>) {
         lastMarkTime = max(lastMarkTime, hostTime(raw))
         unsafe out.initialize(
-            to: Mark(time: lastMarkTime, a: UInt64(truncatingIfNeeded: operand), b: 0, thread: 0, lane: lane, kind: kind, flags: 0))
+            to: Mark(
+                time: lastMarkTime, a: UInt64(truncatingIfNeeded: operand), b: 0, thread: 0, lane: lane, kind: kind,
+                flags: 0))
     }
 
     /// Goes to the next sub-buffer that has events; marks holes on the way (at most three marks).
@@ -160,8 +162,9 @@ package struct LaneCounts: Sendable {
         return count
     }
 
-    /// Where the next event lies is known only once this one's head has been loaded: reading ahead hides most of the wait. Four cache lines
-    /// are enough, and further away is slower: more of it lies in the next page, whose translation is not at hand.
+    /// Where the next event lies is known only once this one's head has been loaded: reading ahead hides most of the
+    /// wait. Four cache lines are enough, and further away is slower: more of it lies in the next page, whose
+    /// translation is not at hand.
     private static let prefetchDistance = 256
 
     /// Walks the current sub-buffer until it ends or `limit` marks are there; returns the number of marks.
@@ -283,7 +286,8 @@ package struct LaneCounts: Sendable {
         unsafe out.initialize(
             to: Mark(
                 time: time, a: a, b: b,
-                thread: Int32(littleEndian: record.loadUnaligned(fromByteOffset: Int(plan.threadOffset), as: Int32.self)),
+                thread: Int32(
+                    littleEndian: record.loadUnaligned(fromByteOffset: Int(plan.threadOffset), as: Int32.self)),
                 lane: lane, kind: plan.kind,
                 flags: record.load(fromByteOffset: Int(plan.flagsOffset), as: UInt8.self)))
         return true

@@ -33,13 +33,15 @@ package struct StreamSource: Sendable {
 /// Merges the marks of all CPUs. Each CPU is scanned ahead of the reader by worker threads, two blocks at the most,
 /// so memory does not grow with the trace.
 ///
-/// Where a file has several buffers, each CPU's are scanned one by one and merged with all others; the marks of one CPU have one lane, and
-/// `LaneJoin` sees to it that they are as one buffer's would be.
+/// Where a file has several buffers, each CPU's are scanned one by one and merged with all others; the marks of one CPU
+/// have one lane, and `LaneJoin` sees to it that they are as one buffer's would be.
 package final class MarkStream {
     package let lanes: [Lane]
     package let names = NameTable()
     /// Events asked for that a machine's file has no usable format of, by machine.
     package let missing: [[String]]
+    /// Events asked for whose format is not of a kernel's shape, by machine: none of them is read.
+    package let refused: [[String]]
 
     /// One for each CPU of each buffer.
     private let feeds: [LaneFeed]
@@ -59,12 +61,14 @@ package final class MarkStream {
         var feeds: [LaneFeed] = []
         var laneOfFeed: [Int] = []
         var missing: [[String]] = []
+        var refused: [[String]] = []
         let cpuCount = sources.reduce(0) { $0 + $1.file.buffers.reduce(0) { $0 + $1.cpus.count } }
         // 16 MiB of blocks for a machine of many CPUs, 256 KiB each for one of few.
         let blockSize = max(512, min(8192, (16 << 20) / MemoryLayout<Mark>.stride / 2 / max(1, cpuCount)))
         for (machine, source) in sources.enumerated() {
             let program = ExtractionProgram(source.selection, source.file)
             missing.append(program.missing)
+            refused.append(program.formats.refused)
             var laneOfCPU: [Int: Int] = [:]
             for buffer in source.file.buffers {
                 for data in buffer.cpus where !data.range.isEmpty && feeds.count < Int(UInt16.max) {
@@ -85,6 +89,7 @@ package final class MarkStream {
         self.feeds = feeds
         self.laneOfFeed = laneOfFeed
         self.missing = missing
+        self.refused = refused
         pool = try ScannerPool(feeds: feeds, monitor: monitor, workers: max(1, min(workers, feeds.count)))
     }
 
@@ -169,7 +174,9 @@ package final class MarkStream {
         guard !isPrimed else { return }
         isPrimed = true
         for feed in feeds.indices {
-            if let block = unsafe feeds[feed].advance(monitor) { heap.append(unsafe HeapEntry(feed: feed, block: block)) }
+            if let block = unsafe feeds[feed].advance(monitor) {
+                heap.append(unsafe HeapEntry(feed: feed, block: block))
+            }
         }
         if feeds.count > lanes.count { join() }
         for index in heap.indices.reversed() { Self.sift(&heap, index) }

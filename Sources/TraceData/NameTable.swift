@@ -31,7 +31,8 @@ package final class NameTable: @unchecked Sendable {
 
 /// One scanner's view of a `NameTable`: names of up to 31 bytes, found by their bytes without making a String.
 struct NameCache {
-    /// The bytes of a name, loaded by the word: the later loads overlap the earlier ones, so that with the count they are all there is.
+    /// The bytes of a name, loaded by the word: the later loads overlap the earlier ones, so that with the count they
+    /// are all there is.
     private struct Key: Equatable {
         var count = 0
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
@@ -52,7 +53,9 @@ struct NameCache {
                 words.0 = unsafe UInt64(bytes.loadUnaligned(as: UInt32.self))
                 words.1 = unsafe UInt64(bytes.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
             } else {
-                for offset in 0..<count { words.0 = unsafe words.0 << 8 | UInt64(bytes.load(fromByteOffset: offset, as: UInt8.self)) }
+                for offset in 0..<count {
+                    words.0 = unsafe words.0 << 8 | UInt64(bytes.load(fromByteOffset: offset, as: UInt8.self))
+                }
             }
         }
 
@@ -93,7 +96,7 @@ struct NameCache {
 
     @inline(never)
     private mutating func add(_ key: Key, at slot: Int, _ bytes: UnsafeRawBufferPointer) -> UInt16 {
-        let id = unsafe table.id(of: String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+        let id = unsafe table.id(of: String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).printable)
         // More distinct names than this are no device names; they are looked up the slow way.
         if used < slots.count / 2 {
             slots[slot] = (key, id)

@@ -28,6 +28,9 @@ struct PageSource: ~Copyable {
     private(set) var skipped = false
     private(set) var defects: [TraceDefect] = []
 
+    /// Bytes that may still be decompressed.
+    private var budget = FileBudget.allowance
+
     /// trace-cmd compresses 10 pages at a time; nobody's chunks are larger than this.
     private static let mostChunkBytes = 64 << 20
 
@@ -71,7 +74,8 @@ struct PageSource: ~Copyable {
         let size = min(pageSize, end - offset)
         let place = offset
         offset += size
-        return unsafe Page(bytes: UnsafeRawBufferPointer(rebasing: file.mapping.bytes[place..<place + size]), fileOffset: place)
+        return unsafe Page(
+            bytes: UnsafeRawBufferPointer(rebasing: file.mapping.bytes[place..<place + size]), fileOffset: place)
     }
 
     private mutating func nextOfChunks() -> Page? {
@@ -81,7 +85,8 @@ struct PageSource: ~Copyable {
         let size = min(pageSize, chunkSize - chunkOffset)
         defer { chunkOffset += size }
         return unsafe Page(
-            bytes: UnsafeRawBufferPointer(rebasing: chunk.bytes[chunkOffset..<chunkOffset + size]), fileOffset: chunkPlace)
+            bytes: UnsafeRawBufferPointer(rebasing: chunk.bytes[chunkOffset..<chunkOffset + size]),
+            fileOffset: chunkPlace)
     }
 
     /// Decompresses the next chunk; false when none can be found any more.
@@ -97,14 +102,18 @@ struct PageSource: ~Copyable {
         let size = Int(word(at: offset))
         let fullSize = Int(word(at: offset + 4))
         offset += 8
-        guard size <= end - offset, fullSize <= Self.mostChunkBytes else {
+        budget = budget &+ size &* FileBudget.ratio &- fullSize
+        guard size <= end - offset, fullSize <= Self.mostChunkBytes, budget >= 0 else {
             fail(.chunk, at: place)
             return false
         }
         if unsafe chunk.bytes.count < fullSize { chunk = DecompressedBytes(count: fullSize) }
         let source = unsafe UnsafeRawBufferPointer(rebasing: file.mapping.bytes[offset..<offset + size])
         offset += size
-        guard unsafe decompressor.decompress(source, into: UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<fullSize])) else {
+        guard
+            unsafe decompressor.decompress(
+                source, into: UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<fullSize]))
+        else {
             fail(.chunk, at: place)
             return true
         }

@@ -23,7 +23,8 @@ extension TimeShiftExport {
     static func revision(of file: TraceFile, with options: [Option]) throws(Fault) -> Revision {
         let layout = try layout(of: file, without: Set(options.map(\.id)))
         var kept = layout.kept
-        // From here on everything moves by what the options grow, from the first data on by whole sub-buffers: trace-cmd maps them.
+        // From here on everything moves by what the options grow, from the first data on by whole sub-buffers:
+        // trace-cmd maps them.
         let size = layout.kept.reduce(options.reduce(2) { $0 + 6 + $1.data.count }) { $0 + 6 + $1.data.count }
         let growth = size + (layout.hasOptions ? 0 : kindSize) - layout.options.count
         let pageSize = file.buffers[0].pageSize

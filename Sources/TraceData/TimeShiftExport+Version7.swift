@@ -44,7 +44,8 @@ extension TimeShiftExport {
         }
     }
 
-    /// The last OPTIONS section: where it says that none follows, and what it calls itself (a place in the file's strings).
+    /// The last OPTIONS section: where it says that none follows, and what it calls itself (a place in the file's
+    /// strings).
     private static func chainEnd(of file: TraceFile) throws(Fault) -> (link: Int, description: UInt32) {
         let bytes = unsafe file.mapping.bytes
         var sections = unsafe SectionTable(bytes: bytes, compression: file.compression)
@@ -69,7 +70,8 @@ extension TimeShiftExport {
             next = try section.u64()
         }
         guard !isCompressed else {
-            throw .corrupt(section: "options", offset: end.link, fact: "compressed options, which nothing can be appended to")
+            throw .corrupt(
+                section: "options", offset: end.link, fact: "compressed options, which nothing can be appended to")
         }
         return end
     }

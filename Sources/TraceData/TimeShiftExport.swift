@@ -1,4 +1,5 @@
-// A clock map into a guest's trace.dat: the option TIME_SHIFT, by which trace-cmd and KernelShark put guest events on the host's axis.
+// A clock map into a guest's trace.dat: the option TIME_SHIFT, by which trace-cmd and KernelShark put guest events on
+// the host's axis.
 
 package import ClockSync
 import Glibc
@@ -6,18 +7,21 @@ internal import LinuxSystem
 
 /// Stores TIME_SHIFT in files that are there already; whatever happens meanwhile, the file stays one that can be read.
 ///
-/// trace-cmd (3.1.6) shifts a file's events whenever it holds the option, with or without the host's file beside it, and whatever the
-/// peer's id. The last of several such options counts. A shifted time becomes ns by the guest file's own TSC2NSEC.
+/// trace-cmd (3.1.6) shifts a file's events whenever it holds the option, with or without the host's file beside it,
+/// and whatever the peer's id. The last of several such options counts. A shifted time becomes ns by the guest file's
+/// own TSC2NSEC.
 package enum TimeShiftExport {
     typealias Fault = TraceFileError.Fault
     typealias Option = TraceFileWriter.Option
 
     /// Stores `shifts` in the guest's file at `path`; what was there of the kind no longer counts.
     /// - Parameters:
-    ///   - shifts: one for each CPU of the guest, each with a sample at least. trace-cmd leaves events of CPUs behind the last one alone.
+    ///   - shifts: one for each CPU of the guest, each with a sample at least. trace-cmd leaves events of CPUs behind
+    ///     the last one alone.
     ///   - peer: trace id of the host's file.
     ///   - hostClock: TSC2NSEC of the host's file, nil when its clock counts ns; the guest's file gets the same.
-    /// - Throws: `TraceFileError` naming the file and the place of the fault; the file's contents are what they were then.
+    /// - Throws: `TraceFileError` naming the file and the place of the fault; the file's contents are what they were
+    ///   then.
     package static func write(
         _ shifts: [TimeShift], peer: UInt64, hostClock: CycleConversion?, to path: String
     ) throws(TraceFileError) {
@@ -32,7 +36,7 @@ package enum TimeShiftExport {
         }
         do throws(Fault) {
             // Opened for writing in any case: a file that is protected is not replaced either.
-            let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+            let descriptor = unsafe open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { throw .system(SystemError(call: "open")) }
             defer { close(descriptor) }
             if file.version == 7 {
@@ -71,7 +75,9 @@ struct Revision {
     /// - Parameter descriptor: the old file.
     func replace(_ file: TraceFile, _ descriptor: Int32) throws(TraceFileError.Fault) {
         for (edit, next) in zip(edits, edits.dropFirst()) where next.range.lowerBound < edit.range.upperBound {
-            throw .corrupt(section: "table of CPUs", offset: next.range.lowerBound, fact: "a table inside another part of the file")
+            throw .corrupt(
+                section: "table of CPUs", offset: next.range.lowerBound, fact: "a table inside another part of the file"
+            )
         }
         do throws(SystemError) {
             // What a link leads to is replaced, not the link.

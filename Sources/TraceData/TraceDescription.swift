@@ -40,7 +40,8 @@ package struct TraceDescription: Sendable {
     package var timeShifts: [TimeShift] = []
 
     package init(
-        longSize: Int = 8, headerPage: [UInt8], headerEvent: [UInt8], formats: [FormatText], cpuCount: Int, clock: String, traceID: UInt64
+        longSize: Int = 8, headerPage: [UInt8], headerEvent: [UInt8], formats: [FormatText], cpuCount: Int,
+        clock: String, traceID: UInt64
     ) {
         self.longSize = longSize
         self.headerPage = headerPage

@@ -2,7 +2,7 @@
 
 package import LinuxSystem
 
-/// A file that can't be read, with the place of the fault. Text for people is made in the command.
+/// A file that can't be read, with the place of the fault.
 package struct TraceFileError: Error, Equatable, Sendable {
     package var file: String
     package var fault: Fault
@@ -32,6 +32,35 @@ package struct TraceFileError: Error, Equatable, Sendable {
     package init(file: String, fault: Fault) {
         self.file = file
         self.fault = fault
+    }
+}
+
+extension TraceFileError {
+    /// For people.
+    package var text: String { "\(file): \(fault.text)" }
+}
+
+extension TraceFileError.Fault {
+    /// For people, to stand behind the file's name.
+    package var text: String {
+        switch self {
+        case .system(let error): error.textOfInput
+        case .empty: "is empty: nothing was recorded, or the recording was not finished"
+        case .notTraceData(let found):
+            "is not a trace.dat file: it begins with \(found.isEmpty ? "nothing" : found.map { byte in String(byte, radix: 16) }.joined(separator: " ")), "
+                + "not with 17 8 44 \"tracing\""
+        case .unsupportedVersion(let version):
+            "is trace.dat version \(version); versions 6 and 7 are read (trace-cmd convert makes them)"
+        case .foreignByteOrder: "was written on a big-endian machine; such files are not read here"
+        case .unsupportedCompression(let name):
+            "is compressed with \(name); zstd, zlib and none are read (trace-cmd convert --compression none helps)"
+        case .truncated(let section, let offset, let needed):
+            "ends too early: \(needed) bytes were expected at byte \(offset) (\(section)). The copy is incomplete, or the recording was cut "
+                + "off before trace-cmd wrote the end of the file; copy or record it again"
+        case .corrupt(let section, let offset, let fact): "is corrupt at byte \(offset) (\(section)): \(fact)"
+        case .latencyFormat: "holds a latency tracer's text, not events; record with events (trace-cmd record -e ...)"
+        case .noTraceData: "holds no trace data: the recording was not finished, or was made with no events"
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 // The sections that both versions of trace.dat hold in the same form.
 
-extension TraceFile {
-    /// No format file or list of names is larger than this; larger sizes are corrupt.
-    static let mostMetadata: UInt64 = 64 << 20
+internal import LinuxSystem
 
+extension TraceFile {
     /// "header_page" and its text, "header_event" and its text: the commit word's width is the kernel's long.
     static func readHeaderInfo(_ reader: inout ByteReader, _ contents: inout Contents) throws(TraceFileError.Fault) {
         try reader.expect("header_page\0")
@@ -33,7 +32,7 @@ extension TraceFile {
     /// Formats of ftrace's own events: a count, then size and text of each.
     static func readFtraceFormats(_ reader: inout ByteReader, _ contents: inout Contents) throws(TraceFileError.Fault) {
         let count = try reader.u32()
-        for _ in 0..<count { contents.formats.append(try format(&reader, system: "ftrace")) }
+        for _ in 0..<count { try readFormat(&reader, system: "ftrace", &contents) }
     }
 
     /// Formats of all other events, system by system.
@@ -42,14 +41,20 @@ extension TraceFile {
         for _ in 0..<systems {
             let system = try reader.string()
             let count = try reader.u32()
-            for _ in 0..<count { contents.formats.append(try format(&reader, system: system)) }
+            for _ in 0..<count { try readFormat(&reader, system: system, &contents) }
         }
     }
 
-    private static func format(_ reader: inout ByteReader, system: String) throws(TraceFileError.Fault) -> FormatText {
+    private static func readFormat(
+        _ reader: inout ByteReader, system: String, _ contents: inout Contents
+    ) throws(TraceFileError.Fault) {
         let size = try reader.u64()
-        guard size <= mostMetadata else { throw reader.corrupt("an event format of \(size) bytes") }
-        return unsafe FormatText(system: system, text: String(decoding: try reader.take(size), as: UTF8.self))
+        guard size <= FileBudget.metadata else { throw reader.corrupt("an event format of \(size) bytes") }
+        guard contents.formats.count < FileBudget.formats else {
+            throw reader.corrupt("more than \(FileBudget.formats) event formats")
+        }
+        unsafe contents.formats.append(
+            FormatText(system: system, text: String(decoding: try reader.take(size), as: UTF8.self)))
     }
 
     /// Lines "PID NAME".
@@ -57,7 +62,7 @@ extension TraceFile {
         let text = unsafe String(decoding: try reader.take(try reader.u64()), as: UTF8.self)
         for line in text.split(separator: "\n") {
             guard let blank = line.firstIndex(of: " "), let id = Int32(line[..<blank]) else { continue }
-            contents.commandLines[id] = String(line[line.index(after: blank)...])
+            contents.commandLines[id] = String(line[line.index(after: blank)...]).printable
         }
     }
 }

@@ -25,6 +25,9 @@ extension TraceFile {
             throw .corrupt(section: reader.section, offset: reader.offset - 10, fact: "neither options nor trace data")
         }
         let clock = contents.options.clock
+        guard cpus * (instances.count + 1) <= FileBudget.lanes else {
+            throw reader.corrupt("\(instances.count) instances of \(cpus) CPUs")
+        }
         let top = unsafe try cpuTable(&reader, cpus: cpus, bytes)
         contents.buffers.append(TraceBuffer(name: "", clock: clock, pageSize: pageSize, cpus: top))
         for instance in instances {

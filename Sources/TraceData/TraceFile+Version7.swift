@@ -38,7 +38,13 @@ extension TraceFile {
             case TraceOptions.ID.done:
                 return try data.u64()
             case TraceOptions.ID.buffer:
-                if let buffer = try readBuffer(&data, sections) { contents.buffers.append(buffer) }
+                if let buffer = try readBuffer(&data, sections) {
+                    contents.lanes += buffer.cpus.count
+                    guard contents.lanes <= FileBudget.lanes else {
+                        throw data.corrupt("\(contents.lanes) CPUs in all buffers")
+                    }
+                    contents.buffers.append(buffer)
+                }
             case TraceOptions.ID.bufferText:
                 throw .latencyFormat
             case TraceOptions.ID.headerInfo:
@@ -83,11 +89,14 @@ extension TraceFile {
     }
 }
 
-/// Finds sections and decompresses those that are compressed; keeps what it decompressed while it lives.
+/// Finds sections and decompresses those that are compressed; keeps what it decompressed while it lives. All together
+/// stay within the budget.
 @safe struct SectionTable {
     let bytes: UnsafeRawBufferPointer
     let compression: Compression
     private var decompressed: [DecompressedBytes] = []
+    /// Bytes of the sections so far.
+    private var size = 0
 
     init(bytes: UnsafeRawBufferPointer, compression: Compression) {
         unsafe self.bytes = bytes
@@ -118,6 +127,15 @@ extension TraceFile {
         return Header(isCompressed: flags & 1 != 0, body: offset + 16, size: try reader.u64())
     }
 
+    private mutating func charge(_ count: Int, _ name: String, at offset: Int) throws(TraceFileError.Fault) {
+        size += count
+        guard size <= FileBudget.metadata else {
+            throw .corrupt(
+                section: name, offset: offset,
+                fact: "more than \(FileBudget.metadata >> 20) MiB of sections, some perhaps named twice")
+        }
+    }
+
     /// The section whose place is the whole of an option.
     mutating func section(
         _ data: inout ByteReader, id: UInt16, name: String
@@ -132,15 +150,19 @@ extension TraceFile {
         var reader = unsafe ByteReader(bytes, from: header.body, section: name)
         let stored = unsafe try reader.take(header.size)
         guard header.isCompressed else {
+            try charge(stored.count, name, at: header.body)
             return unsafe Section(
                 reader: ByteReader(stored, section: name, fileOffset: header.body), fileOffset: header.body)
         }
         var compressed = unsafe ByteReader(stored, section: name, fileOffset: header.body)
         let size = Int(try compressed.u32())
-        let fullSize = UInt64(try compressed.u32())
-        guard fullSize <= TraceFile.mostMetadata else { throw compressed.corrupt("\(fullSize) bytes of \(name)") }
+        let fullSize = Int(try compressed.u32())
         let source = unsafe try compressed.take(size)
-        let target = DecompressedBytes(count: Int(fullSize))
+        guard FileBudget.allows(fullSize, from: size) else {
+            throw compressed.corrupt("\(fullSize) bytes out of \(size), more than any kernel's \(name) compress to")
+        }
+        try charge(fullSize, name, at: header.body)
+        let target = DecompressedBytes(count: fullSize)
         guard unsafe Decompressor(compression).decompress(source, into: target.bytes) else {
             throw compressed.corrupt("\(compression.rawValue) data that does not decompress to \(fullSize) bytes")
         }

@@ -1,6 +1,6 @@
 // A trace.dat file: what it says of itself, and where each CPU's sub-buffers lie.
 
-internal import LinuxSystem
+package import LinuxSystem
 
 /// One CPU's trace data inside the file.
 package struct CPUData: Sendable, Equatable {
@@ -53,12 +53,20 @@ package final class TraceFile: Sendable {
     let compression: Compression
 
     /// - Throws: `TraceFileError` naming the file and the place of the fault.
-    package init(path: String) throws(TraceFileError) {
+    package convenience init(path: String) throws(TraceFileError) {
+        let mapping: MappedFile
         do throws(SystemError) {
             mapping = try MappedFile(path: path)
         } catch {
             throw TraceFileError(file: path, fault: .system(error))
         }
+        try self.init(mapping)
+    }
+
+    /// - Throws: `TraceFileError` naming the file and the place of the fault.
+    package init(_ mapping: MappedFile) throws(TraceFileError) {
+        let path = mapping.path
+        self.mapping = mapping
         do throws(TraceFileError.Fault) {
             let contents = try Self.read(mapping)
             self.path = path
@@ -76,6 +84,8 @@ package final class TraceFile: Sendable {
 
     /// What a reader of either version fills in.
     struct Contents {
+        /// CPUs of all buffers so far.
+        var lanes = 0
         var version: Int
         var longSize = 8
         var compression = Compression.none
@@ -114,6 +124,7 @@ package final class TraceFile: Sendable {
             unsafe try readVersion6(&reader, pageSize: pageSize, mapping.bytes, &contents)
         }
         guard !contents.buffers.isEmpty else { throw .noTraceData }
+        try FileBudget.check(contents.buffers)
         return contents
     }
 

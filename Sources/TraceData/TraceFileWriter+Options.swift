@@ -26,7 +26,8 @@ extension TraceFileWriter {
         options.append(Option(ID.traceID) { $0.append(number: description.traceID) })
         for text in description.statistics { options.append(Option(ID.cpuStat, terminated: text)) }
         for guest in description.guests { options.append(Self.guest(guest)) }
-        // Behind TRACECLOCK and before TIME_SHIFT: trace-cmd takes the clock for one of ns only when told so after its name.
+        // Behind TRACECLOCK and before TIME_SHIFT: trace-cmd takes the clock for one of ns only when told so after its
+        // name.
         if let conversion = description.tscToNanoseconds {
             options.append(Self.tscToNanoseconds(conversion))
         }
@@ -62,7 +63,8 @@ extension TraceFileWriter {
         }
     }
 
-    /// trace-cmd drops a guest whose CPUs are not 0 up to their count, so those without a thread are written too, with none: -1.
+    /// trace-cmd drops a guest whose CPUs are not 0 up to their count, so those without a thread are written too, with
+    /// none: -1.
     private static func guest(_ guest: GuestOption) -> Option {
         Option(TraceOptions.ID.guest) { data in
             data.append(terminated: guest.name)
@@ -76,8 +78,8 @@ extension TraceFileWriter {
         }
     }
 
-    /// Peer id, flags, CPUs; each CPU's times, offsets and scalings; behind all CPUs a word of fraction bits for every sample, which
-    /// trace-cmd.dat.v7(5) omits (`tracecmd_write_guest_time_shift`).
+    /// Peer id, flags, CPUs; each CPU's times, offsets and scalings; behind all CPUs a word of fraction bits for every
+    /// sample, which trace-cmd.dat.v7(5) omits (`tracecmd_write_guest_time_shift`).
     static func timeShift(peer: UInt64, _ shifts: [TimeShift]) -> Option {
         Option(TraceOptions.ID.timeShift) { data in
             data.append(number: peer)

@@ -5,8 +5,8 @@ package import LinuxSystem
 extension TraceFileWriter {
     /// Writes all that is not events, and last of all where in the file it is found.
     ///
-    /// It may be called again with another description, after an error (when there is space again for example) or when more has become known;
-    /// the last one holds.
+    /// It may be called again with another description, after an error (when there is space again for example) or when
+    /// more has become known; the last one holds.
     package mutating func finish(_ description: TraceDescription) throws(SystemError) {
         if isFinished {
             try output.write(header(longSize: description.longSize, options: 0), at: 0)
@@ -24,7 +24,8 @@ extension TraceFileWriter {
         let options = sections.place
         sections.addOptions(sections.found + self.options(of: description))
 
-        // trace-cmd looks for sections from the header on, each right behind the one before, so BUFFER reaches up to them.
+        // trace-cmd looks for sections from the header on, each right behind the one before, so BUFFER reaches up to
+        // them.
         var buffer: [UInt8] = []
         SectionWriter.putHeader(TraceOptions.ID.buffer, size: end - Self.headerSize - Self.sectionHeaderSize, &buffer)
         try output.write(sections.bytes, at: end)
@@ -70,7 +71,9 @@ extension TraceFileWriter {
 
     private static func eventFormats(_ formats: [FormatText]) -> [UInt8] {
         var systems: [String] = []
-        for format in formats where format.system != "ftrace" && !systems.contains(format.system) { systems.append(format.system) }
+        for format in formats where format.system != "ftrace" && !systems.contains(format.system) {
+            systems.append(format.system)
+        }
         var bytes: [UInt8] = []
         bytes.append(number: UInt32(systems.count))
         for system in systems {

@@ -9,8 +9,8 @@ package import LinuxSystem
 ///     try writer.append(from: pages, count: size)
 ///     try writer.finish(description)
 ///
-/// Section BUFFER lies right behind the header, everything else behind it. Until the very last write the header points to no options,
-/// so a file whose writer came to grief is not mistaken for a whole one.
+/// Section BUFFER lies right behind the header, everything else behind it. Until the very last write the header points
+/// to no options, so a file whose writer came to grief is not mistaken for a whole one.
 package struct TraceFileWriter: ~Copyable {
     /// One CPU's sub-buffers.
     struct Region {
@@ -66,7 +66,8 @@ package struct TraceFileWriter: ~Copyable {
     }
 
     /// Appends sub-buffers, or parts of them, to the current CPU's data.
-    /// - Throws: `ENOSPC` for example; the whole sub-buffers that were written before stay, and `finish` can make a file of them.
+    /// - Throws: `ENOSPC` for example; the whole sub-buffers that were written before stay, and `finish` can make a
+    ///   file of them.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         try append { output, end throws(SystemError) in unsafe try output.write(bytes, at: &end) }
     }
@@ -81,7 +82,8 @@ package struct TraceFileWriter: ~Copyable {
         try append { output, end throws(SystemError) in try output.copy(from: descriptor, count: count, to: &end) }
     }
 
-    private mutating func append(_ write: (inout DataOutput, inout Int) throws(SystemError) -> Void) throws(SystemError) {
+    private mutating func append(_ write: (inout DataOutput, inout Int) throws(SystemError) -> Void) throws(SystemError)
+    {
         precondition(!isFinished && !regions.isEmpty, "data of no CPU")
         let last = regions.count - 1
         var end = regions[last].start + regions[last].count

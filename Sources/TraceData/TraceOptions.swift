@@ -1,6 +1,8 @@
-// Options of a trace.dat file, trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5): what was recorded, by which clock, with whom.
+// Options of a trace.dat file, trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5): what was recorded, by which clock, with
+// whom.
 
 package import ClockSync
+internal import LinuxSystem
 
 /// A guest that was recorded together with this host (option GUEST).
 package struct GuestOption: Sendable, Equatable {
@@ -96,9 +98,9 @@ extension TraceOptions {
             // The whole trace_clock file; the clock in use stands in brackets.
             let text = Self.text(&data)
             if let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]") {
-                clock = String(text[text.index(after: open)..<close])
+                clock = String(text[text.index(after: open)..<close]).printable
             }
-        case ID.uname: uname = Self.text(&data)
+        case ID.uname: uname = Self.text(&data).printable
         case ID.cpuCount: cpuCount = Int(try data.u32())
         case ID.traceID: traceID = try data.u64()
         case ID.guest: guests.append(try Self.guest(&data))
@@ -133,8 +135,9 @@ extension TraceOptions {
         return guest
     }
 
-    /// Peer id, flags, CPUs; per CPU a count with its times, offsets and scalings; then, which the manual omits, per CPU one
-    /// word of 64 bits for each sample, the fraction bits of its scaling (trace-cmd since 3.0, `tracecmd_write_guest_time_shift`).
+    /// Peer id, flags, CPUs; per CPU a count with its times, offsets and scalings; then, which the manual omits, per
+    /// CPU one word of 64 bits for each sample, the fraction bits of its scaling (trace-cmd since 3.0,
+    /// `tracecmd_write_guest_time_shift`).
     private mutating func readTimeShift(_ data: inout ByteReader) throws(TraceFileError.Fault) {
         peerTraceID = try data.u64()
         let flags = try data.u32()
@@ -160,7 +163,8 @@ extension TraceOptions {
         timeShifts = shifts
     }
 
-    /// "Buffer: NAME" before those of an instance; then of each CPU "CPU: 1\nentries: …\noverrun: 0\n…\nnow ts: 12.345678\ndropped events: 0\n…"
+    /// "Buffer: NAME" before those of an instance; then of each CPU "CPU: 1\nentries: …\noverrun: 0\n…\nnow ts:
+    /// 12.345678\ndropped events: 0\n…"
     private mutating func readStatistics(_ text: String) {
         var values: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
@@ -172,14 +176,17 @@ extension TraceOptions {
         guard let cpu = number("CPU") else { return }
         statistics.append(
             BufferStatistics(
-                buffer: statisticsBuffer, cpu: cpu, overrun: number("overrun") ?? 0, dropped: number("dropped events") ?? 0,
+                buffer: statisticsBuffer, cpu: cpu, overrun: number("overrun") ?? 0,
+                dropped: number("dropped events") ?? 0,
                 now: values["now ts"].flatMap(Self.reading)))
     }
 
     private static func reading(_ text: Substring) -> BufferStatistics.Reading? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2 else { return UInt64(text).map { .ticks($0) } }
-        guard parts[1].count == 6, let seconds = UInt64(parts[0]), let rest = UInt64(parts[1]), seconds < 1 << 40 else { return nil }
+        guard parts[1].count == 6, let seconds = UInt64(parts[0]), let rest = UInt64(parts[1]), seconds < 1 << 40 else {
+            return nil
+        }
         return .microseconds(seconds * 1_000_000 + rest)
     }
 }

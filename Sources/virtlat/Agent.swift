@@ -52,7 +52,8 @@ struct AgentVerb: AsyncParsableCommand {
     var newKey: String?
 
     @Option(
-        help: ArgumentHelp("Keep the trace in this folder until it is sent, instead of in memory.", valueName: "folder"),
+        help: ArgumentHelp(
+            "Keep the trace in this folder until it is sent, instead of in memory.", valueName: "folder"),
         completion: .directory)
     var spool: String?
 
@@ -60,33 +61,54 @@ struct AgentVerb: AsyncParsableCommand {
     var allow: String?
 
     func validate() throws {
-        if tcp != nil, vsock || port != nil || allow != nil { throw ValidationError("--tcp and vsock exclude each other.") }
+        if tcp != nil, vsock || port != nil || allow != nil {
+            throw ValidationError("--tcp and vsock exclude each other.")
+        }
         if tcp != nil, keyFile == nil {
             throw ValidationError(
-                "--tcp needs --key-file FILE: without a key anybody on the network could trace this machine. Make one with --new-key FILE.")
+                "--tcp needs --key-file FILE: without a key anybody on the network could trace this machine. Make one with --new-key FILE."
+            )
         }
         if let tcp, AgentAddress.hostAndPort(tcp[...]) == nil { throw ValidationError("--tcp \(tcp) is no address.") }
         if let port, port == 0 || port == .max { throw ValidationError("vsock has no port \(port).") }
-        if let allow, allow != "any", UInt32(allow) == nil { throw ValidationError("--allow \(allow) is neither a context id nor 'any'.") }
-    }
-
-    func run() async throws {
-        try await Failure.reported {
-            if let newKey {
-                try PreSharedKey.make(file: newKey)
-                Terminal.printError("virtlat: the key is in \(newKey); copy it to the other side, and keep it from others\n")
-                return
-            }
-            let stop = StopRequest()
-            try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { stop.make(by: $0) }
-            let agent = Agent(
-                address, key: try keyFile.map { try PreSharedKey(file: $0) }, allowedContexts: allowedContexts, spoolFolder: spool)
-            try await agent.run(
-                until: { await stop.wait() }, log: { Terminal.printError("virtlat agent: \($0)\n") },
-                listening: { [address] in Terminal.printError("virtlat agent: listening on \(address)\n") })
-            if let signal = stop.signal { Terminal.printError("virtlat agent: ended by \(Signals.name(signal))\n") }
+        if let allow, allow != "any", UInt32(allow) == nil {
+            throw ValidationError("--allow \(allow) is neither a context id nor 'any'.")
         }
     }
+
+    func run() async throws { try await run(prepare()) }
+
+    /// What is done while this program has one thread: the agent that is to run, with no more rights than it needs; nil
+    /// when the key was all.
+    func prepare() throws -> Agent? {
+        try Failure.reported {
+            if let newKey {
+                try PreSharedKey.make(file: newKey)
+                Terminal.printError(
+                    "virtlat: the key is in \(newKey); copy it to the other side, and keep it from others\n")
+                return nil
+            }
+            // Both may take rights that are gone afterwards.
+            let key = try keyFile.map { try PreSharedKey(file: $0) }
+            try Agent.findTracing()
+            return Agent(
+                address, key: key, allowedContexts: allowedContexts, spoolFolder: spool,
+                watch: AgentRights.drop(port: address.port) { log("note: \($0)") })
+        }
+    }
+
+    func run(_ agent: Agent?) async throws {
+        guard let agent else { return }
+        try await Failure.reported {
+            let stop = StopRequest()
+            try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { stop.make(by: $0) }
+            try await agent.run(
+                until: { await stop.wait() }, log: log, listening: { [address] in log("listening on \(address)") })
+            if let signal = stop.signal { log("ended by \(Signals.name(signal))") }
+        }
+    }
+
+    private func log(_ line: String) { Terminal.printError("virtlat agent: \(line)\n") }
 
     private var address: AgentListenAddress {
         if let tcp, let (host, port) = AgentAddress.hostAndPort(tcp[...]) { return .tcp(host: host, port: port) }

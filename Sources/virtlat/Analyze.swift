@@ -1,11 +1,12 @@
 // virtlat analyze: the per-stage breakdown of a session.
 
 import ArgumentParser
+import Export
+import Findings
+import GuestClocks
 import LinuxSystem
 import PacketPath
 import Report
-import Sessions
-import TraceData
 
 struct Analyze: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,7 +40,8 @@ struct Analyze: ParsableCommand {
               64 wrong usage
             """)
 
-    @Argument(help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
+    @Argument(
+        help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
     var input: [String]
 
     @Option(help: "How to print the breakdown: text, json or csv.")
@@ -47,7 +49,8 @@ struct Analyze: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write one row for each packet to FILE ('-' for standard output, in place of the breakdown).", valueName: "file"),
+            "Write one row for each packet to FILE ('-' for standard output, in place of the breakdown).",
+            valueName: "file"),
         completion: .file())
     var packets: String?
 
@@ -85,69 +88,35 @@ struct Analyze: ParsableCommand {
             throw ValidationError("--until \(until) does not lie after --since \(since).")
         }
         if packets == "-", format != .text {
-            throw ValidationError("--packets - and --format \(format.rawValue) both want standard output; give --packets a file.")
+            throw ValidationError(
+                "--packets - and --format \(format.rawValue) both want standard output; give --packets a file.")
         }
     }
 
     func run() throws {
         try Failure.reported {
-            var session = try SessionAnalysis(input)
-            try checkNames(session.machines)
-            // What is written row by row can't be taken back, so all is known before.
-            try session.run(
-                clockOptions.clock.selection, servoLogs: try clockOptions.evidence(session.machines), mustBeRight: packets == "-",
-                analyze: analyze)
+            let session = try Session(input)
+            try session.check(guest: guest, named: "this session")
+            let pass = SessionPass(
+                session, clock: clockOptions.clock.selection, servoLogs: try clockOptions.evidence(session.machines),
+                path: path?.kind,
+                filter: JourneyFilter(
+                    guest: guest, device: device, direction: direction?.direction, since: since?.nanoseconds,
+                    until: until?.nanoseconds))
+            let file = packets.map { JourneyFile($0, CSVExport()) }
+            var progress = PassProgress()
+            let findings = try SessionFindings(pass, beside: file.map { [$0] } ?? []) { progress.show($0, $1) }
+            if packets != "-" { try write(findings) }
+            if packets == "-" || format != .text { findings.notes.forEach { Failure.warn($0.text) } }
         }
     }
 
-    /// - Returns: whether it was written: not when the events contradict a clock and it is not final.
-    private func analyze(_ session: SessionAnalysis, _ clocks: [GuestClock], isFinal: Bool) throws -> Bool {
-        let analysis = try Analysis(session.machines, path: path?.kind)
-        let measured = session.files.manifest?.measured
-        let zero = measured?.begin ?? analysis.start
-        let filter = JourneyFilter(
-            guest: guest, device: device, direction: direction?.direction, since: since.map { zero &+ $0.nanoseconds },
-            until: until.map { zero &+ $0.nanoseconds }, measured: measured)
-        let breakdown = Breakdown(analysis, filter: filter)
-        let table = try PacketFile(packets, PacketTable(analysis))
-        let swings = SwingCount(clocks)
-        if table.isOpen || !swings.isEmpty {
-            breakdown.onJourney = { journey in
-                if table.isOpen { table.take(journey) }
-                swings.count(journey)
-            }
-        }
-        var progress = ProgressLine("analyzing")
-        let account = try analysis.run(into: breakdown) { progress.show($0) }
-        progress.clear()
-        try table.check()
-        if !isFinal, analysis.doubtsClocks(account) { return false }
-        let report = AnalysisReport(
-            files: session.files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
-            inSwings: swings.packets)
-        try table.commit()
-        if packets != "-" { try write(report) }
-        if packets == "-" || format != .text { report.notes.forEach { Failure.warn($0) } }
-        return true
-    }
-
-    private func checkNames(_ machines: Machines) throws {
-        if let guest, !machines.guests.contains(where: { $0.name == guest }) {
-            throw Failure(
-                "there is no guest \(guest) in this session; it has "
-                    + (machines.guests.isEmpty ? "none" : machines.guests.map(\.name).joined(separator: ", ")))
-        }
-    }
-
-    private func write(_ report: AnalysisReport) throws {
+    private func write(_ findings: SessionFindings) throws {
         var output = OutputStream.standardOutput()
         switch format {
-        case .text:
-            try output.write(TextReport.text(report, colour: Terminal.outputHasColour))
-        case .json:
-            try output.write(bytes: JSONReport.bytes(report))
-        case .csv:
-            try output.write(CSVReport.text(report))
+        case .text: try output.write(TextReport.text(findings, colour: Terminal.outputHasColour))
+        case .json: try output.write(bytes: JSONReport.bytes(findings))
+        case .csv: try output.write(CSVReport.text(findings))
         }
         try output.flush()
     }

@@ -22,11 +22,14 @@ struct ArmOption: ExpressibleByArgument {
 
     var name: String { Experiment.Arm.name(policy.description + (scheduling.map { "+\($0)" } ?? "")) }
 
-    func request(vcpus: VCPUPlacement?) -> BindingRequest { BindingRequest(policy: policy, vcpus: vcpus, scheduling: scheduling) }
+    func request(vcpus: VCPUPlacement?) -> BindingRequest {
+        BindingRequest(policy: policy, vcpus: vcpus, scheduling: scheduling)
+    }
 
     func arm(vcpus: VCPUPlacement?) -> Experiment.Arm {
         Experiment.Arm(
             name: name,
-            binding: Manifest.Binding(policy: policy.description, vcpus: vcpus?.description, scheduling: scheduling?.description))
+            binding: Manifest.Binding(
+                policy: policy.description, vcpus: vcpus?.description, scheduling: scheduling?.description))
     }
 }

@@ -29,7 +29,8 @@ struct ArmRecorder: Sendable {
 
     /// - Returns: why it is no use; nil when it is whole.
     func record(_ request: BindingRequest, into folder: String) async throws -> String? {
-        var plan = try options.plan(folder: folder, command: workload.map { ["sh", "-c", $0] } ?? [], duration: duration)
+        var plan = try options.plan(
+            folder: folder, command: workload.map { ["sh", "-c", $0] } ?? [], duration: duration)
         plan.isCommandLoad = true
         plan.binding = TemporaryBinding(request, settle: settle, stop: stop) { [told] note in
             // The same is true in every round.
@@ -41,7 +42,11 @@ struct ArmRecorder: Sendable {
         if let fault = manifest.faults.first { return fault }
         guard let status = manifest.commandStatus, status != 0 else { return nil }
         // One that was still running when the time was over was ended by us.
-        if let window = manifest.measured, let end = window.end, let duration, end - window.begin >= duration.nanoseconds { return nil }
+        if let window = manifest.measured, let end = window.end, let duration,
+            end - window.begin >= duration.nanoseconds
+        {
+            return nil
+        }
         return "the workload ended with status \(status)"
     }
 }

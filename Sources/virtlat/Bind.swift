@@ -47,7 +47,9 @@ struct Bind: ParsableCommand {
               64 wrong usage
             """)
 
-    @Option(help: ArgumentHelp("A virtual machine, by its name or its process id (virtlat vms prints both).", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "A virtual machine, by its name or its process id (virtlat vms prints both).", valueName: "name"))
     var vm: [String] = []
 
     @Option(help: BindingOptions.policyHelp)
@@ -68,7 +70,9 @@ struct Bind: ParsableCommand {
             }
             return
         }
-        guard !vm.isEmpty else { throw ValidationError("Which virtual machine? Give --vm NAME; virtlat vms prints them.") }
+        guard !vm.isEmpty else {
+            throw ValidationError("Which virtual machine? Give --vm NAME; virtlat vms prints them.")
+        }
         guard options.request(policy: policy) != nil else {
             throw ValidationError("Nothing to do: give --policy, --vcpus or --sched.")
         }
@@ -93,7 +97,8 @@ struct Bind: ParsableCommand {
             plans = outcome.plans
         }
         var output = OutputStream.standardOutput()
-        try output.write(BindingText.text(plans, online: Processors(topology.host).online, colour: Terminal.outputHasColour))
+        try output.write(
+            BindingText.text(plans, online: Processors(topology.host).online, colour: Terminal.outputHasColour))
         try output.flush()
         for plan in plans { plan.notes.forEach { Failure.warn($0.text(vm: plan.vm)) } }
         if !dryRun { Failure.warn("virtlat bind --restore brings back what was before") }
@@ -127,7 +132,8 @@ struct Bind: ParsableCommand {
             }
             guard matches.count == 1 else {
                 let processes = matches.map { String($0.process) }.joined(separator: ", ")
-                throw Failure("\(matches.count) virtual machines are called \(name): give the process id of one (\(processes))")
+                throw Failure(
+                    "\(matches.count) virtual machines are called \(name): give the process id of one (\(processes))")
             }
             if !found.contains(match) { found.append(match) }
         }

@@ -8,10 +8,13 @@ import LinuxSystem
 struct BindingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Pin the vCPUs: each where it runs now (current), or in turn on these CPUs (2,3 or 4-7).", valueName: "current|list"))
+            "Pin the vCPUs: each where it runs now (current), or in turn on these CPUs (2,3 or 4-7).",
+            valueName: "current|list"))
     var vcpus: VCPUPlacement?
 
-    @Option(help: ArgumentHelp("The vhost workers' scheduling class: other, fifo:PRIORITY or rr:PRIORITY.", valueName: "class"))
+    @Option(
+        help: ArgumentHelp(
+            "The vhost workers' scheduling class: other, fifo:PRIORITY or rr:PRIORITY.", valueName: "class"))
     var sched: Scheduling?
 
     /// nil when nothing is asked for.
@@ -21,7 +24,8 @@ struct BindingOptions: ParsableArguments {
     }
 
     static let policyHelp = ArgumentHelp(
-        "Where the vhost workers run: same-cpu, sibling, same-llc, other-cpu (than the vCPU's), cpus=LIST, or unbound.", valueName: "policy"
+        "Where the vhost workers run: same-cpu, sibling, same-llc, other-cpu (than the vCPU's), cpus=LIST, or unbound.",
+        valueName: "policy"
     )
 }
 

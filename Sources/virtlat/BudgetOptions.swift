@@ -1,6 +1,7 @@
 // --max and --budget: limits that a comparison is held against.
 
 import ArgumentParser
+import Findings
 import LinuxSystem
 import Report
 
@@ -8,19 +9,26 @@ struct BudgetOptions: ParsableArguments {
     @Option(
         name: .customLong("max"),
         help: ArgumentHelp(
-            "A limit, as in 'rx vhost-wakeup p99 <= 50us' or 'end-to-end mean <= +5%'; as often as there are limits.", valueName: "budget"))
+            "A limit, as in 'rx vhost-wakeup p99 <= 50us' or 'end-to-end mean <= +5%'; as often as there are limits.",
+            valueName: "budget"))
     var limits: [String] = []
 
-    @Option(name: .customLong("budget"), help: ArgumentHelp("A file of limits, one a line.", valueName: "file"), completion: .file())
+    @Option(
+        name: .customLong("budget"), help: ArgumentHelp("A file of limits, one a line.", valueName: "file"),
+        completion: .file())
     var file: String?
 
-    @Option(help: ArgumentHelp("Write what became of the limits to FILE, as JUnit's XML.", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp("Write what became of the limits to FILE, as JUnit's XML.", valueName: "file"),
+        completion: .file())
     var junit: String?
 
     var areGiven: Bool { !limits.isEmpty || file != nil }
 
     func validate() throws {
-        if junit != nil, !areGiven { throw ValidationError("--junit reports on limits: give some with --max or --budget.") }
+        if junit != nil, !areGiven {
+            throw ValidationError("--junit reports on limits: give some with --max or --budget.")
+        }
         do throws(BudgetFault) { _ = try given() } catch { throw ValidationError(error.text) }
     }
 
@@ -29,7 +37,9 @@ struct BudgetOptions: ParsableArguments {
         for limit in limits {
             let parsed = try BudgetParser.budgets(in: limit, source: "--max '\(limit)'")
             guard parsed.count == 1 else {
-                throw BudgetFault(Budget.Place(source: "--max '\(limit)'", line: 1, column: 1), "expected one limit, found \(parsed.count)")
+                throw BudgetFault(
+                    Budget.Place(source: "--max '\(limit)'", line: 1, column: 1),
+                    "expected one limit, found \(parsed.count)")
             }
             budgets += parsed
         }
@@ -41,10 +51,12 @@ struct BudgetOptions: ParsableArguments {
         guard let file else { return try given() }
         let text: String
         do throws(SystemError) { text = String(decoding: try TextFile.bytes(of: file), as: UTF8.self) } catch {
-            throw Failure("\(file): \(error.call): \(error.text)")
+            throw Failure("\(file): \(error.textOfInput)")
         }
         let read = try BudgetParser.budgets(in: text, source: file)
-        guard !read.isEmpty else { throw Failure("\(file): holds no budget; a line of it reads like: rx vhost-wakeup p99 <= 50us") }
+        guard !read.isEmpty else {
+            throw Failure("\(file): holds no budget; a line of it reads like: rx vhost-wakeup p99 <= 50us")
+        }
         return try read + given()
     }
 

@@ -8,7 +8,8 @@ struct ByteCount: ExpressibleByArgument {
 
     init?(argument: String) {
         let units: [Character: Int64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
-        guard let unit = argument.last.flatMap({ units[$0] }), let number = UInt32(argument.dropLast()), number > 0 else { return nil }
+        guard let unit = argument.last.flatMap({ units[$0] }), let number = UInt32(argument.dropLast()), number > 0
+        else { return nil }
         bytes = Int64(number) * unit
     }
 }

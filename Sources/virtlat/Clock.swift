@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import ClockSync
+import Findings
+import GuestClocks
 import LinuxSystem
 import PacketPath
 import Report
@@ -11,7 +13,8 @@ import TraceData
 struct ClockVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clock",
-        abstract: "Print how each guest's clock relates to the host's, by each kind of evidence, and how wrong that can be.",
+        abstract:
+            "Print how each guest's clock relates to the host's, by each kind of evidence, and how wrong that can be.",
         usage: "virtlat clock [options] FOLDER\nvirtlat clock [options] HOST.dat GUEST.dat ...",
         discussion: """
             Gathers all evidence there is about each guest's clock (KVM's TSC offset, TIME_SHIFT of the file, messages between recorder and \
@@ -38,7 +41,8 @@ struct ClockVerb: ParsableCommand {
               64 wrong usage
             """)
 
-    @Argument(help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
+    @Argument(
+        help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
     var input: [String]
 
     @Option(help: "How to print: text or json.")
@@ -56,21 +60,21 @@ struct ClockVerb: ParsableCommand {
 
     func run() throws {
         try Failure.reported {
-            let files = try SessionFiles(input)
-            let machines = try Machines(
-                files.recordings.map { MachineFile(name: $0.machine, file: try TraceFile(path: $0.path), recorded: $0.recorded) })
+            let session = try Session(input)
+            let (files, machines) = (session.files, session.machines)
             guard !machines.guests.isEmpty else {
                 throw Failure("\(files.name): holds no guest's recording, and the host's clock is the axis")
             }
             var progress = ProgressLine("finding the clocks")
-            let resolution = ClockResolution(machines, manifest: files.manifest, servoLogs: try clockOptions.evidence(machines))
+            let resolution = ClockResolution(
+                machines, manifest: files.manifest, servoLogs: try clockOptions.evidence(machines))
             let clocks = try resolution.thorough(clockOptions.clock.selection) { progress.show($0) }
             progress.clear()
-            let report = ClockReport(session: files.name, machines, clocks)
+            let findings = ClockFindings(session: files.name, machines, clocks)
             var output = OutputStream.standardOutput()
             switch format {
-            case .text: try output.write(report.text())
-            case .json: try output.write(bytes: report.json())
+            case .text: try output.write(ClockText.text(findings))
+            case .json: try output.write(bytes: ClockJSON.bytes(findings))
             }
             try output.flush()
             if write { try store(machines, clocks) }
@@ -81,7 +85,8 @@ struct ClockVerb: ParsableCommand {
         let host = machines.host.file
         guard let peer = host.options.traceID else {
             throw Failure(
-                "\(host.path): has no trace id (option TRACEID), by which a guest's file could name it; trace-cmd 3.0 and newer write one")
+                "\(host.path): has no trace id (option TRACEID), by which a guest's file could name it; trace-cmd 3.0 and newer write one"
+            )
         }
         for (guest, clock) in zip(machines.guests, clocks) {
             guard let times = clock.recorded else { throw Failure("\(guest.file.path): holds no events") }

@@ -1,6 +1,8 @@
 // What is said when clocks are at fault: those that a file states, and the evidence of how two lead to each other.
 
 import ClockSync
+import Findings
+import GuestClocks
 import PacketPath
 import Report
 
@@ -9,7 +11,9 @@ extension ClockFlaw {
     private static let remedy =
         "Record again with a clock that counts ns (virtlat record, or trace-cmd record -C mono)"
 
-    private static func name(_ buffer: String) -> String { buffer.isEmpty ? "its top-level buffer" : "its buffer \(buffer)" }
+    private static func name(_ buffer: String) -> String {
+        buffer.isEmpty ? "its top-level buffer" : "its buffer \(buffer)"
+    }
 
     func text(_ clock: String) -> String {
         switch self {
@@ -57,7 +61,9 @@ extension ClockMap.Method {
 
 extension ClockFault {
     private static func place(_ gap: Nanoseconds, beside host: String) -> String {
-        gap > 0 ? "begins \(Decimal.seconds(gap)) s after \(host) ends" : "ends \(Decimal.seconds(0 &- gap)) s before \(host) begins"
+        gap > 0
+            ? "begins \(Decimal.seconds(gap)) s after \(host) ends"
+            : "ends \(Decimal.seconds(0 &- gap)) s before \(host) begins"
     }
 
     var text: String {

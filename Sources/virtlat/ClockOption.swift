@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ClockSync
+import GuestClocks
 import LinuxSystem
 import PacketPath
 
@@ -67,8 +68,10 @@ struct ClockOptions: ParsableArguments {
                 )
             }
             let log: ServoLog
-            do throws(SystemError) { log = ServoLog(String(decoding: try TextFile.bytes(of: path, limit: 1 << 28), as: UTF8.self)) } catch {
-                throw Failure("\(path): \(error.call): \(error.text)")
+            do throws(SystemError) {
+                log = ServoLog(String(decoding: try TextFile.bytes(of: path, limit: 1 << 28), as: UTF8.self))
+            } catch {
+                throw Failure("\(path): \(error.textOfInput)")
             }
             guard !log.reports.isEmpty else {
                 throw Failure(

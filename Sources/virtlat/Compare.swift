@@ -1,6 +1,7 @@
 // virtlat compare: sessions side by side, how sure their differences are, and whether limits are kept.
 
 import ArgumentParser
+import Findings
 import LinuxSystem
 import PacketPath
 import Report
@@ -64,7 +65,9 @@ struct Compare: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("Folders of sessions, each an arm by itself; the first is what others are held against.", valueName: "folder"),
+        help: ArgumentHelp(
+            "Folders of sessions, each an arm by itself; the first is what others are held against.",
+            valueName: "folder"),
         completion: .directory)
     var folders: [String] = []
 
@@ -104,7 +107,9 @@ struct Compare: ParsableCommand {
         // One arm can be held against limits, but not against itself.
         if count < (limits.areGiven ? 1 : 2) {
             throw ValidationError(
-                count == 0 ? "No session was given." : "One arm can't be compared: give another, or a limit to hold it against (--max).")
+                count == 0
+                    ? "No session was given."
+                    : "One arm can't be compared: give another, or a limit to hold it against (--max).")
         }
     }
 
@@ -113,9 +118,12 @@ struct Compare: ParsableCommand {
         var named: [ComparisonRun.Arm] = []
         for arm in arms {
             let parts = arm.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let folders = parts.count == 2 ? parts[1].split(separator: ",", omittingEmptySubsequences: false).map { String($0) } : []
+            let folders =
+                parts.count == 2
+                ? parts[1].split(separator: ",", omittingEmptySubsequences: false).map { String($0) } : []
             guard !parts[0].isEmpty, !folders.isEmpty, !folders.contains("") else {
-                throw ValidationError("--arm \(arm): a name and its sessions' folders are wanted, as in --arm unbound=run1,run2.")
+                throw ValidationError(
+                    "--arm \(arm): a name and its sessions' folders are wanted, as in --arm unbound=run1,run2.")
             }
             if let index = named.firstIndex(where: { $0.name == parts[0] }) {
                 named[index].folders += folders
@@ -148,7 +156,8 @@ struct Compare: ParsableCommand {
             let budgets = try limits.budgets()
             let arms = try arms.isEmpty ? unnamed() : named()
             let run = ComparisonRun(
-                arms: arms, clock: clock.selection, guest: guest, device: device, direction: direction?.direction, seed: seed)
+                arms: arms, clock: clock.selection, guest: guest, device: device, direction: direction?.direction,
+                seed: seed)
             let comparison = try run.comparison()
             let checks = try comparison.check(budgets)
             try ComparisonRun.print(comparison, checks, format)

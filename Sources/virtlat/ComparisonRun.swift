@@ -1,5 +1,7 @@
 // Sessions into a comparison: each is analyzed by itself, one after the other.
 
+import Findings
+import GuestClocks
 import LinuxSystem
 import PacketPath
 import Report
@@ -38,7 +40,7 @@ struct ComparisonRun {
         }
         try output.flush()
         // Where what is printed has no place for it.
-        if format == .csv { comparison.warnings.forEach { Failure.warn($0) } }
+        if format == .csv { comparison.warnings.forEach { Failure.warn($0.text) } }
         if format != .text { BudgetReport.complaints(checks).forEach { Failure.warn($0) } }
     }
 
@@ -53,38 +55,13 @@ struct ComparisonRun {
     }
 
     private func session(_ folder: String) throws -> ComparedSession {
-        var session = try SessionAnalysis([folder])
-        var result: ComparedSession?
-        try session.run(clock, name: session.files.name) { session, clocks, isFinal in
-            try checkName(session)
-            let analysis = try Analysis(session.machines)
-            let filter = JourneyFilter(guest: guest, device: device, direction: direction, measured: session.files.manifest?.measured)
-            let breakdown = Breakdown(analysis, filter: filter)
-            let collector = SampleCollector(analysis)
-            let swings = SwingCount(clocks)
-            breakdown.onJourney = { journey in
-                collector.take(journey)
-                swings.count(journey)
-            }
-            var progress = ProgressLine("analyzing \(session.files.name)")
-            let account = try analysis.run(into: breakdown) { progress.show($0) }
-            progress.clear()
-            if !isFinal, analysis.doubtsClocks(account) { return false }
-            let report = AnalysisReport(
-                files: session.files, analysis: analysis, account: account, breakdown: breakdown, filter: filter, clocks: clocks,
-                inSwings: swings.packets)
-            result = ComparedSession(report, collector)
-            return true
-        }
-        guard let result else { preconditionFailure("a session was analyzed without a result") }
-        return result
-    }
-
-    private func checkName(_ session: SessionAnalysis) throws {
-        let guests = session.machines.guests.map(\.name)
-        if let guest, !guests.contains(guest) {
-            throw Failure(
-                "there is no guest \(guest) in \(session.files.name); it has " + (guests.isEmpty ? "none" : guests.joined(separator: ", ")))
-        }
+        let session = try Session([folder])
+        try session.check(guest: guest, named: session.files.name)
+        let pass = SessionPass(
+            session, clock: clock, filter: JourneyFilter(guest: guest, device: device, direction: direction))
+        let collector = SampleCollector()
+        var progress = PassProgress(of: session.files.name)
+        let findings = try SessionFindings(pass, beside: [collector]) { progress.show($0, $1) }
+        return ComparedSession(findings, collector)
     }
 }

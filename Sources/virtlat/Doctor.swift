@@ -37,14 +37,18 @@ struct DoctorVerb: AsyncParsableCommand {
               64 wrong usage
             """)
 
-    @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
+    @Option(
+        help: ArgumentHelp(
+            "A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address")
+    )
     var vm: [String] = []
 
     @Option(help: ArgumentHelp("The key that the agents have too, for tcp.", valueName: "file"), completion: .file())
     var keyFile: String?
 
     @Option(
-        name: [.short, .customLong("output")], help: "The session folder that is to be made; one in the current folder by default.",
+        name: [.short, .customLong("output")],
+        help: "The session folder that is to be made; one in the current folder by default.",
         completion: .directory)
     var output: String?
 
@@ -59,7 +63,8 @@ struct DoctorVerb: AsyncParsableCommand {
     func validate() throws {
         _ = try GuestTarget.parsed(vm, keyFile: keyFile)
         if guest, !vm.isEmpty || keyFile != nil || output != nil {
-            throw ValidationError("--guest looks at the guest it runs in; --vm, --key-file and --output are for the host.")
+            throw ValidationError(
+                "--guest looks at the guest it runs in; --vm, --key-file and --output are for the host.")
         }
     }
 

@@ -28,7 +28,8 @@ struct ExperimentRun {
     private var line: ExperimentLine
 
     init(
-        _ experiment: Experiment, folder: String, stop: StopRequest, record: @escaping (Experiment.Run, String) async throws -> String?
+        _ experiment: Experiment, folder: String, stop: StopRequest,
+        record: @escaping (Experiment.Run, String) async throws -> String?
     ) {
         self.experiment = experiment
         self.folder = folder
@@ -42,7 +43,8 @@ struct ExperimentRun {
         do throws(SystemError) {
             return try FileLock(folder: folder)
         } catch {
-            throw error.call == "flock" ? ExperimentFault.busy(folder: folder) : RecordingFault.folder(path: folder, error.text)
+            throw error.call == "flock"
+                ? ExperimentFault.busy(folder: folder) : RecordingFault.folder(path: folder, error.text)
         }
     }
 
@@ -82,7 +84,9 @@ struct ExperimentRun {
             try experiment.write(folder: folder)
             guard let fault else { return line.done(experiment.runs[index]) }
             line.broken(run, fault)
-            guard attempt < Self.mostAttempts else { throw ExperimentFault.broken(arm: run.arm, round: run.round, reason: fault) }
+            guard attempt < Self.mostAttempts else {
+                throw ExperimentFault.broken(arm: run.arm, round: run.round, reason: fault)
+            }
             await stop.wait(atMost: 1_000_000_000)
         }
     }
@@ -91,7 +95,9 @@ struct ExperimentRun {
     private mutating func keepBroken(_ index: Int) throws {
         let path = folder + "/" + experiment.runs[index].folder
         guard Folder.hasFile(path) else { return }
-        repeat { experiment.runs[index].broken += 1 } while Folder.hasFile("\(path).broken-\(experiment.runs[index].broken)")
+        repeat {
+            experiment.runs[index].broken += 1
+        } while Folder.hasFile("\(path).broken-\(experiment.runs[index].broken)")
         try Folder.rename(path, to: "\(path).broken-\(experiment.runs[index].broken)")
         try experiment.write(folder: folder)
     }
@@ -114,7 +120,8 @@ struct ExperimentLine {
         guard isTerminal else { return }
         let missing = experiment.runs.count { $0.outcome == .missing }
         let number = experiment.runs.count - missing + 1
-        var text = "round \(run.round) of \(experiment.design.rounds)   \(run.arm)   recording \(number) of \(experiment.runs.count)"
+        var text =
+            "round \(run.round) of \(experiment.design.rounds)   \(run.arm)   recording \(number) of \(experiment.runs.count)"
         if begun.missing > missing {
             let each = (monotonicNanoseconds() - begun.time) / Int64(begun.missing - missing)
             let seconds = each * Int64(missing) / 1_000_000_000
@@ -161,7 +168,8 @@ extension ExperimentFault {
 extension Experiment.Fault {
     var text: String {
         switch self {
-        case .unreadable(let path, let error), .unwritable(let path, let error): "\(path): \(error.call): \(error.text)"
+        case .unreadable(let path, let error): "\(path): \(error.textOfInput)"
+        case .unwritable(let path, let error): "\(path): \(error.textOfOutput)"
         case .malformed(let path): "\(path): is no experiment's account, or another virtlat's; give another folder"
         }
     }

@@ -47,7 +47,8 @@ struct ExperimentVerb: AsyncParsableCommand {
     @Option(help: "Record for this long each time (10s, 1.5s, 500ms).")
     var duration: Duration?
 
-    @Option(help: ArgumentHelp("A shell's command that runs while each recording does, and ends it.", valueName: "command"))
+    @Option(
+        help: ArgumentHelp("A shell's command that runs while each recording does, and ends it.", valueName: "command"))
     var workload: String?
 
     @Option(help: "Wait for this long between binding and recording.")
@@ -60,7 +61,8 @@ struct ExperimentVerb: AsyncParsableCommand {
     var vcpus: VCPUPlacement?
 
     @Option(
-        name: [.short, .customLong("output")], help: "The experiment's folder, which is made, or gone on with.", completion: .directory)
+        name: [.short, .customLong("output")], help: "The experiment's folder, which is made, or gone on with.",
+        completion: .directory)
     var output: String
 
     @Option(help: "What the order is drawn by; a new one by default.")
@@ -69,13 +71,17 @@ struct ExperimentVerb: AsyncParsableCommand {
     @OptionGroup var recording: RecordingOptions
 
     func validate() throws {
-        guard arm.count > 1 else { throw ValidationError("An experiment compares two arms or more: --arm unbound --arm same-cpu.") }
+        guard arm.count > 1 else {
+            throw ValidationError("An experiment compares two arms or more: --arm unbound --arm same-cpu.")
+        }
         guard Set(arm.map(\.name)).count == arm.count else { throw ValidationError("Two arms are the same.") }
         let possible = Experiment.Design.possibleRounds
         guard possible.contains(rounds) else {
             throw ValidationError("--rounds is a number from \(possible.lowerBound) to \(possible.upperBound).")
         }
-        guard !recording.vm.isEmpty else { throw ValidationError("Whose threads are to be bound? Give --vm NAME=ADDRESS.") }
+        guard !recording.vm.isEmpty else {
+            throw ValidationError("Whose threads are to be bound? Give --vm NAME=ADDRESS.")
+        }
         guard duration != nil || workload != nil else {
             throw ValidationError("When does a recording end? Give --duration, --workload, or both.")
         }
@@ -90,14 +96,15 @@ struct ExperimentVerb: AsyncParsableCommand {
     private func conduct() async throws -> Bool {
         let stop = StopRequest()
         try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { _ in stop.make() }
-        try makeFolder()
+        try SessionPlace.make(output)
         let lock = try ExperimentRun.lock(output)
         defer { withExtendedLifetime(lock) {} }
         let experiment = try experiment()
         // What an experiment that was killed has left, even if nothing is missing any more.
         BindingText.tellLeftovers(try Binder().restoreAbandoned())
         let requests = Dictionary(uniqueKeysWithValues: arm.map { ($0.name, $0.request(vcpus: vcpus)) })
-        let recorder = ArmRecorder(options: recording, workload: workload, duration: duration, settle: settle.nanoseconds, stop: stop)
+        let recorder = ArmRecorder(
+            options: recording, workload: workload, duration: duration, settle: settle.nanoseconds, stop: stop)
         let conduct = ExperimentRun(experiment, folder: output, stop: stop) { run, folder in
             guard let request = requests[run.arm] else { return "there is no such arm" }
             return try await recorder.record(request, into: folder)
@@ -109,11 +116,6 @@ struct ExperimentVerb: AsyncParsableCommand {
         return true
     }
 
-    private func makeFolder() throws {
-        guard !Folder.exists(output) else { return }
-        do { try Folder.make(output) } catch { throw RecordingFault.folder(path: output, error.text) }
-    }
-
     /// A new one, or the one that the folder has.
     private func experiment() throws -> Experiment {
         func design(seed: UInt64) -> Experiment.Design {
@@ -122,16 +124,20 @@ struct ExperimentVerb: AsyncParsableCommand {
                 settle: settle.nanoseconds, workload: workload, vms: recording.vm)
         }
         if var begun = try Experiment.read(folder: output) {
-            guard begun.design == design(seed: seed ?? begun.design.seed) else { throw ExperimentFault.otherDesign(folder: output) }
+            guard begun.design == design(seed: seed ?? begun.design.seed) else {
+                throw ExperimentFault.otherDesign(folder: output)
+            }
             // Whoever removes a session has it recorded again.
-            for index in begun.runs.indices where !Folder.hasFile("\(output)/\(begun.runs[index].folder)/\(Manifest.fileName)") {
+            for index in begun.runs.indices
+            where !Folder.hasFile("\(output)/\(begun.runs[index].folder)/\(Manifest.fileName)") {
                 begun.runs[index].outcome = .missing
             }
             return begun
         }
         guard (try? Folder.names(in: output).isEmpty) ?? false else { throw RecordingFault.folderInUse(output) }
         let new = Experiment(
-            design(seed: seed ?? UInt64(UInt32.random(in: 0 ... .max))), recorder: "virtlat \(Virtlat.configuration.version)",
+            design(seed: seed ?? UInt64(UInt32.random(in: 0 ... .max))),
+            recorder: "virtlat \(Virtlat.configuration.version)",
             started: UTCTime.now)
         try new.write(folder: output)
         return new

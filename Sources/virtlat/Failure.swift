@@ -3,11 +3,13 @@
 import Affinity
 import ArgumentParser
 import ClockSync
+import Export
+import Findings
 import Glibc
+import GuestClocks
 import LinuxSystem
 import PacketPath
 import Recording
-import Report
 import Sessions
 import TraceData
 
@@ -19,9 +21,9 @@ struct Failure: Error {
     static func warn(_ text: String) { Terminal.printError("virtlat: note: \(text)\n") }
 
     /// Runs `body`; a fault of the input or the system is printed and ends the command with status 1.
-    static func reported(_ body: () throws -> Void) throws {
+    static func reported<Result>(_ body: () throws -> Result) throws -> Result {
         do {
-            try body()
+            return try body()
         } catch let error as SystemError where error.call == "write" && error.errno == EPIPE {
             // Nobody reads any more: head has seen enough.
             StandardStreams.dieOfClosedPipe()
@@ -49,11 +51,12 @@ struct Failure: Error {
     private static func describe(_ error: any Error) -> String? {
         switch error {
         case let failure as Failure: failure.text
-        case let error as TraceFileError: "\(error.file): \(error.fault.text)"
+        case let error as TraceFileError: error.text
         case let fault as SessionFiles.Fault: fault.text
         case let fault as SessionFault: fault.text
         case let fault as ClockFault: fault.text
         case let fault as BudgetFault: fault.text
+        case let fault as ExportFault: "\(fault.path): \(fault.error.call): \(fault.error.text)"
         case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text
         case let fault as TracingFault: fault.text
         case let fault as RecordingFault: fault.text
@@ -70,35 +73,12 @@ struct Failure: Error {
     }
 }
 
-extension TraceFileError.Fault {
-    var text: String {
-        switch self {
-        case .system(let error) where error.errno == EISDIR: "is a folder, where a file was expected"
-        case .system(let error) where error.errno == ENXIO: "is not a regular file, so it can't be mapped; copy it to one"
-        case .system(let error): "\(error.call): \(error.text)"
-        case .empty: "is empty: nothing was recorded, or the recording was not finished"
-        case .notTraceData(let found):
-            "is not a trace.dat file: it begins with \(found.isEmpty ? "nothing" : found.map { byte in String(byte, radix: 16) }.joined(separator: " ")), "
-                + "not with 17 8 44 \"tracing\""
-        case .unsupportedVersion(let version):
-            "is trace.dat version \(version); versions 6 and 7 are read (trace-cmd convert makes them)"
-        case .foreignByteOrder: "was written on a big-endian machine; such files are not read here"
-        case .unsupportedCompression(let name):
-            "is compressed with \(name); zstd, zlib and none are read (trace-cmd convert --compression none helps)"
-        case .truncated(let section, let offset, let needed):
-            "ends too early: \(needed) bytes were expected at byte \(offset) (\(section)). The copy is incomplete, or the recording was cut "
-                + "off before trace-cmd wrote the end of the file; copy or record it again"
-        case .corrupt(let section, let offset, let fact): "is corrupt at byte \(offset) (\(section)): \(fact)"
-        case .latencyFormat: "holds a latency tracer's text, not events; record with events (trace-cmd record -e ...)"
-        case .noTraceData: "holds no trace data: the recording was not finished, or was made with no events"
-        }
-    }
-}
-
 extension SessionFiles.Fault {
     var text: String {
         switch self {
         case .nothingGiven: "no files given"
+        case .unreadableFolder(let path, let error) where error.errno == EACCES:
+            "\(path): \(error.text): what was recorded is for its owner only, since it holds addresses of the kernel; sudo chown -R \"$USER\" \(path) makes it yours"
         case .unreadableFolder(let path, let error): "\(path): \(error.text)"
         case .noRecordings(let folder): "\(folder): holds no .dat files"
         case .unusableManifest(let fault): fault.text
@@ -119,11 +99,12 @@ extension Manifest.Fault {
         // The recordings can be read without the manifest.
         let remedy = "or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
         return switch self {
-        case .unreadable(let path, let error): "\(path): \(error.call): \(error.text)"
-        case .malformed(let path, let reason): "\(path): is no session's manifest: \(reason). Copy the file again, \(remedy)"
+        case .unreadable(let path, let error): "\(path): \(error.textOfInput)"
+        case .malformed(let path, let reason):
+            "\(path): is no session's manifest: \(reason). Copy the file again, \(remedy)"
         case .unsupportedSchema(let path, let found):
             "\(path): has schema \(found), and schema \(Manifest.schema) is read here. Use the virtlat that recorded it, \(remedy)"
-        case .unwritable(let path, let error): "\(path): \(error.call): \(error.text)"
+        case .unwritable(let path, let error): "\(path): \(error.textOfOutput)"
         }
     }
 }
@@ -140,7 +121,8 @@ extension SessionFault {
         case .severalHosts(let files):
             "\(files.joined(separator: " and ")) are both hosts' recordings: a guest's carries a TIME_SHIFT option, and none of these does. "
                 + "One host and its guests make a session"
-        case .sameRecording(let first, let second): "\(first) and \(second) are the same recording (equal trace ids); give each once"
+        case .sameRecording(let first, let second):
+            "\(first) and \(second) are the same recording (equal trace ids); give each once"
         case .otherRecording(let file, let found, let expected):
             "\(file): is not the file that session.json names so: its trace id is \(found.map { String($0) } ?? "absent"), where \(expected) was "
                 + "expected. Put the session's own file in its place, or give the recordings themselves (virtlat analyze HOST.dat GUEST.dat ...)"
@@ -154,8 +136,10 @@ extension SessionFault {
 extension RecordingFault {
     var text: String {
         switch self {
-        case .folderInUse(let path): "\(path): is there already, and not empty; nothing is overwritten, so give another folder with -o"
+        case .folderInUse(let path):
+            "\(path): is there already, and not empty; nothing is overwritten, so give another folder with -o"
         case .folder(let path, let reason): "\(path): can't be made: \(reason)"
+        case .unsafePlace(let obstacle): "\(obstacle.statement); nothing was recorded. \(obstacle.remedy)"
         case .guests(let faults): "nothing was recorded. " + faults.map(\.text).joined(separator: "\n")
         case .clock(let clock, let machine, let available):
             "\(machine) has no trace clock \(clock); it has \(available.joined(separator: ", ")). Choose one that all machines have, with --trace-clock"
@@ -173,8 +157,9 @@ extension RecordingFault {
 extension PreSharedKey.Fault {
     var text: String {
         switch self {
-        case .unreadable(let path, let error): "\(path): \(error.text)"
-        case .malformed(let path): "\(path): is no key, which is 64 hexadecimal digits; make one with virtlat agent --new-key FILE"
+        case .unreadable(let path, let error): "\(path): \(error.textOfInput)"
+        case .malformed(let path):
+            "\(path): is no key, which is 64 hexadecimal digits; make one with virtlat agent --new-key FILE"
         case .exposed(let path, let mode):
             "\(path): others may read it (mode \(String(mode, radix: 8))), so it is no secret: chmod 600, or make a new one"
         case .exists(let path): "\(path): is there already; a key is never overwritten"
@@ -187,6 +172,8 @@ extension Agent.Fault {
         switch self {
         case .noKey: "without a key the agent does not listen on TCP: --key-file FILE"
         case .unreachable(let address, let reason): "can't listen on \(address): \(reason)"
+        case .unusableSpool(_, let reason):
+            "\(reason): the agent makes its files there, without a right to other users': give a folder that is root's own"
         }
     }
 }

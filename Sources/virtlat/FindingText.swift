@@ -12,10 +12,12 @@ enum FindingText {
         )
         let blocks = machines.map { machine in
             let lines = findings.filter { $0.machine == machine }.flatMap { finding in
-                let start = "  \(painted(finding.severity, width: widths.severity, colour))  \(finding.id.column(widths.id, gap: 0))  "
+                let start =
+                    "  \(painted(finding.severity, width: widths.severity, colour))  \(finding.id.column(widths.id, gap: 0))  "
                 // What is below stands below the statement.
                 let indent = String(repeating: " ", count: widths.severity + widths.id + 6)
-                let below = [finding.meaning, finding.severity == .ok ? nil : finding.remedy.map { "→ \($0)" }].compactMap { $0 }
+                let below = [finding.meaning, finding.severity == .ok ? nil : finding.remedy.map { "→ \($0)" }]
+                    .compactMap { $0 }
                 return wrapped(finding.statement, start, indent)
                     + below.flatMap { wrapped($0, indent, indent + ($0.hasPrefix("→") ? "  " : "")) }
             }
@@ -36,7 +38,8 @@ enum FindingText {
             switch worst {
             case .ok: "all is well"
             case .note: "all is well; \(isOne ? "it says" : "they say") what to keep in mind when reading the breakdown"
-            case .warning: "a recording can be made; the warning\(isOne ? " says" : "s say") what it won't see, or not exactly"
+            case .warning:
+                "a recording can be made; the warning\(isOne ? " says" : "s say") what it won't see, or not exactly"
             case .error: "a recording would fail or be of no use"
             }
         return counts.isEmpty ? meaning : "\(counts.joined(separator: ", ")): \(meaning)"
@@ -58,7 +61,8 @@ enum FindingText {
     /// Columns that a line takes at the most, where it can be broken.
     private static let columns = 140
 
-    /// Lines of `text`, the first behind `start`, the others behind `indent`; `start` is as wide as `indent`, but for colours.
+    /// Lines of `text`, the first behind `start`, the others behind `indent`; `start` is as wide as `indent`, but for
+    /// colours.
     private static func wrapped(_ text: String, _ start: String, _ indent: String) -> [String] {
         var lines: [String] = []
         var line = ""

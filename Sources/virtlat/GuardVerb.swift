@@ -2,6 +2,7 @@
 
 import Affinity
 import ArgumentParser
+import LinuxSystem
 import Recording
 
 struct GuardVerb: ParsableCommand {
@@ -15,7 +16,8 @@ struct GuardVerb: ParsableCommand {
     var folder: String?
 
     func run() throws {
-        // Nobody is there to be told.
+        // An agent's has only an instance to remove, and no more rights than the agent. Nobody is there to be told.
+        if folder == nil { try? Rights.denySystemCalls() }
         Guard.stand(over: instance) { process in
             _ = try? Binder().restore(ownedBy: process)
         } finish: {

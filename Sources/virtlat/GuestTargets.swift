@@ -9,7 +9,9 @@ extension GuestTarget {
     static func parsed(_ texts: [String], keyFile: String?) throws -> [GuestTarget] {
         var targets: [GuestTarget] = []
         for text in texts {
-            guard let sign = text.firstIndex(of: "="), let address = AgentAddress(String(text[text.index(after: sign)...])) else {
+            guard let sign = text.firstIndex(of: "="),
+                let address = AgentAddress(String(text[text.index(after: sign)...]))
+            else {
                 throw ValidationError("--vm \(text) is not NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].")
             }
             let name = String(text[..<sign])
@@ -17,12 +19,16 @@ extension GuestTarget {
                 name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
             else {
                 throw ValidationError(
-                    "--vm \(text): a name is made of letters, digits, '-', '_' and '.', since it becomes part of a file's.")
+                    "--vm \(text): a name is made of letters, digits, '-', '_' and '.', since it becomes part of a file's."
+                )
             }
-            guard !targets.contains(where: { $0.name == name }) else { throw ValidationError("--vm names \(name) twice.") }
+            guard !targets.contains(where: { $0.name == name }) else {
+                throw ValidationError("--vm names \(name) twice.")
+            }
             if case .tcp = address, keyFile == nil {
                 throw ValidationError(
-                    "--vm \(text) needs --key-file FILE, with the key that its agent has (virtlat agent --new-key FILE makes one).")
+                    "--vm \(text) needs --key-file FILE, with the key that its agent has (virtlat agent --new-key FILE makes one)."
+                )
             }
             targets.append(GuestTarget(name: name, address: address))
         }

@@ -40,11 +40,12 @@ struct Paths: ParsableCommand {
 
     func run() throws {
         try Failure.reported {
-            let report = PathReport(path.map { [$0.kind.description] } ?? PathDescription.all, colour: Terminal.outputHasColour)
+            let paths = path.map { [$0.kind.description] } ?? PathDescription.all
+            let text = PathText(paths, colour: Terminal.outputHasColour)
             var output = OutputStream.standardOutput()
             switch format {
-            case .text: try output.write(path == nil ? report.list : report.text)
-            case .json: try output.write(bytes: report.json())
+            case .text: try output.write(path == nil ? text.list : text.text)
+            case .json: try output.write(bytes: PathJSON.bytes(paths))
             }
             try output.flush()
         }

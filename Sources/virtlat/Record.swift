@@ -67,7 +67,8 @@ struct Record: AsyncParsableCommand {
     var kallsyms = false
 
     @Option(
-        help: ArgumentHelp("Record nothing, but finish the session in this folder, whose recorder was killed.", valueName: "folder"),
+        help: ArgumentHelp(
+            "Record nothing, but finish the session in this folder, whose recorder was killed.", valueName: "folder"),
         completion: .directory)
     var recover: String?
 
@@ -76,7 +77,8 @@ struct Record: AsyncParsableCommand {
 
     func validate() throws {
         if binding.request(policy: bind) != nil, recording.vm.isEmpty {
-            throw ValidationError("--bind, --vcpus and --sched bind threads of the guests that are recorded: name one with --vm.")
+            throw ValidationError(
+                "--bind, --vcpus and --sched bind threads of the guests that are recorded: name one with --vm.")
         }
         if let duration, duration.nanoseconds == 0 { throw ValidationError("--duration \(duration) records nothing.") }
     }
@@ -96,7 +98,7 @@ struct Record: AsyncParsableCommand {
         var plan = try recording.plan(folder: folder, command: command, duration: duration)
         plan.wantsKernelSymbols = kallsyms
         let stop = StopRequest()
-        try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { _ in stop.make() }
+        try Signals.handle([SIGINT, SIGTERM, SIGHUP]) { stop.make(by: $0) }
         plan.binding = binding.request(policy: bind).map { TemporaryBinding($0, stop: stop) { Failure.warn($0) } }
         let line = RecordingLine(folder: folder, isOpenEnded: command.isEmpty && duration == nil)
         let recorder = Recorder(plan, stop: stop) { line.show($0) }

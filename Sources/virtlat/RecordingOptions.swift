@@ -7,7 +7,10 @@ import Sessions
 
 /// What `record` and `experiment` have in common.
 struct RecordingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address"))
+    @Option(
+        help: ArgumentHelp(
+            "A guest and where its agent is: NAME=vsock:CID[:PORT] or NAME=tcp:HOST[:PORT].", valueName: "name=address")
+    )
     var vm: [String] = []
 
     @Option(help: ArgumentHelp("The key that the agents have too, for tcp.", valueName: "file"), completion: .file())
@@ -21,6 +24,15 @@ struct RecordingOptions: ParsableArguments {
 
     @Option(help: "The trace clock of all machines; x86-tsc where that is exact and mono_raw elsewhere by default.")
     var traceClock: String?
+
+    @Option(
+        help:
+            "The most trace data that is taken from one guest; 4G by default, half of the free space where that is less or it is sent live."
+    )
+    var guestData: ByteCount?
+
+    @Option(help: "The most memory for what one guest's trace says of itself; 32M by default.")
+    var guestMemory: ByteCount?
 
     func validate() throws {
         _ = try GuestTarget.parsed(vm, keyFile: keyFile)
@@ -39,7 +51,8 @@ struct RecordingOptions: ParsableArguments {
             case .unknown, .nanoseconds: "is not known to measure time"
             }
         throw ValidationError(
-            "--trace-clock \(traceClock): \(traceClock) \(why). These do: \(TraceClockUnit.measuring.joined(separator: ", ")).")
+            "--trace-clock \(traceClock): \(traceClock) \(why). These do: \(TraceClockUnit.measuring.joined(separator: ", "))."
+        )
     }
 
     /// A plan for a session in `folder`.
@@ -51,6 +64,8 @@ struct RecordingOptions: ParsableArguments {
         plan.traceClock = traceClock
         plan.bufferKiB = bufferSize.map { Int(clamping: $0.bytes >> 10) }
         plan.transfer = transfer
+        plan.guestBudget.data = guestData.map { Int(clamping: $0.bytes) }
+        if let guestMemory { plan.guestBudget.sections = Int(clamping: guestMemory.bytes) }
         plan.duration = duration?.nanoseconds
         return plan
     }

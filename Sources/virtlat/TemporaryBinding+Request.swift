@@ -19,7 +19,8 @@ extension TemporaryBinding {
             for plan in outcome.plans { plan.notes.forEach { tell($0.text(vm: plan.vm)) } }
             if settle > 0 { await stop.wait(atMost: settle) }
             return Manifest.Binding(
-                policy: request.policy?.description, vcpus: request.vcpus?.description, scheduling: request.scheduling?.description)
+                policy: request.policy?.description, vcpus: request.vcpus?.description,
+                scheduling: request.scheduling?.description)
         } restore: {
             // Asked twice, it has nothing more to do or to say.
             let wasBound = held.isBound.withLock { isBound in

@@ -18,7 +18,9 @@ enum TopologyText {
         var block = TextBlock(title: "host \(host.name)", facts: facts)
         if let cores = host.cores {
             // Without SMT the list would only say what is known.
-            block.rows.append(["SMT", cores.allSatisfy { CPUSet($0)?.single != nil } ? "off" : cores.joined(separator: "  ")])
+            block.rows.append([
+                "SMT", cores.allSatisfy { CPUSet($0)?.single != nil } ? "off" : cores.joined(separator: "  "),
+            ])
         }
         if let caches = host.lastLevelCaches {
             block.rows.append(["cache", caches.map(cpus).joined(separator: "  ")])
@@ -27,7 +29,10 @@ enum TopologyText {
             let queues = "\(counted(nic.receiveQueues, "rx queue")), \(counted(nic.transmitQueues, "tx queue"))"
             block.rows.append([nic.name, nic.driver ?? "", queues])
             for interrupt in nic.interrupts {
-                block.rows.append(["  irq \(interrupt.number)", cpus(interrupt.cpus), interrupt.name.isEmpty ? "(unused)" : interrupt.name])
+                block.rows.append([
+                    "  irq \(interrupt.number)", cpus(interrupt.cpus),
+                    interrupt.name.isEmpty ? "(unused)" : interrupt.name,
+                ])
             }
         }
         return block
@@ -46,7 +51,9 @@ enum TopologyText {
         }
         for device in vm.devices {
             var behind = device.bridge.map { ["bridge \($0)"] } ?? []
-            if !device.nics.isEmpty { behind.append("NIC\(device.nics.count == 1 ? "" : "s") \(device.nics.joined(separator: ", "))") }
+            if !device.nics.isEmpty {
+                behind.append("NIC\(device.nics.count == 1 ? "" : "s") \(device.nics.joined(separator: ", "))")
+            }
             let queues = device.kind == .vfio ? "" : ", \(counted(device.queues, "queue"))"
             let facts = [device.address].compactMap { $0 } + behind
             block.rows.append([device.name, device.kind.rawValue + queues, facts.joined(separator: ", ")])

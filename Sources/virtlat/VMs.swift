@@ -61,7 +61,8 @@ struct VMs: ParsableCommand {
 extension Topology.Gap {
     /// What can't be seen, and what to do.
     var text: String {
-        let names = "virtual machines are found by their threads' names only, which a QEMU without debug-threads=on does not give them"
+        let names =
+            "virtual machines are found by their threads' names only, which a QEMU without debug-threads=on does not give them"
         switch self {
         case .noDebugfs(let path): return "\(path): no debugfs there, so \(names); mount -t debugfs none \(path)"
         case .unreadableDebugfs(let path, let error): return "\(path): \(error.text), so \(names); run as root"

@@ -69,7 +69,8 @@ import Testing
         let states = machine.states
         #expect(
             throws: BindingFault.refused(
-                thread: machine.vm.vcpus[1].thread, name: "CPU 1/KVM", SystemError(call: "sched_setaffinity", errno: EINVAL))
+                thread: machine.vm.vcpus[1].thread, name: "CPU 1/KVM",
+                SystemError(call: "sched_setaffinity", errno: EINVAL))
         ) {
             try machine.bind("cpus=0", vcpus: "0,5000")
         }
@@ -81,7 +82,9 @@ import Testing
     @Test func `the account is root's alone`() throws {
         let machine = try FakeMachine()
         try machine.bind("cpus=0")
-        func mode(_ path: String) -> Int? { (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int }
+        func mode(_ path: String) -> Int? {
+            (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int
+        }
         #expect(mode(machine.binder.store.folder) == 0o700)
         #expect(mode(machine.binder.store.folder + "/" + (machine.states.first ?? "")) == 0o600)
         try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: machine.binder.store.folder)
@@ -168,7 +171,9 @@ import Testing
         let bound = machine.threads
         let path = machine.binder.store.folder + "/" + (machine.states.first ?? "")
         try Data("{".utf8).write(to: URL(fileURLWithPath: path))
-        #expect(throws: BindingFault.malformed(path: path, reason: "it is not what virtlat writes")) { try machine.bind("cpus=1") }
+        #expect(throws: BindingFault.malformed(path: path, reason: "it is not what virtlat writes")) {
+            try machine.bind("cpus=1")
+        }
         #expect(machine.threads == bound)
         // Another machine is not concerned.
         try Data("{".utf8).write(to: URL(fileURLWithPath: machine.binder.store.folder + "/1-bind.json"))
@@ -186,7 +191,8 @@ import Testing
                     if number % 4 == 3 {
                         _ = try? binder.restore()
                     } else {
-                        _ = try? binder.bind(BindingRequest(policy: .cpus(CPUSet([number % 2]))), for: [vm], of: host, .lasting)
+                        _ = try? binder.bind(
+                            BindingRequest(policy: .cpus(CPUSet([number % 2]))), for: [vm], of: host, .lasting)
                     }
                 }
             }
@@ -198,7 +204,8 @@ import Testing
     @Test func `planning changes nothing, and leaves no account`() throws {
         let machine = try FakeMachine()
         let before = machine.threads
-        let plans = try machine.binder.plan(BindingRequest(policy: .cpus(CPUSet([1]))), for: [machine.vm], of: machine.host)
+        let plans = try machine.binder.plan(
+            BindingRequest(policy: .cpus(CPUSet([1]))), for: [machine.vm], of: machine.host)
         #expect(plans.count == 1 && machine.threads == before && !machine.binder.store.exists)
     }
 }

@@ -15,14 +15,17 @@ import Testing
 
     /// A VM whose vCPUs may run on these CPUs, threads 101…; its workers are threads 201….
     private func plan(
-        _ policy: String? = nil, vcpus: [String], pin: String? = nil, workers: Int = 1, queues: Int? = 1, devices: Int = 1,
+        _ policy: String? = nil, vcpus: [String], pin: String? = nil, workers: Int = 1, queues: Int? = 1,
+        devices: Int = 1,
         sched: String? = nil, on processors: Processors = large, last: Int = 1
     ) throws(BindingFault) -> BindingPlan {
         var vm = VirtualMachine(
             name: "web", process: 100, cid: nil,
             vcpus: vcpus.indices.map { VCPU(id: $0, thread: Int32(101 + $0), cpus: vcpus[$0]) },
             vhostWorkers: (0..<workers).map { VhostWorker(thread: Int32(201 + $0), kind: .kernel, cpus: "0-7") },
-            devices: (0..<devices).map { GuestDevice(kind: .tap, name: "tap\($0)", address: nil, queues: 1, bridge: nil, nics: []) })
+            devices: (0..<devices).map {
+                GuestDevice(kind: .tap, name: "tap\($0)", address: nil, queues: 1, bridge: nil, nics: [])
+            })
         vm.vhostQueues = queues
         var threads: [Int32: ThreadStatus] = [:]
         func add(_ id: Int32, _ cpus: String) {
@@ -46,7 +49,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("same-cpu", "1"), ("sibling", "5"), ("same-llc", "0,4"), ("other-cpu", "0,2-4,6-7"), ("cpus=3,6", "3,6"), ("unbound", "0-8191"),
+        ("same-cpu", "1"), ("sibling", "5"), ("same-llc", "0,4"), ("other-cpu", "0,2-4,6-7"), ("cpus=3,6", "3,6"),
+        ("unbound", "0-8191"),
     ])
     func `each policy has its CPUs`(policy: String, cpus: String) throws {
         let plan = try plan(policy, vcpus: ["1"])
@@ -125,7 +129,9 @@ import Testing
         #expect(throws: BindingFault.noOtherCPU(cpu: 0)) { try plan("other-cpu", vcpus: ["0"], on: alone) }
         #expect(throws: BindingFault.unknownCache(cpu: 0)) { try plan("same-llc", vcpus: ["0"], on: alone) }
         let pair = Processors(online: CPUSet(0..<2), cores: [CPUSet(0..<2)], caches: [CPUSet(0..<2)])
-        #expect(throws: BindingFault.noCacheNeighbour(cpu: 0, cache: CPUSet(0..<2))) { try plan("same-llc", vcpus: ["0"], on: pair) }
+        #expect(throws: BindingFault.noCacheNeighbour(cpu: 0, cache: CPUSet(0..<2))) {
+            try plan("same-llc", vcpus: ["0"], on: pair)
+        }
     }
 
     @Test func `on a machine of one core other-cpu is its sibling`() throws {

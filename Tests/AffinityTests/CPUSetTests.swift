@@ -14,7 +14,10 @@ import Testing
         #expect(CPUSet("3,1") == CPUSet([1, 3]))
     }
 
-    @Test(arguments: ["", ",", "1,", "a", "1-", "-1", "3-1", "1-2-3", "8192", "0-99999999999999999999", " 1", "1 ", "+1", "0x1", "1-٣"])
+    @Test(arguments: [
+        "", ",", "1,", "a", "1-", "-1", "3-1", "1-2-3", "8192", "0-99999999999999999999", " 1", "1 ", "+1", "0x1",
+        "1-٣",
+    ])
     func `what is no list is refused`(list: String) { #expect(CPUSet(list) == nil) }
 }
 

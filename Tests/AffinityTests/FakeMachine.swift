@@ -16,7 +16,8 @@ final class FakeMachine {
     var binder: Binder { Binder(BindingStore(folder: folder.appendingPathComponent("run/affinity").path)) }
     var worker: Int32 { vm.vhostWorkers[0].thread }
     var states: [String] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: binder.store.folder)) ?? []).filter { $0 != "lock" }.sorted()
+        ((try? FileManager.default.contentsOfDirectory(atPath: binder.store.folder)) ?? []).filter { $0 != "lock" }
+            .sorted()
     }
 
     static let isPossible = geteuid() == 0 && onlineProcessors() > 1
@@ -35,11 +36,17 @@ final class FakeMachine {
         try child.run()
         _ = pipe.fileHandleForReading.availableData
         let process = child.processIdentifier
-        let threads = ProcessEntry.threads(of: process).sorted().map { (id: $0, name: TextFile.optional("/proc/\($0)/comm") ?? "") }
+        let threads = ProcessEntry.threads(of: process).sorted().map {
+            (id: $0, name: TextFile.optional("/proc/\($0)/comm") ?? "")
+        }
         var vm = VirtualMachine(
             name: "web", process: process, cid: nil,
-            vcpus: threads.filter { $0.name.hasSuffix("/KVM") }.enumerated().map { VCPU(id: $0, thread: $1.id, cpus: "") },
-            vhostWorkers: threads.filter { $0.name.hasPrefix("vhost-") }.map { VhostWorker(thread: $0.id, kind: .process, cpus: "") },
+            vcpus: threads.filter { $0.name.hasSuffix("/KVM") }.enumerated().map {
+                VCPU(id: $0, thread: $1.id, cpus: "")
+            },
+            vhostWorkers: threads.filter { $0.name.hasPrefix("vhost-") }.map {
+                VhostWorker(thread: $0.id, kind: .process, cpus: "")
+            },
             devices: [])
         vm.vhostQueues = workers
         self.vm = vm
@@ -67,7 +74,9 @@ final class FakeMachine {
     }
 
     @discardableResult
-    func bind(_ policy: String?, vcpus: String? = nil, sched: String? = nil, _ term: Binder.Term = .lasting) throws -> Binder.Outcome {
+    func bind(_ policy: String?, vcpus: String? = nil, sched: String? = nil, _ term: Binder.Term = .lasting) throws
+        -> Binder.Outcome
+    {
         try binder.bind(
             BindingRequest(
                 policy: policy.flatMap { BindingPolicy($0) }, vcpus: vcpus.flatMap { VCPUPlacement($0) },

@@ -1,22 +1,17 @@
 // Chance that is the same in every run: a failing case is its seed.
 
-/// SplitMix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+import Statistics
+
 struct Chance: RandomNumberGenerator {
-    private var state: UInt64
+    private var generator: SplitMix64
 
     init(seed: UInt64) {
-        state = seed
+        var seeds = SplitMix64(seed: seed)
         // Neighbouring seeds begin apart.
-        state = next()
+        generator = SplitMix64(seed: seeds.next())
     }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
+    mutating func next() -> UInt64 { generator.next() }
 
     /// From 0 to below 1.
     mutating func share() -> Double { Double(next() >> 11) * 0x1p-53 }

@@ -1,3 +1,5 @@
+// Clock maps: raw guest times into host time, and the error of that.
+
 import ClockSync
 import Testing
 
@@ -13,7 +15,8 @@ import Testing
 
     @Test func `an unscaled time shift adds its offset before cycles become ns`() throws {
         let shift = TimeShift(
-            interpolates: false, samples: [TimeShiftSample(time: 1000, offset: 39_445_181_360, scaling: 1)], fractionBits: 0)
+            interpolates: false, samples: [TimeShiftSample(time: 1000, offset: 39_445_181_360, scaling: 1)],
+            fractionBits: 0)
         let clock = CycleConversion(multiplier: 1 << 30, shift: 31, offset: 0)
         let map = try #require(ClockMap.timeShift(shift, hostClock: clock))
         #expect(map.hostTime(2000) == (2000 + 39_445_181_360) / 2)
@@ -25,7 +28,8 @@ import Testing
 
     @Test func `a negative offset wraps as two's complement`() throws {
         let shift = TimeShift(
-            interpolates: false, samples: [TimeShiftSample(time: 0, offset: UInt64(bitPattern: -500), scaling: 1)], fractionBits: 0)
+            interpolates: false, samples: [TimeShiftSample(time: 0, offset: UInt64(bitPattern: -500), scaling: 1)],
+            fractionBits: 0)
         let map = try #require(ClockMap.timeShift(shift, hostClock: nil))
         #expect(map.hostTime(2000) == 1500)
         #expect(map.hostTime(100) == -400)
@@ -34,7 +38,10 @@ import Testing
     @Test func `offsets change at the time of their sample`() throws {
         let shift = TimeShift(
             interpolates: false,
-            samples: [TimeShiftSample(time: 1000, offset: 10, scaling: 1), TimeShiftSample(time: 2000, offset: 20, scaling: 1)],
+            samples: [
+                TimeShiftSample(time: 1000, offset: 10, scaling: 1),
+                TimeShiftSample(time: 2000, offset: 20, scaling: 1),
+            ],
             fractionBits: 0)
         let map = try #require(ClockMap.timeShift(shift, hostClock: nil))
         #expect(map.segments.count == 2)
@@ -46,7 +53,10 @@ import Testing
     @Test func `an interpolated offset lies on the line between its neighbours`() throws {
         let shift = TimeShift(
             interpolates: true,
-            samples: [TimeShiftSample(time: 1000, offset: 100, scaling: 1), TimeShiftSample(time: 2000, offset: 200, scaling: 1)],
+            samples: [
+                TimeShiftSample(time: 1000, offset: 100, scaling: 1),
+                TimeShiftSample(time: 2000, offset: 200, scaling: 1),
+            ],
             fractionBits: 0)
         let map = try #require(ClockMap.timeShift(shift, hostClock: nil))
         #expect(map.hostTime(1000) == 1100)
@@ -55,13 +65,17 @@ import Testing
         #expect(map.method == .timeShift)
     }
 
-    @Test(arguments: [(ratio: UInt64(3) << 47, bits: UInt32(48)), (ratio: 0x0001_2345_6789_ABCD, bits: 48), (ratio: 0xC000_0000, bits: 32)])
+    @Test(arguments: [
+        (ratio: UInt64(3) << 47, bits: UInt32(48)), (ratio: 0x0001_2345_6789_ABCD, bits: 48),
+        (ratio: 0xC000_0000, bits: 32),
+    ])
     func `a scaled TSC is KVM's definition read backwards`(scaling: (ratio: UInt64, bits: UInt32)) throws {
         // KVM: guest = host·ratio >> bits + tscOffset; the file holds the offset with its sign turned.
         let tscOffset: Int64 = -48_699_893_466
         let shift = TimeShift(
             interpolates: false,
-            samples: [TimeShiftSample(time: 0, offset: UInt64(bitPattern: -tscOffset), scaling: scaling.ratio)], fractionBits: scaling.bits)
+            samples: [TimeShiftSample(time: 0, offset: UInt64(bitPattern: -tscOffset), scaling: scaling.ratio)],
+            fractionBits: scaling.bits)
         let map = try #require(ClockMap.timeShift(shift, hostClock: nil))
         var random = SystemRandomNumberGenerator()
         for _ in 0..<1000 {
@@ -77,9 +91,11 @@ import Testing
 
     @Test func `no samples and impossible scalings make no map`() {
         #expect(ClockMap.timeShift(TimeShift(interpolates: false, samples: [], fractionBits: 0), hostClock: nil) == nil)
-        let zero = TimeShift(interpolates: false, samples: [TimeShiftSample(time: 0, offset: 0, scaling: 0)], fractionBits: 0)
+        let zero = TimeShift(
+            interpolates: false, samples: [TimeShiftSample(time: 0, offset: 0, scaling: 0)], fractionBits: 0)
         #expect(ClockMap.timeShift(zero, hostClock: nil) == nil)
-        let wide = TimeShift(interpolates: false, samples: [TimeShiftSample(time: 0, offset: 0, scaling: 1)], fractionBits: 64)
+        let wide = TimeShift(
+            interpolates: false, samples: [TimeShiftSample(time: 0, offset: 0, scaling: 1)], fractionBits: 64)
         #expect(ClockMap.timeShift(wide, hostClock: nil) == nil)
     }
 

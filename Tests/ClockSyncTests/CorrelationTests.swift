@@ -1,3 +1,5 @@
+// The correlation that finds two recordings' offset, against the direct sum.
+
 import ClockSync
 import Testing
 
@@ -14,7 +16,8 @@ import Testing
         #expect(counts.count == pattern.count + field.count - 1)
         for shift in counts.indices {
             var sum = 0.0
-            for (index, value) in pattern.enumerated() where field.indices.contains(index + shift - (pattern.count - 1)) {
+            for (index, value) in pattern.enumerated() where field.indices.contains(index + shift - (pattern.count - 1))
+            {
                 sum += Double(value) * Double(field[index + shift - (pattern.count - 1)])
             }
             #expect(abs(counts[shift] - sum) < 1e-9, "shift \(shift) of \(pattern.count) in \(field.count)")

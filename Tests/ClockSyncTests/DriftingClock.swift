@@ -47,7 +47,9 @@ struct Delays {
     var least: Double
     var jitter: Double
 
-    func one(_ chance: inout Chance) -> Double { least + jitter * (chance.isHeads(0.1) ? chance.scale(1, 20) : chance.share()) }
+    func one(_ chance: inout Chance) -> Double {
+        least + jitter * (chance.isHeads(0.1) ? chance.scale(1, 20) : chance.share())
+    }
 }
 
 /// Bounds on a clock's offset as they are observed, in that order.
@@ -61,7 +63,8 @@ struct Observation {
         let (arrived, answered) = (sent + there, sent + there + pause)
         let (received, answer) = (clock.guest(at: arrived), clock.guest(at: answered))
         bounds.append(OffsetBound(time: received, low: Int64(bitPattern: clock.host(at: sent) &- received), high: nil))
-        bounds.append(OffsetBound(time: answer, low: nil, high: Int64(bitPattern: clock.host(at: answered + back) &- answer)))
+        bounds.append(
+            OffsetBound(time: answer, low: nil, high: Int64(bitPattern: clock.host(at: answered + back) &- answer)))
         instants += [arrived, answered]
     }
 

@@ -1,3 +1,5 @@
+// The lines that satisfy all bounds, and the one that is chosen.
+
 import ClockSync
 import Testing
 
@@ -27,17 +29,20 @@ import Testing
                 let time = chance.whole(0...span)
                 let (below, above) = (truth.at(time) - chance.share() * width, truth.at(time) + chance.share() * width)
                 let kind = chance.whole(0...3)
-                bounds.append((time, kind == 1 ? nil : Int(below.rounded(.down)), kind == 2 ? nil : Int(above.rounded(.up))))
+                bounds.append(
+                    (time, kind == 1 ? nil : Int(below.rounded(.down)), kind == 2 ? nil : Int(above.rounded(.up))))
             }
             // Two that are known from both sides.
             for time in [0, span] {
-                bounds.append((time, Int((truth.at(time) - width).rounded(.down)), Int((truth.at(time) + width).rounded(.up))))
+                bounds.append(
+                    (time, Int((truth.at(time) - width).rounded(.down)), Int((truth.at(time) + width).rounded(.up))))
             }
         }
 
         var observed: [OffsetBound] {
             bounds.map {
-                OffsetBound(time: raw($0.time), low: $0.low.map { base + Int64($0) }, high: $0.high.map { base + Int64($0) })
+                OffsetBound(
+                    time: raw($0.time), low: $0.low.map { base + Int64($0) }, high: $0.high.map { base + Int64($0) })
             }
         }
 
@@ -112,14 +117,17 @@ import Testing
             let band = try #require(OffsetBand(scene.observed))
             for bound in scene.observed {
                 let offset = band.offset(at: bound.time)
-                #expect(bound.low.map { $0 <= offset + 2 } ?? true && bound.high.map { offset <= $0 + 2 } ?? true, "seed \(seed)")
+                #expect(
+                    bound.low.map { $0 <= offset + 2 } ?? true && bound.high.map { offset <= $0 + 2 } ?? true,
+                    "seed \(seed)")
             }
             for time in [0, scene.span / 3, 2 * scene.span] {
                 let (range, offset, error) = (
                     band.range(at: scene.raw(time)), band.offset(at: scene.raw(time)), band.error(at: scene.raw(time))
                 )
                 #expect(
-                    range.contains(offset) && (offset - error == range.lowerBound || offset + error == range.upperBound), "seed \(seed)")
+                    range.contains(offset)
+                        && (offset - error == range.lowerBound || offset + error == range.upperBound), "seed \(seed)")
             }
         }
     }
@@ -132,7 +140,9 @@ import Testing
             let (one, other) = try (#require(OffsetBand(bounds)), #require(OffsetBand(shuffled)))
             for bound in bounds {
                 let (range, same) = (one.range(at: bound.time), other.range(at: bound.time))
-                #expect(abs(range.lowerBound - same.lowerBound) <= 1 && abs(range.upperBound - same.upperBound) <= 1, "seed \(seed)")
+                #expect(
+                    abs(range.lowerBound - same.lowerBound) <= 1 && abs(range.upperBound - same.upperBound) <= 1,
+                    "seed \(seed)")
             }
         }
     }
@@ -141,11 +151,14 @@ import Testing
         for seed in 0..<500 as Range<UInt64> {
             var chance = Chance(seed: seed)
             let bounds = (0..<chance.whole(2...40)).map { _ in
-                OffsetBound(time: chance.next() >> 20, low: -Int64(chance.whole(5...500)), high: Int64(chance.whole(5...500)))
+                OffsetBound(
+                    time: chance.next() >> 20, low: -Int64(chance.whole(5...500)), high: Int64(chance.whole(5...500)))
             }
             let band = try #require(OffsetBand(bounds, drift: 0...0))
             let (low, high) = (bounds.compactMap(\.low).max()!, bounds.compactMap(\.high).min()!)
-            for time in [0, bounds[0].time, 1 << 50] as [RawTime] { #expect(band.range(at: time) == low - 1...high + 1) }
+            for time in [0, bounds[0].time, 1 << 50] as [RawTime] {
+                #expect(band.range(at: time) == low - 1...high + 1)
+            }
             #expect(band.slope == 0 && abs(band.offset(at: 0) - (low + high) / 2) <= 1)
         }
     }
@@ -158,7 +171,8 @@ import Testing
         #expect(OffsetBand([one, OffsetBound(time: 5, low: 30, high: 40)]) == nil)
         #expect(OffsetBand([one, one, one]) != nil)
         let sides = [
-            [3, 4, 5].map { OffsetBound(time: $0, low: 1, high: nil) }, [3, 4, 5].map { OffsetBound(time: $0, low: nil, high: 1) },
+            [3, 4, 5].map { OffsetBound(time: $0, low: 1, high: nil) },
+            [3, 4, 5].map { OffsetBound(time: $0, low: nil, high: 1) },
         ]
         for side in sides { #expect(OffsetBand(side) == nil) }
         #expect(OffsetBand([OffsetBound(time: 5, low: nil, high: nil)]) == nil)
@@ -166,7 +180,9 @@ import Testing
 
     @Test func `no bounds whatsoever crash`() {
         let times: [RawTime] = [0, 1, 2, 1000, 1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, .max - 1, .max]
-        let offsets: [Int64?] = [nil, .min, .min + 1, -(1 << 62), -1_000_000, -1, 0, 1, 1_000_000, 1 << 62, .max - 1, .max]
+        let offsets: [Int64?] = [
+            nil, .min, .min + 1, -(1 << 62), -1_000_000, -1, 0, 1, 1_000_000, 1 << 62, .max - 1, .max,
+        ]
         var bands = 0
         for seed in 0..<3000 as Range<UInt64> {
             var chance = Chance(seed: seed)
@@ -186,7 +202,8 @@ import Testing
             for bounds in [bounds, bounds.sorted { $0.time < $1.time }] {
                 guard let fit = OffsetFit(bounds, drift: drift) else { continue }
                 let map = ClockMap.fitted(
-                    fit, over: min(bounds[0].time, 1000)...max(bounds[0].time, 2000), hostClock: nil, method: .exchanges)
+                    fit, over: min(bounds[0].time, 1000)...max(bounds[0].time, 2000), hostClock: nil, method: .exchanges
+                )
                 #expect(map.largestErrorBound != nil)
             }
         }

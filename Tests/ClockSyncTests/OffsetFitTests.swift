@@ -1,3 +1,5 @@
+// A map out of exchanges, against the true time.
+
 import ClockSync
 import Testing
 
@@ -10,9 +12,9 @@ import Testing
         /// Widest an exchange or reading is, in ns.
         var widest = 0.0
 
-        /// - Parameter steps: how often the clock is set. Each step is larger than what the bounds beside it leave open, drift included; a
-        ///   smaller one is a drift to whoever sees only the bounds, and nobody can tell. And on each side of it there are enough bounds that
-        ///   it is no wild mark.
+        /// - Parameter steps: how often the clock is set. Each step is larger than what the bounds beside it leave
+        ///   open, drift included; a smaller one is a drift to whoever sees only the bounds, and nobody can tell. And
+        ///   on each side of it there are enough bounds that it is no wild mark.
         init(_ chance: inout Chance, steps: Int, looks: ClosedRange<Int>) {
             clock = DriftingClock(&chance)
             duration = chance.scale(1e8, 6e11)
@@ -20,7 +22,8 @@ import Testing
             let isExchange = chance.isHeads(0.7)
             let spacing = duration / Double(count)
             let least = chance.scale(50, 200_000)
-            let delays = Delays(least: min(least, spacing / 8), jitter: min(chance.scale(10, 10_000_000), spacing / 120))
+            let delays = Delays(
+                least: min(least, spacing / 8), jitter: min(chance.scale(10, 10_000_000), spacing / 120))
             let pause = min(chance.scale(10, 100_000), spacing / 8)
             let starts = (0..<count).map { (Double($0) + 0.5 * chance.share()) * spacing }
             let ways = starts.map { _ in (delays.one(&chance), chance.share() * pause, delays.one(&chance)) }
@@ -47,7 +50,9 @@ import Testing
             var instants = [seen.instants[0], seen.instants[seen.instants.count - 1]]
             for _ in 0..<16 { instants.append(chance.real(instants[0], instants[1])) }
             for step in clock.steps {
-                for distance in [0, 1, 2, widest / 2, widest, duration / 100] { instants += [step.at - distance - 1, step.at + distance] }
+                for distance in [0, 1, 2, widest / 2, widest, duration / 100] {
+                    instants += [step.at - distance - 1, step.at + distance]
+                }
             }
             return instants.filter { $0 >= instants[0] && $0 <= instants[1] }
         }
@@ -55,7 +60,8 @@ import Testing
         /// The guest's times over which a map is asked for.
         var times: ClosedRange<RawTime> {
             let times =
-                seen.instants.map { clock.guest(at: $0) } + clock.steps.flatMap { [clock.guest(at: $0.at - 1), clock.guest(at: $0.at)] }
+                seen.instants.map { clock.guest(at: $0) }
+                + clock.steps.flatMap { [clock.guest(at: $0.at - 1), clock.guest(at: $0.at)] }
             return times.min()!...times.max()!
         }
 
@@ -67,7 +73,9 @@ import Testing
                 guard let bound = segment.errorBound else { return "no bound at \(instant)" }
                 let truth = Double(clock.hostStart) + instant
                 let error = Double(Int64(segment.hostTime(raw)) - Int64(clock.hostStart)) - instant
-                if abs(error) > Double(bound) { return "at \(instant) of \(duration) ns: off by \(error), bound \(bound), truth \(truth)" }
+                if abs(error) > Double(bound) {
+                    return "at \(instant) of \(duration) ns: off by \(error), bound \(bound), truth \(truth)"
+                }
             }
             return nil
         }
@@ -86,7 +94,9 @@ import Testing
                 Issue.record("seed \(seed), \(steps) steps, \(scene.seen.bounds.count) bounds: no fit")
                 continue
             }
-            if fit.steps != steps || fit.wild != 0 { Issue.record("seed \(seed), \(steps) steps: \(fit.steps) found, \(fit.wild) wild") }
+            if fit.steps != steps || fit.wild != 0 {
+                Issue.record("seed \(seed), \(steps) steps: \(fit.steps) found, \(fit.wild) wild")
+            }
             if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) {
                 Issue.record("seed \(seed), \(steps) steps: \(falsehood)")
             }
@@ -101,7 +111,9 @@ import Testing
             scene.seen.bounds.sort { $0.time < $1.time }
             guard let fit = OffsetFit(scene.seen.bounds) else { continue }
             fits += 1
-            if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) { Issue.record("seed \(seed): \(falsehood)") }
+            if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) {
+                Issue.record("seed \(seed): \(falsehood)")
+            }
         }
         #expect(fits > 200)
     }
@@ -132,11 +144,14 @@ import Testing
                 Issue.record("seed \(seed), \(steps) steps, \(count) wild marks: no fit")
                 continue
             }
-            // Beside a step a mark may be wild that a step a little earlier or later would explain: it narrows nothing, but is not counted.
+            // Beside a step a mark may be wild that a step a little earlier or later would explain: it narrows nothing,
+            // but is not counted.
             if fit.steps != steps || fit.wild > count || fit.wild < count - steps {
                 Issue.record("seed \(seed), \(steps) steps, \(count) wild marks: found \(fit.steps) and \(fit.wild)")
             }
-            if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) { Issue.record("seed \(seed): \(falsehood)") }
+            if let falsehood = scene.falsehood(scene.map(fit), scene.instants(&chance)) {
+                Issue.record("seed \(seed): \(falsehood)")
+            }
         }
     }
 
@@ -173,19 +188,24 @@ import Testing
             var chance = Chance(seed: seed)
             let count = chance.whole(8...120)
             func expectNone(_ what: Comment, low: (Int) -> Int64?, high: (Int) -> Int64?) {
-                let bounds = (0..<count).map { OffsetBound(time: RawTime(1_000_000_000 + $0 * 1000), low: low($0), high: high($0)) }
+                let bounds = (0..<count).map {
+                    OffsetBound(time: RawTime(1_000_000_000 + $0 * 1000), low: low($0), high: high($0))
+                }
                 if OffsetFit(bounds) != nil { Issue.record("\(what), seed \(seed)") }
             }
             let random = (0..<count).map { _ in Int64(chance.real(-1e9, 1e9)) }
             let rate = Int64(chance.whole(20...500)) * (chance.isHeads() ? 1 : -1)
             expectNone("readings anywhere", low: { random[$0] }, high: { random[$0] + 10 })
-            expectNone("messages anywhere", low: { $0 % 2 == 0 ? random[$0] : nil }, high: { $0 % 2 == 1 ? random[$0] : nil })
+            expectNone(
+                "messages anywhere", low: { $0 % 2 == 0 ? random[$0] : nil }, high: { $0 % 2 == 1 ? random[$0] : nil })
             expectNone("lows above highs", low: { random[$0] + 1000 }, high: { random[$0] })
             expectNone("2 % too fast or slow at least", low: { Int64($0) * rate }, high: { Int64($0) * rate + 4 })
             expectNone("there and back", low: { Int64($0 % 2) * rate }, high: { Int64($0 % 2) * rate + 4 })
             expectNone("from one side", low: { random[$0] }, high: { _ in nil })
             // The upper bounds end where the lower ones begin.
-            expectNone("two halves of one side each", low: { $0 < count / 2 ? nil : 500_000 }, high: { $0 < count / 2 ? 0 : nil })
+            expectNone(
+                "two halves of one side each", low: { $0 < count / 2 ? nil : 500_000 },
+                high: { $0 < count / 2 ? 0 : nil })
         }
         #expect(OffsetFit([]) == nil)
     }
@@ -225,11 +245,14 @@ import Testing
         let clock = DriftingClock(&chance)
         var seen = Observation()
         for index in 0..<count {
-            seen.exchange(clock, at: (Double(index) + chance.real(0, 0.2)) * 6e10 / Double(count), delay(&chance), 0, delay(&chance))
+            seen.exchange(
+                clock, at: (Double(index) + chance.real(0, 0.2)) * 6e10 / Double(count), delay(&chance), 0,
+                delay(&chance))
         }
         let fit = try #require(OffsetFit(seen.bounds))
         let middle = clock.guest(at: 3e10)
-        return try #require(ClockMap.fitted(fit, over: middle...middle, hostClock: nil, method: .exchanges).errorBound(at: middle))
+        return try #require(
+            ClockMap.fitted(fit, over: middle...middle, hostClock: nil, method: .exchanges).errorBound(at: middle))
     }
 
     @Test func `the error is no more than half the round trip`() throws {

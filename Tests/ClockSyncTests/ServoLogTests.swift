@@ -1,3 +1,5 @@
+// Logs of ptp4l and phc2sys, as they write them.
+
 import ClockSync
 import Testing
 
@@ -45,13 +47,23 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
     }
 
     @Test(arguments: [
-        ("ptp4l[411.685]: [config.cfg:0] master offset   -12 s2 freq  +3456 path delay   789", "ptp4l", "[config.cfg:0]"),
+        (
+            "ptp4l[411.685]: [config.cfg:0] master offset   -12 s2 freq  +3456 path delay   789", "ptp4l",
+            "[config.cfg:0]"
+        ),
         ("Nov 22 23:57:36 kvm1 ptp4l: [411.685] master offset   -12 s2 freq  +3456 path delay   789", "ptp4l", ""),
-        ("Nov 22 23:57:36 kvm1 ptp4l[511]: [411.685] master offset   -12 s3 freq  +3456 path delay   789\r", "ptp4l", ""),
-        ("Nov 22 23:57:36 kvm1 sh[511]: ptp4l[411.685]: master offset   -12 s2 freq  +3456 path delay   789", "ptp4l", ""),
+        (
+            "Nov 22 23:57:36 kvm1 ptp4l[511]: [411.685] master offset   -12 s3 freq  +3456 path delay   789\r", "ptp4l",
+            ""
+        ),
+        (
+            "Nov 22 23:57:36 kvm1 sh[511]: ptp4l[411.685]: master offset   -12 s2 freq  +3456 path delay   789",
+            "ptp4l", ""
+        ),
         ("[ 2211.044556] kvm1 ptp4l[511]: [411.685] master offset   -12 s2 freq  +3456 path delay   789", "ptp4l", ""),
         (
-            "2026-11-22T23:57:36+0000 h phc2sys[9]: [411.685] CLOCK_REALTIME sys offset -12 s2 freq +3456 delay 789", "phc2sys",
+            "2026-11-22T23:57:36+0000 h phc2sys[9]: [411.685] CLOCK_REALTIME sys offset -12 s2 freq +3456 delay 789",
+            "phc2sys",
             "CLOCK_REALTIME"
         ),
         ("phc2sys[411.685]: eth0 sys offset       -12 s2 freq   +3456 delay    789", "phc2sys", "eth0"),
@@ -59,7 +71,9 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
         ("ts2phc[411.685]: eth0 master offset        -12 s2 freq   +3456", "ts2phc", "eth0"),
         ("ts2phc[411.685]: /dev/ptp1 offset        -12 s2 freq   +3456", "ts2phc", "/dev/ptp1"),
     ])
-    func `a report is found behind what syslog, the journal and tags put before it`(line: String, program: String, clock: String) throws {
+    func `a report is found behind what syslog, the journal and tags put before it`(
+        line: String, program: String, clock: String
+    ) throws {
         let log = ServoLog(line)
         let report = try #require(log.reports.first)
         #expect(report.time == 411_685_000_000 && report.offset == -12 && report.frequency == 3456)
@@ -69,16 +83,21 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
     }
 
     @Test(arguments: [
-        "", "[", "]", "[]", "[.]:", "ptp4l[]: master offset 1 s2 freq 1", "ptp4l[1.2]: master offset 1 s2 freq 1 path delay 1",
+        "", "[", "]", "[]", "[.]:", "ptp4l[]: master offset 1 s2 freq 1",
+        "ptp4l[1.2]: master offset 1 s2 freq 1 path delay 1",
         "ptp4l[1.234] master offset 1 s2 freq 1 path delay 1", "[1.234] master offset 1 s2 freq 1 path delay 1",
         "ptp4l[99999999999.000]: master offset 1 s2 freq 1", "ptp4l[9000000000.000]: master offset 1 s2 freq 1",
         "ptp4l[1.234]: master offset 9223372036854775808 s2 freq 1 path delay 1",
         "ptp4l[1.234]: master offset -9223372036854775808 s2 freq 1 path delay 1",
-        "ptp4l[1.234]: master offset 1 s4 freq 1 path delay 1", "ptp4l[1.234]: master offset 1 s2", "ptp4l[1.234]: master offset",
-        "ptp4l[1.234]: master offset 1 s2 freq 1 path delay", "ptp4l[1.234]: master offset 1 s2 freq 1 path delay 1 and more",
-        "ptp4l[1.234]: rms nan max inf freq +0 +/- 0", "ptp4l[1.234]: rms -1 max 1 freq +0 +/- 0", "ptp4l[1.234]: rms 1 max 1 freq +0 +/-",
+        "ptp4l[1.234]: master offset 1 s4 freq 1 path delay 1", "ptp4l[1.234]: master offset 1 s2",
+        "ptp4l[1.234]: master offset",
+        "ptp4l[1.234]: master offset 1 s2 freq 1 path delay",
+        "ptp4l[1.234]: master offset 1 s2 freq 1 path delay 1 and more",
+        "ptp4l[1.234]: rms nan max inf freq +0 +/- 0", "ptp4l[1.234]: rms -1 max 1 freq +0 +/- 0",
+        "ptp4l[1.234]: rms 1 max 1 freq +0 +/-",
         "ts2phc[1.234]: eth0 offset 12", "ptp4l[1.234]: port 1: SLAVE to", "ptp4l[1.234]: port x: SLAVE to MASTER on Y",
-        "ptp4l[1.234]: port 99999999: SLAVE to MASTER on Y", "ptp4l[+1.234]: master offset 1 s2 freq 1", "\u{0}\u{1}\u{2}",
+        "ptp4l[1.234]: port 99999999: SLAVE to MASTER on Y", "ptp4l[+1.234]: master offset 1 s2 freq 1",
+        "\u{0}\u{1}\u{2}",
         "ptp4l[1.234]: UTC-TAI offset not set in system! Trying to revert to UTC",
     ])
     func `what is not quite a report is counted, not guessed at`(line: String) {
@@ -89,11 +108,13 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
     @Test func `huge lines, endless clocks and random bytes neither crash nor fill memory`() {
         let huge = String(repeating: "ptp4l[", count: 1 << 16) + "1.234]: master offset 1 s2 freq 1 path delay 1"
         #expect(ServoLog(huge) == ServoLog("\(huge.prefix(3000))"))
-        let many = ServoLog((0..<1000).map { "phc2sys[\($0).000]: eth\($0) sys offset 1 s2 freq 1 delay 1" }.joined(separator: "\n"))
+        let many = ServoLog(
+            (0..<1000).map { "phc2sys[\($0).000]: eth\($0) sys offset 1 s2 freq 1 delay 1" }.joined(separator: "\n"))
         #expect(many.sources.count == 64 && many.droppedReports == 936)
         var generator = Chance(seed: 7)
         let pieces = [
-            "ptp4l[", "1.234", "]", ":", " ", "offset", "9223372036854775807", "s2", "freq", "\n", "rms", "max", "+/-", "port 1", "to",
+            "ptp4l[", "1.234", "]", ":", " ", "offset", "9223372036854775807", "s2", "freq", "\n", "rms", "max", "+/-",
+            "port 1", "to",
             "on",
         ]
         for _ in 0..<300 {
@@ -158,7 +179,8 @@ private func seconds(_ from: Double, _ to: Double) -> ClosedRange<Nanoseconds> {
 
     @Test func `a time without reports is a gap, not good`() {
         let log = ServoLog(
-            ServoLogTests.start + "phc2sys[130.000]: CLOCK_REALTIME phc offset         2 s2 freq     -55 delay      0\n")
+            ServoLogTests.start + "phc2sys[130.000]: CLOCK_REALTIME phc offset         2 s2 freq     -55 delay      0\n"
+        )
         #expect(log.judgement(during: seconds(110, 131)).gaps == [seconds(112.638, 130)])
         #expect(log.judgement(during: seconds(115, 120)).gaps == [seconds(115, 120)])
         #expect(log.judgement(during: seconds(115, 120)).error == nil)

@@ -1,4 +1,5 @@
-// What the application in the guest and the client outside wrote down of the same packets: the truth, known without any trace.
+// What the application in the guest and the client outside wrote down of the same packets: the truth, known without any
+// trace.
 
 import Foundation
 import Testing
@@ -18,7 +19,8 @@ struct EchoedPacket: Sendable {
 struct ApplicationLog: Sendable {
     /// In the order of the application, which is one thread.
     let echoed: [EchoedPacket]
-    /// Sequence number to the client's clock when it sent (earliest) and when it heard the answer (latest), in host time.
+    /// Sequence number to the client's clock when it sent (earliest) and when it heard the answer (latest), in host
+    /// time.
     let client: [Int: (earliestSend: Int64, latestReceive: Int64)]
 
     init(_ recording: Recording) throws {
@@ -26,16 +28,19 @@ struct ApplicationLog: Sendable {
         echoed = try echo.rows.map { row in
             let instant = { (column: String) in recording.hostTime(tsc: try echo.number(row, column)) }
             return EchoedPacket(
-                sequence: Int(try echo.number(row, "seq")), received: try instant("tsc_recv"), sends: try instant("tsc_send"),
+                sequence: Int(try echo.number(row, "seq")), received: try instant("tsc_recv"),
+                sends: try instant("tsc_send"),
                 sent: try instant("tsc_sent"))
         }
         let ping = try Table(file: recording.folder + "/ping.csv")
         var times: [Int: (send: Int64, receive: Int64)] = [:]
         for row in ping.rows where try ping.number(row, "rtt_ns") > 0 {
-            times[Int(try ping.number(row, "seq"))] = (try ping.number(row, "t_send_ns"), try ping.number(row, "t_recv_ns"))
+            times[Int(try ping.number(row, "seq"))] = (
+                try ping.number(row, "t_send_ns"), try ping.number(row, "t_recv_ns")
+            )
         }
-        // The client's clock is another one. Causality bounds their difference: the guest receives after the client sent,
-        // and the client hears the answer after the guest sent it.
+        // The client's clock is another one. Causality bounds their difference: the guest receives after the client
+        // sent, and the client hears the answer after the guest sent it.
         var lowest = Int64.min
         var highest = Int64.max
         for packet in echoed {

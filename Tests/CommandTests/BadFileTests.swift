@@ -5,13 +5,15 @@ import Testing
 
 @Suite struct BadFileTests {
     @Test func `a file that does not exist is named`() async throws {
-        try await Command.virtlat("analyze", "/nowhere/host.dat").expectRefusal(naming: "/nowhere/host.dat", saying: "No such file")
+        try await Command.virtlat("analyze", "/nowhere/host.dat").expectRefusal(
+            naming: "/nowhere/host.dat", saying: "No such file")
         try await Command.virtlat("analyze", Recording.steady.host, "/nowhere/guest.dat")
             .expectRefusal(naming: "/nowhere/guest.dat", saying: "No such file")
     }
 
     @Test func `a folder that does not exist is named`() async throws {
-        try await Command.virtlat("analyze", "/nowhere/session/").expectRefusal(naming: "/nowhere/session", saying: "No such file")
+        try await Command.virtlat("analyze", "/nowhere/session/").expectRefusal(
+            naming: "/nowhere/session", saying: "No such file")
     }
 
     @Test func `a folder without recordings is not taken for an empty session`() async throws {
@@ -36,8 +38,43 @@ import Testing
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         try #require(mkfifo(folder.path("pipe.dat"), 0o600) == 0)
-        try await Command.virtlat("analyze", folder.path("pipe.dat")).expectRefusal(naming: "pipe.dat", saying: "not a regular file")
-        try await Command.virtlat("analyze", "/dev/null").expectRefusal(naming: "/dev/null", saying: "not a regular file")
+        try await Command.virtlat("analyze", folder.path("pipe.dat")).expectRefusal(
+            naming: "pipe.dat", saying: "not a regular file")
+        try await Command.virtlat("analyze", "/dev/null").expectRefusal(
+            naming: "/dev/null", saying: "not a regular file")
+    }
+
+    @Test(arguments: ["pipe", "socket", "/dev/zero"])
+    func `whatever file is asked for, nothing else is read or waited for in its place`(kind: String) async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try FileManager.default.createDirectory(atPath: folder.path("session"), withIntermediateDirectories: false)
+        /// Puts it there.
+        func plant(_ name: String) async throws -> String {
+            let path = folder.path(name)
+            switch kind {
+            case "pipe": try #require(mkfifo(path, 0o600) == 0)
+            case "socket": try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)
+            default: try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: kind)
+            }
+            return path
+        }
+        func expectRefused(_ path: String, _ arguments: [String]) async throws {
+            // One that waits is told by its patience (Command).
+            try await Command.virtlat(arguments).expectRefusal(naming: path, saying: "not a regular file", "copy")
+        }
+        let other = try await plant("other")
+        try await expectRefused(other, ["analyze", other])
+        try await expectRefused(other, ["clock", Recording.steady.folder, "--servo-log", other])
+        try await expectRefused(other, ["compare", Recording.steady.folder, Recording.burst.folder, "--budget", other])
+        try await expectRefused(
+            other, ["record", "--vm", "g=tcp:127.0.0.1:1", "--key-file", other, "-o", folder.path("s")])
+        try await expectRefused(other, ["agent", "--tcp", "127.0.0.1:1", "--key-file", other])
+        let host = try await plant("session/host.dat")
+        for verb in ["analyze", "clock"] { try await expectRefused(host, [verb, folder.path("session")]) }
+        try await expectRefused(host, ["compare", folder.path("session"), Recording.steady.folder])
+        let manifest = try await plant("session/session.json")
+        try await expectRefused(manifest, ["analyze", folder.path("session")])
     }
 
     @Test func `an empty file is said to be empty`() async throws {

@@ -5,7 +5,9 @@ import Testing
 
 @Suite struct ClockTests {
     /// A recording with a changed guest.
-    private func session(_ recording: Recording = .steady, _ change: (inout RecordedFile) throws -> Void) throws -> TemporaryFolder {
+    private func session(_ recording: Recording = .steady, _ change: (inout RecordedFile) throws -> Void) throws
+        -> TemporaryFolder
+    {
         let folder = try TemporaryFolder(named: recording.name)
         var guest = try RecordedFile(recording.guest)
         try change(&guest)
@@ -60,10 +62,13 @@ import Testing
         #expect(try abs(clock.integer("offset_ns") - truth.integer("offset_ns")) <= error)
         for (flow, wholeFlow) in zip(json["flows"].list, whole.json["flows"].list) {
             #expect(flow["direction"] == wholeFlow["direction"])
-            let (complete, wholeComplete) = try (flow["packets"].integer("complete"), wholeFlow["packets"].integer("complete"))
+            let (complete, wholeComplete) = try (
+                flow["packets"].integer("complete"), wholeFlow["packets"].integer("complete")
+            )
             #expect(complete * 100 >= wholeComplete * 99, "\(flow["direction"])")
             for (stage, wholeStage) in zip(flow["stages"].list, wholeFlow["stages"].list) {
-                // The stages that lie between two machines' events are wrong by the clock's error at the most, the others not at all.
+                // The stages that lie between two machines' events are wrong by the clock's error at the most, the
+                // others not at all.
                 let difference = try abs(stage.number("mean_ns") - wholeStage.number("mean_ns"))
                 let name = try stage.text("stage")
                 #expect(difference <= Double(error), "\(name)")
@@ -125,7 +130,8 @@ import Testing
     @Test func `an offset can be given, of either sign`() async throws {
         let whole = try await AnalyzedRecording.of(.steady)
         let offset = try #require(whole.json["clocks"].list.first).integer("offset_ns")
-        let right = try await Command.virtlat("analyze", Recording.steady.folder, "--clock", "offset=\(offset)ns", "--format", "json")
+        let right = try await Command.virtlat(
+            "analyze", Recording.steady.folder, "--clock", "offset=\(offset)ns", "--format", "json")
         #expect(right.status == 0)
         let clock = try #require(try JSON(right.output)["clocks"].list.first)
         #expect(clock["method"] == .text("offset"))
@@ -133,10 +139,14 @@ import Testing
         #expect(try clock.integer("outside") == 0)
         #expect(try abs(clock.integer("offset_ns") - offset) <= 1)
         for (option, sign) in [("offset=-2s", -2), ("none", 0)] as [(String, Int64)] {
-            let wrong = try await Command.virtlat("analyze", Recording.steady.folder, "--clock", option, "--format", "json")
+            let wrong = try await Command.virtlat(
+                "analyze", Recording.steady.folder, "--clock", option, "--format", "json")
             #expect(wrong.status == 0)
             #expect(wrong.errors.contains("g3 was not recorded while the host was"))
-            #expect(try abs(#require(try JSON(wrong.output)["clocks"].list.first).integer("offset_ns") - sign * 1_000_000_000) <= 1)
+            #expect(
+                try abs(
+                    #require(try JSON(wrong.output)["clocks"].list.first).integer("offset_ns") - sign * 1_000_000_000)
+                    <= 1)
         }
         #expect(try await Command.virtlat("analyze", Recording.steady.folder, "--clock", "offset=2").status == 64)
     }
@@ -164,7 +174,8 @@ import Testing
     }
 
     @Test func `clock has nothing to say of a host alone`() async throws {
-        try await Command.virtlat("clock", Recording.steady.host).expectRefusal(naming: "tap-steady", saying: "no guest's recording")
+        try await Command.virtlat("clock", Recording.steady.host).expectRefusal(
+            naming: "tap-steady", saying: "no guest's recording")
     }
 
     @Test func `a servo's log that is none, or nobody's, is refused`() async throws {
@@ -176,8 +187,10 @@ import Testing
         try await Command.virtlat("analyze", Recording.steady.folder, "--servo-log", folder.path("none"))
             .expectRefusal(naming: folder.path("none"), saying: "open")
         // The trace clock of this recording is nothing that linuxptp keeps; what it says is told, and not used.
-        try folder.write(Array("phc2sys[100.000]: CLOCK_REALTIME phc offset 5 s2 freq +100 delay 600\n".utf8), to: "phc2sys.log")
-        let run = try await Command.virtlat("clock", Recording.steady.folder, "--servo-log", "g3=\(folder.path("phc2sys.log"))")
+        try folder.write(
+            Array("phc2sys[100.000]: CLOCK_REALTIME phc offset 5 s2 freq +100 delay 600\n".utf8), to: "phc2sys.log")
+        let run = try await Command.virtlat(
+            "clock", Recording.steady.folder, "--servo-log", "g3=\(folder.path("phc2sys.log"))")
         #expect(run.status == 0)
         #expect(run.output.contains("record with --trace-clock tai"))
         #expect(run.output.contains("used: KVM TSC offset, exact"))
@@ -197,7 +210,9 @@ import Testing
         defer { folder.remove() }
         for verb in ["analyze", "clock"] {
             try await Command.virtlat(verb, Recording.steady.host, folder.path("host-g3.dat"))
-                .expectRefusal(naming: folder.path("host-g3.dat"), saying: "nothing says how its clock", "not recorded at the same time")
+                .expectRefusal(
+                    naming: folder.path("host-g3.dat"), saying: "nothing says how its clock",
+                    "not recorded at the same time")
         }
     }
 }

@@ -19,7 +19,8 @@ enum Command {
     /// The executable beside the running tests; `VIRTLAT` names another one.
     static let executable: String = {
         if let given = ProcessInfo.processInfo.environment["VIRTLAT"], !given.isEmpty { return given }
-        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let tests =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("virtlat").path
     }()
 
@@ -49,7 +50,9 @@ enum Command {
     }
 
     /// A line of bash, with `$VIRTLAT` set: for pipes and closed streams.
-    static func shell(_ line: String, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation) async throws -> Run {
+    static func shell(_ line: String, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation)
+        async throws -> Run
+    {
         try requireExecutable(sourceLocation)
         let run = try await run(["/bin/bash", "-c", line, "bash"] + arguments, environment: ["VIRTLAT": executable])
         #expect(!run.isStuck, "\(line) hangs", sourceLocation: sourceLocation)
@@ -69,7 +72,9 @@ enum Command {
     }
 
     /// Any program, by its path.
-    static func run(_ words: [String], environment: [String: String] = [:], patience: Duration = patience) async throws -> Run {
+    static func run(_ words: [String], environment: [String: String] = [:], patience: Duration = patience) async throws
+        -> Run
+    {
         await Turns.shared.wait()
         do {
             let result = try await spawned(words, environment, patience)
@@ -81,7 +86,9 @@ enum Command {
         }
     }
 
-    private static func spawned(_ words: [String], _ environment: [String: String], _ patience: Duration) async throws -> Run {
+    private static func spawned(_ words: [String], _ environment: [String: String], _ patience: Duration) async throws
+        -> Run
+    {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let process = try ChildProcess(words, environment, output: folder.path("output"), errors: folder.path("errors"))

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct CompareTests {
     private static let summary: [String: Shape] = [
-        "count": .integer, "min_ns": .integer, "mean_ns": .number, "stddev_ns": .number, "p50_ns": .integer, "p90_ns": .integer,
+        "count": .integer, "min_ns": .integer, "mean_ns": .number, "stddev_ns": .number, "p50_ns": .integer,
+        "p90_ns": .integer,
         "p99_ns": .integer, "p999_ns": .integer, "max_ns": .integer,
     ]
 
@@ -13,8 +14,10 @@ import Testing
         "arms": .list(.object(summary.merging(["name": .text, "contribution_ns": .number]) { $1 })),
         "versus_first": .list(
             .object([
-                "arm": .text, "difference_ns": .optional(.number), "ci95_ns": .optional(.list(.number)), "p_value": .optional(.number),
-                "effect": .optional(.number), "verdict": .word(["lower", "higher", "no evidence of a difference", "too few packets"]),
+                "arm": .text, "difference_ns": .optional(.number), "ci95_ns": .optional(.list(.number)),
+                "p_value": .optional(.number),
+                "effect": .optional(.number),
+                "verdict": .word(["lower", "higher", "no evidence of a difference", "too few packets"]),
             ])),
     ]
 
@@ -23,14 +26,16 @@ import Testing
         "schema": .integer, "arms": .list(.object(["name": .text, "sessions": .list(.text), "journeys": .integer])),
         "flows": .list(
             .object([
-                "machine": .text, "direction": .word(["rx", "tx"]), "path": .text, "from_driver": .flag, "end_to_end": .object(row),
+                "machine": .text, "direction": .word(["rx", "tx"]), "path": .text, "from_driver": .flag,
+                "end_to_end": .object(row),
                 "stages": .list(.object(row.merging(["stage": .text, "owner": .text]) { $1 })),
             ])),
         "warnings": .list(.text),
     ])
 
     @Test func `JSON has the keys and types of schema 2, and arms say what analyze says of them`() async throws {
-        let run = try await Command.virtlat("compare", Recording.steady.folder, Recording.burst.folder, "--format", "json")
+        let run = try await Command.virtlat(
+            "compare", Recording.steady.folder, Recording.burst.folder, "--format", "json")
         #expect(run.status == 0)
         let json = try JSON(run.output)
         let faults = Self.document.faults(json)
@@ -56,12 +61,14 @@ import Testing
 
     @Test func `contributions sum to the mean, and their differences to the difference`() async throws {
         let json = try JSON(
-            await Command.virtlat("compare", Recording.steady.folder, Recording.cross.folder, "--format", "json").output)
+            await Command.virtlat("compare", Recording.steady.folder, Recording.cross.folder, "--format", "json").output
+        )
         for flow in json["flows"].list {
             let whole = flow["end_to_end"]
             var sums: [Double] = []
             for (index, arm) in whole["arms"].list.enumerated() {
-                sums.append(try flow["stages"].list.reduce(0) { try $0 + $1["arms"].list[index].number("contribution_ns") })
+                sums.append(
+                    try flow["stages"].list.reduce(0) { try $0 + $1["arms"].list[index].number("contribution_ns") })
                 #expect(try abs(sums[index] - arm.number("mean_ns")) < 0.01)
             }
             #expect(try abs(sums[1] - sums[0] - whole["versus_first"].list[0].number("difference_ns")) < 0.01)
@@ -69,7 +76,10 @@ import Testing
     }
 
     @Test func `a session is no different from itself, and the same seed gives the same bytes`() async throws {
-        let arguments = ["compare", "--arm", "a=\(Recording.steady.folder)", "--arm", "b=\(Recording.steady.folder)", "--format", "json"]
+        let arguments = [
+            "compare", "--arm", "a=\(Recording.steady.folder)", "--arm", "b=\(Recording.steady.folder)", "--format",
+            "json",
+        ]
         let run = try await Command.virtlat(arguments)
         let json = try JSON(run.output)
         for flow in json["flows"].list {
@@ -81,23 +91,29 @@ import Testing
         #expect(try await Command.virtlat(arguments + ["--seed", "7"]).output != run.output)
         let unnamed = try await JSON(
             Command.virtlat("compare", Recording.steady.folder, Recording.steady.folder, "--format", "json").output)
-        #expect(unnamed["arms"].list.map { $0["name"] } == [.text(Recording.steady.folder), .text(Recording.steady.folder + "-2")])
+        #expect(
+            unnamed["arms"].list.map { $0["name"] } == [
+                .text(Recording.steady.folder), .text(Recording.steady.folder + "-2"),
+            ])
     }
 
     @Test func `the text has the classic table, an explanation, a histogram and no codes in a pipe`() async throws {
         let run = try await Command.virtlat("compare", Recording.steady.folder, Recording.cross.folder)
         #expect(run.status == 0 && run.errors.isEmpty)
         for words in [
-            "RECEIVE   end to end, µs", "TRANSMIT", "95 % interval", "tap-2vcpu-cross against tap-steady: ", "█", "the guests' vCPUs",
+            "RECEIVE   end to end, µs", "TRANSMIT", "95 % interval", "tap-2vcpu-cross against tap-steady: ", "█",
+            "the guests' vCPUs",
         ] {
             #expect(run.output.contains(words), "\(words)")
         }
         #expect(!run.output.contains("\u{1b}") && !run.output.contains("\r"))
         let line = "script -qec \"'$VIRTLAT' compare '$1' '$2'\" /dev/null"
         try Command.path(of: "script", package: "bsdutils")
-        #expect(try await Command.shell(line, Recording.steady.folder, Recording.cross.folder).output.contains("\u{1b}[1m"))
+        #expect(
+            try await Command.shell(line, Recording.steady.folder, Recording.cross.folder).output.contains("\u{1b}[1m"))
         // A busy machine takes long enough for the line of progress, which has codes of its own.
-        let plain = try await Command.shell("NO_COLOR=1 " + line, Recording.steady.folder, Recording.cross.folder).output
+        let plain = try await Command.shell("NO_COLOR=1 " + line, Recording.steady.folder, Recording.cross.folder)
+            .output
         #expect(!plain.contains("\u{1b}[1m") && !plain.contains("\u{1b}[0m"))
     }
 
@@ -118,9 +134,11 @@ import Testing
         let run = try await Command.virtlat(arguments)
         #expect(run.status == 3 && run.output.contains("BUDGETS   1 kept, 1 broken"))
         #expect(try folder.text("limits.xml").contains("tests=\"2\" failures=\"1\""))
-        let kept = try await Command.virtlat("compare", Recording.steady.folder, "--max", "rx end-to-end p99 <= 1s", "--format", "json")
+        let kept = try await Command.virtlat(
+            "compare", Recording.steady.folder, "--max", "rx end-to-end p99 <= 1s", "--format", "json")
         #expect(kept.status == 0 && kept.errors.isEmpty)
-        let json = try await Command.virtlat("compare", Recording.steady.folder, "--max", "rx end-to-end p99 < 1us", "--format", "json")
+        let json = try await Command.virtlat(
+            "compare", Recording.steady.folder, "--max", "rx end-to-end p99 < 1us", "--format", "json")
         #expect(json.status == 3 && json.errors.contains("budget broken: tap-steady rx g3: rx end-to-end p99 < 1us"))
         _ = try JSON(json.output)
     }
@@ -135,7 +153,8 @@ import Testing
             naming: folder.path("none"))
         try await Command.virtlat("compare", Recording.steady.folder, "--max", "g9 irq p99 <= 5us")
             .expectRefusal(naming: "g9", saying: "column 1", "is no arm")
-        try await Command.virtlat("compare", Recording.steady.folder, folder.path("nowhere")).expectRefusal(naming: "nowhere")
+        try await Command.virtlat("compare", Recording.steady.folder, folder.path("nowhere")).expectRefusal(
+            naming: "nowhere")
         try await Command.virtlat("compare", Recording.steady.folder, Recording.burst.folder, "--guest", "g9")
             .expectRefusal(naming: "g9", saying: "g3")
     }
@@ -156,7 +175,9 @@ import Testing
 
     @Test func `help names every option, the language of limits, and the exit status`() async throws {
         let help = try await Command.virtlat("compare", "--help").output
-        for words in ["--arm", "--max", "--budget", "--junit", "--seed", "--format", "LIMITS", "EXAMPLES", "EXIT STATUS", "  3  "] {
+        for words in [
+            "--arm", "--max", "--budget", "--junit", "--seed", "--format", "LIMITS", "EXAMPLES", "EXIT STATUS", "  3  ",
+        ] {
             #expect(help.contains(words), "\(words)")
         }
     }

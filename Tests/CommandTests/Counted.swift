@@ -23,7 +23,8 @@ struct Counted {
 
     /// Events that the kernel says it overwrote, on all CPUs.
     static func overruns(_ file: String) async throws -> Int64 {
-        try await sum("trace-cmd report --stat -i \"$1\" | awk '$1 == \"overrun:\" { sum += $2 } END { print sum }'", file)
+        try await sum(
+            "trace-cmd report --stat -i \"$1\" | awk '$1 == \"overrun:\" { sum += $2 } END { print sum }'", file)
     }
 
     /// Events missing in the holes that say how many.
@@ -35,7 +36,8 @@ struct Counted {
 
     private static func sum(_ line: String, _ file: String) async throws -> Int64 {
         let run = try await Command.shell(line, file)
-        let number = try #require(Int64(run.output.split(whereSeparator: \.isWhitespace).joined()), "\(run.output)\(run.errors)")
+        let number = try #require(
+            Int64(run.output.split(whereSeparator: \.isWhitespace).joined()), "\(run.output)\(run.errors)")
         try #require(number > 0)
         return number
     }

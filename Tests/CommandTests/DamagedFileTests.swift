@@ -1,4 +1,5 @@
-// Files that were cut off or changed on their way: an error that names the place, or a result that tells of the damage; never a crash.
+// Files that were cut off or changed on their way: an error that names the place, or a result that tells of the damage;
+// never a crash.
 
 import Foundation
 import Testing
@@ -40,7 +41,9 @@ import Testing
         for step in 1..<24 {
             try folder.write(whole.bytes.prefix(whole.bytes.count * step / 24), to: "host-g3.dat")
             let run = try await Command.virtlat("analyze", folder.path)
-            #expect(run.status == 1 && run.output.isEmpty && run.errors.contains("host-g3.dat"), "cut at \(step)/24: \(run)")
+            #expect(
+                run.status == 1 && run.output.isEmpty && run.errors.contains("host-g3.dat"), "cut at \(step)/24: \(run)"
+            )
         }
     }
 
@@ -75,18 +78,22 @@ import Testing
         defer { folder.remove() }
         try folder.copy(Recording.steady.guest, to: "host-g3.dat")
         var host = try RecordedFile(Recording.steady.host)
-        // Option BUFFER: its section's place, an empty name, the clock's name, page size, CPUs; then CPU, place and size of each.
+        // Option BUFFER: its section's place, an empty name, the clock's name, page size, CPUs; then CPU, place and
+        // size of each.
         let buffer = try #require(host.options.last { $0.id == 3 })
         let data = try #require(host.bytes[(buffer.data.lowerBound + 9)...].firstIndex(of: 0)) + 9
         let (place, size) = (host.number(at: data + 4, bytes: 8), host.number(at: data + 12, bytes: 8))
         try #require(size > 64 && place + size <= host.bytes.count)
-        // Behind the number of chunks and the first one's two sizes its zstd frame begins, with a magic number (RFC 8878, 3.1.1).
+        // Behind the number of chunks and the first one's two sizes its zstd frame begins, with a magic number (RFC
+        // 8878, 3.1.1).
         try #require(host.number(at: place + 12, bytes: 4) == 0xfd2f_b528)
         for index in 0..<64 { host.set(0xff, at: place + 12 + index, bytes: 1) }
         try folder.write(host.bytes, to: "host.dat")
         let run = try await Command.virtlat("analyze", folder.path, "--format", "json")
         #expect(run.status == 0)
-        #expect(run.errors.contains("host.dat") && run.errors.contains("compressed chunk") && run.errors.contains("at byte "))
+        #expect(
+            run.errors.contains("host.dat") && run.errors.contains("compressed chunk")
+                && run.errors.contains("at byte "))
         let flow = try #require(JSON(run.output)["flows"].list.first)
         #expect(try flow["packets"]["incomplete"].integer("lost-events") > 0)
     }

@@ -49,7 +49,9 @@ import Testing
 
     private static let isRoot = geteuid() == 0
 
-    @Test(arguments: [[], ["--guest"]]) func `the machine is described wherever the command runs`(arguments: [String]) async throws {
+    @Test(arguments: [[], ["--guest"]]) func `the machine is described wherever the command runs`(arguments: [String])
+        async throws
+    {
         let run = try await Command.virtlat(["doctor"] + arguments)
         #expect(run.status == 0 || run.status == 1, "\(run)")
         #expect(run.output.contains("tracing.instance") && run.errors.isEmpty, "\(run)")
@@ -65,7 +67,9 @@ import Testing
         let before = Set(own())
         _ = try await Command.virtlat("doctor")
         // Others may record at the same time; the doctor's instance had the name of a process that is gone.
-        let left = own().filter { !before.contains($0) && !FileManager.default.fileExists(atPath: "/proc/\($0.split(separator: "-")[1])") }
+        let left = own().filter {
+            !before.contains($0) && !FileManager.default.fileExists(atPath: "/proc/\($0.split(separator: "-")[1])")
+        }
         #expect(left.isEmpty)
     }
 
@@ -95,12 +99,16 @@ import Testing
         try await withAgent { key, folder in
             let target = "web=tcp:127.0.0.1:\(Self.port)"
             let recorder = try ChildProcess(
-                [Command.executable, "record", "--vm", target, "--key-file", key, "--duration", "20s", "-o", folder.path("session")], [:],
+                [
+                    Command.executable, "record", "--vm", target, "--key-file", key, "--duration", "20s", "-o",
+                    folder.path("session"),
+                ], [:],
                 output: folder.path("recorded"), errors: folder.path("recording"))
             try await wait { try folder.text("recording").contains("virtlat: recording") }
             let found = try await findings("--vm", target, "--key-file", key, status: 1)
             let agent = try #require(found.first { $0["id"] == .text("agent") })
-            #expect(try agent.text("statement").contains("busy: it has been recording for virtlat record on "), "\(agent)")
+            #expect(
+                try agent.text("statement").contains("busy: it has been recording for virtlat record on "), "\(agent)")
             #expect(try agent.text("remedy").contains("Wait until"), "\(agent)")
             recorder.send(SIGINT)
             try await wait { if case .running = recorder.state { false } else { true } }
@@ -118,7 +126,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--vm", "x"], ["--vm", "x=tcp:10.0.0.1"], ["--guest", "--vm", "x=vsock:3"], ["--guest", "-o", "x"], ["--format", "csv"], ["x"],
+        ["--vm", "x"], ["--vm", "x=tcp:10.0.0.1"], ["--guest", "--vm", "x=vsock:3"], ["--guest", "-o", "x"],
+        ["--format", "csv"], ["x"],
         ["--vm", "x=vsock:3", "--vm", "x=vsock:4"],
     ])
     func `wrong usage is status 64`(arguments: [String]) async throws {

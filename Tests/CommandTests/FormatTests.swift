@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct FormatTests {
     private static let summary: [String: Shape] = [
-        "count": .integer, "min_ns": .integer, "mean_ns": .number, "stddev_ns": .number, "p50_ns": .integer, "p90_ns": .integer,
+        "count": .integer, "min_ns": .integer, "mean_ns": .number, "stddev_ns": .number, "p50_ns": .integer,
+        "p90_ns": .integer,
         "p99_ns": .integer, "p999_ns": .integer, "max_ns": .integer,
     ]
 
@@ -26,13 +27,15 @@ import Testing
             "name": .text, "duration_ns": .integer,
             "machines": .list(
                 .object([
-                    "name": .text, "role": .word(["host", "guest"]), "cpus": .integer, "release": .text, "events": .integer,
+                    "name": .text, "role": .word(["host", "guest"]), "cpus": .integer, "release": .text,
+                    "events": .integer,
                     "lost_events": .integer, "recorder_packets": .integer,
                 ])),
         ]),
         "clocks": .list(
             .object([
-                "machine": .text, "method": .text, "offset_ns": .integer, "drift_ppb": .number, "error_ns": .optional(.integer),
+                "machine": .text, "method": .text, "offset_ns": .integer, "drift_ppb": .number,
+                "error_ns": .optional(.integer),
                 "contained": .integer, "outside": .integer,
             ])),
         "flows": .list(
@@ -43,15 +46,19 @@ import Testing
                     "seen": .integer, "complete": .integer, "without_call": .integer,
                     "incomplete": .dictionary(PathGrammar.reasons, .integer),
                 ]),
-                "delivery": .dictionary(PathGrammar.deliveries.union(["unknown"]), .integer), "preempted_by": .map(.integer),
+                "delivery": .dictionary(PathGrammar.deliveries.union(["unknown"]), .integer),
+                "preempted_by": .map(.integer),
                 "vcpu_state": .object(["in_guest": .integer, "in_host": .map(.integer)]),
                 "end_to_end": .object(summary),
                 "stages": .list(.object(summary.merging(stage) { $1 })),
             ])),
         "guest_to_guest": .list(
             .object([
-                "from": .object(["machine": .text, "device": .text]), "to": .object(["machine": .text, "device": .text]),
-                "path": .word(paths), "packets": .object(["seen": .integer, "complete": .integer]), "end_to_end": .object(summary),
+                "from": .object(["machine": .text, "device": .text]),
+                "to": .object(["machine": .text, "device": .text]),
+                "path": .word(paths),
+                "packets": .object(["seen": .integer, "complete": .integer, "without_call": .integer]),
+                "end_to_end": .object(summary),
                 "stages": .list(.object(summary.merging(stage) { $1 }.merging(["machine": .text]) { $1 })),
             ])),
     ])
@@ -67,7 +74,9 @@ import Testing
     }
 
     @Test(arguments: Recording.allCases)
-    func `the host's part is told of the guest's stages, and is no more than the stage`(recording: Recording) async throws {
+    func `the host's part is told of the guest's stages, and is no more than the stage`(recording: Recording)
+        async throws
+    {
         for flow in try await AnalyzedRecording.of(recording).json["flows"].list {
             for stage in flow["stages"].list where stage["host"] != .null {
                 let host = stage["host"]
@@ -75,7 +84,8 @@ import Testing
                 #expect(try (1...stage.integer("count")).contains(host.integer("count")))
                 #expect(try (0...1).contains(host.number("share_of_stage")))
                 #expect(
-                    try host.number("mean_ns") * Double(host.integer("count")) <= stage.number("mean_ns") * Double(stage.integer("count"))
+                    try host.number("mean_ns") * Double(host.integer("count")) <= stage.number("mean_ns")
+                        * Double(stage.integer("count"))
                         + 1)
             }
             let state = flow["vcpu_state"]
@@ -132,7 +142,9 @@ import Testing
                 try #require(!rows.isEmpty, "CSV has no row for \(name)")
                 let row = rows.removeFirst()
                 #expect(try table.word(row, "stage") == name)
-                for key in ["machine", "device", "direction", "path"] { #expect(try table.word(row, key) == flow.text(key)) }
+                for key in ["machine", "device", "direction", "path"] {
+                    #expect(try table.word(row, key) == flow.text(key))
+                }
                 #expect(try table.word(row, "owner") == (name == "end-to-end" ? "" : value.text("owner")))
                 let numbers = table.columns.keys.filter { $0 == "count" || $0.hasSuffix("_ns") }
                 #expect(Set(numbers) == Set(Self.summary.keys))

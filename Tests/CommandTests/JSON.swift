@@ -43,7 +43,9 @@ enum JSON: Decodable, Equatable, Sendable {
     }
 
     func integer(_ key: String) throws -> Int64 {
-        guard case .integer(let integer) = self[key] else { return try #require(nil as Int64?, "\(key) is no whole number") }
+        guard case .integer(let integer) = self[key] else {
+            return try #require(nil as Int64?, "\(key) is no whole number")
+        }
         return integer
     }
 
@@ -75,19 +77,25 @@ indirect enum Shape: Sendable {
     /// Where `value` has another shape, and how.
     func faults(_ value: JSON, at place: String = "$") -> [String] {
         switch (self, value) {
-        case (.text, .text), (.flag, .bool), (.integer, .integer), (.number, .integer), (.number, .number), (.optional, .null): return []
-        case (.word(let words), .text(let word)): return words.contains(word) ? [] : ["\(place): \(word) is no word of it"]
+        case (.text, .text), (.flag, .bool), (.integer, .integer), (.number, .integer), (.number, .number),
+            (.optional, .null):
+            return []
+        case (.word(let words), .text(let word)):
+            return words.contains(word) ? [] : ["\(place): \(word) is no word of it"]
         case (.optional(let shape), _): return shape.faults(value, at: place)
         case (.list(let shape), .list(let list)):
             return list.enumerated().flatMap { shape.faults($1, at: "\(place)[\($0)]") }
         case (.object(let shapes), .object(let object)):
             let missing = Set(shapes.keys).subtracting(object.keys).sorted().map { "\(place): \($0) is missing" }
-            let foreign = Set(object.keys).subtracting(shapes.keys).sorted().map { "\(place): \($0) does not belong here" }
+            let foreign = Set(object.keys).subtracting(shapes.keys).sorted().map {
+                "\(place): \($0) does not belong here"
+            }
             return missing + foreign
                 + shapes.flatMap { key, shape in object[key].map { shape.faults($0, at: "\(place).\(key)") } ?? [] }
         case (.dictionary(let keys, let shape), .object(let object)):
             return object.flatMap { key, value in
-                (keys.contains(key) ? [] : ["\(place): \(key) is no word of it"]) + shape.faults(value, at: "\(place).\(key)")
+                (keys.contains(key) ? [] : ["\(place): \(key) is no word of it"])
+                    + shape.faults(value, at: "\(place).\(key)")
             }
         case (.map(let shape), .object(let object)):
             return object.flatMap { key, value in shape.faults(value, at: "\(place).\(key)") }

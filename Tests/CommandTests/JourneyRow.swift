@@ -1,5 +1,7 @@
-// Rows of --packets, and the paths they must follow as the design gives them, written down once more without looking at the program.
+// Rows of --packets, and the paths they must follow as the design gives them, written down once more without looking at
+// the program.
 
+import Export
 import Testing
 
 /// The order of a direction's points, which of them end a stage, and which no complete journey is without.
@@ -48,8 +50,12 @@ struct PathGrammar: Sendable {
     ])
 
     static let points: Set<String> = Set((receive.steps + transmit.steps).map(\.point))
-    static let reasons: Set<String> = ["trace-edge", "lost-events", "kernel-consumed", "dropped", "ambiguous", "not-recorded"]
-    static let deliveries: Set<String> = ["woken", "halt-poll", "kick", "preempted", "posted", "suppressed", "coalesced", "unknown"]
+    static let reasons: Set<String> = [
+        "trace-edge", "lost-events", "kernel-consumed", "dropped", "ambiguous", "not-recorded",
+    ]
+    static let deliveries: Set<String> = [
+        "woken", "halt-poll", "kick", "preempted", "posted", "suppressed", "coalesced", "unknown",
+    ]
 }
 
 /// One journey as --packets writes it.
@@ -72,7 +78,9 @@ struct JourneyRow: Sendable {
     var grammar: PathGrammar { .of(direction) }
 
     /// The points it passed, in the order of its path.
-    var way: [(point: String, time: Int64)] { grammar.steps.compactMap { step in times[step.point].map { (step.point, $0) } } }
+    var way: [(point: String, time: Int64)] {
+        grammar.steps.compactMap { step in times[step.point].map { (step.point, $0) } }
+    }
 
     /// The stages of a complete journey: an absent point's time belongs to the next stage that has an end.
     var stages: [(name: String, length: Int64)] {
@@ -101,9 +109,10 @@ struct JourneyRow: Sendable {
                 queue: try table.number(cells, "queue"), length: try table.number(cells, "length"),
                 status: try table.word(cells, "status"), reason: try table.word(cells, "reason"),
                 delivery: try table.word(cells, "delivery"), text: cells.joined(separator: ","))
-            // Whatever comes after the words is a point.
-            for (column, index) in table.columns where index > table.columns["delivery"] ?? .max {
-                if try !table.word(cells, column).isEmpty { row.times[column] = try table.number(cells, column) }
+            for column in JourneyColumns.all where column.kind == .time {
+                if try !table.word(cells, column.name).isEmpty {
+                    row.times[column.name] = try table.number(cells, column.name)
+                }
             }
             return row
         }

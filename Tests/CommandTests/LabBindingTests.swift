@@ -40,7 +40,8 @@ extension LabTests {
                 """#)
             if bound.last != free { try await Lab.expectMachines() }
             #expect(bound == [free, "1:0 0:0 1:1 0:1", free])
-            let experiment = "virtlat experiment --arm unbound --arm same-cpu --vcpus 0,1 --rounds 1 --duration 2s --vm g3=vsock:3 -o x"
+            let experiment =
+                "virtlat experiment --arm unbound --arm same-cpu --vcpus 0,1 --rounds 1 --duration 2s --vm g3=vsock:3 -o x"
             let killed = try await host(
                 "experiment='\(experiment)'\n"
                     + #"""

@@ -1,4 +1,5 @@
-// Every path and every kind of kernel, recorded by virtlat on a live host and guest, and held against what the applications wrote down.
+// Every path and every kind of kernel, recorded by virtlat on a live host and guest, and held against what the
+// applications wrote down.
 
 import Foundation
 import Testing
@@ -8,13 +9,15 @@ extension LabTests {
     @Test(
         .timeLimit(.minutes(30)),
         arguments: [
-            ["--path", "macvtap"], ["--path", "ovs"], ["--path", "xdp"], ["--path", "xdp-native"], ["--path", "vfio"], ["--no-vhost"],
+            ["--path", "macvtap"], ["--path", "ovs"], ["--path", "xdp"], ["--path", "xdp-native"], ["--path", "vfio"],
+            ["--no-vhost"],
             ["--path", "host"], ["--kernel-option", "threadirqs"],
         ])
     func `each packet on each path is what the application saw of it`(path: [String]) async throws {
         try await Lab.up(path) {
             let name = path.joined(separator: " ").filter { $0 != "-" }.replacingOccurrences(of: " ", with: "-")
-            try await holdPath(["--count", "200"] + (path.contains("ovs") ? ["--first", "ovs-dpctl del-flows"] : []), into: name)
+            try await holdPath(
+                ["--count", "200"] + (path.contains("ovs") ? ["--first", "ovs-dpctl del-flows"] : []), into: name)
         }
     }
 
@@ -52,8 +55,10 @@ extension LabTests {
     func `two guests are recorded at once, and one that dies costs only its own trace`() async throws {
         try await Lab.up(["--path", "tap", "--guests", "2", "--vcpus", "2", "--queues", "2"]) {
             try await recordTwoGuests()
-            try await holdPath(["--guest", "g3", "--flows", "2", "--count", "100", "--interval", "20ms"], into: "two-queues")
-            try await holdPath(["--from", "g3", "--guest", "g4", "--count", "100", "--interval", "20ms"], into: "guest-to-guest")
+            try await holdPath(
+                ["--guest", "g3", "--flows", "2", "--count", "100", "--interval", "20ms"], into: "two-queues")
+            try await holdPath(
+                ["--from", "g3", "--guest", "g4", "--count", "100", "--interval", "20ms"], into: "guest-to-guest")
 
             // The recorder goes on when a guest is gone: the command it records ends the guest.
             try await Lab.expectMachines()
@@ -84,7 +89,8 @@ extension LabTests {
         let folder = try await Lab.record(verb, into: "two-guests", lack: Lab.incomplete)
         let flows = try await PathRecording(folder: folder).analyzed().json["flows"].list
         for (guest, direction) in [("g3", "rx"), ("g3", "tx"), ("g4", "rx"), ("g4", "tx")] {
-            let flow = try #require(flows.first { $0["machine"] == .text(guest) && $0["direction"] == .text(direction) })
+            let flow = try #require(
+                flows.first { $0["machine"] == .text(guest) && $0["direction"] == .text(direction) })
             // Never fewer than were answered, and none that nobody sent but for a stray ARP or multicast.
             #expect(try (200...215).contains(flow["packets"].integer("seen")), "\(guest) \(direction)")
         }

@@ -1,11 +1,13 @@
-// From end to end: a real host and a real guest are booted, recorded and analyzed, and held against what the application wrote down.
+// From end to end: a real host and a real guest are booted, recorded and analyzed, and held against what the
+// application wrote down.
 
 import Foundation
 import TestSupport
 import Testing
 
 /// Identity, order and completeness; never a duration, so that a busy machine makes it slower and not red.
-@Suite(.serialized, .enabled(if: Lab.obstacle == nil, "NO END-TO-END TEST: the lab can't run here: \(Lab.obstacle ?? "")"))
+@Suite(
+    .serialized, .enabled(if: Lab.obstacle == nil, "NO END-TO-END TEST: the lab can't run here: \(Lab.obstacle ?? "")"))
 struct LabTests {
     static let traffic = [["--count", "300"], ["--count", "240", "--burst", "16", "--interval", "60ms"]]
 
@@ -13,10 +15,12 @@ struct LabTests {
     func `what the application saw of each packet is what virtlat says of a live host and guest`() async throws {
         try await Lab.up(["--path", "tap"]) {
             for (index, options) in Self.traffic.enumerated() {
-                let folder = try await Lab.record(["record-trace-cmd"] + options, into: "live-\(index)", lack: Lab.incomplete)
+                let folder = try await Lab.record(
+                    ["record-trace-cmd"] + options, into: "live-\(index)", lack: Lab.incomplete)
                 let live = try Recording(folder: folder)
                 try await holdIdentity(live)
-                // Under load the order of a burst can't always be proven on a single vCPU; then a packet is ambiguous, never wrong.
+                // Under load the order of a burst can't always be proven on a single vCPU; then a packet is ambiguous,
+                // never wrong.
                 let isBurst = options.contains("--burst")
                 try await holdExactly(folder, complete: isBurst ? 0 : 0.99)
                 if !isBurst { try await holdCompleteness(live) }
@@ -37,7 +41,8 @@ struct LabTests {
     /// What a session says of itself, of a recording that nothing disturbed.
     private func holdManifest(_ live: Recording) async throws {
         let manifest = try JSON(
-            String(decoding: #require(FileManager.default.contents(atPath: live.folder + "/session.json")), as: UTF8.self))
+            String(
+                decoding: #require(FileManager.default.contents(atPath: live.folder + "/session.json")), as: UTF8.self))
         #expect(manifest["outcome"] == .text("complete"))
         #expect(manifest["faults"].list.isEmpty)
         #expect(manifest["trace_clock"] == .text("x86-tsc"))
@@ -68,7 +73,10 @@ struct LabTests {
         let guest = try #require(try JSON(run.output)["guests"].list.first)
         #expect(guest["used"] == .text("kvm-tsc-offset"))
         let evidence = guest["evidence"].list
-        #expect(try Set(evidence.map { try $0.text("method") }) == ["kvm-tsc-offset", "ptp-kvm", "exchanges", "containment"])
+        #expect(
+            try Set(evidence.map { try $0.text("method") }) == [
+                "kvm-tsc-offset", "ptp-kvm", "exchanges", "containment",
+            ])
         let exact = try #require(evidence.first).integer("offset_ns")
         for kind in evidence {
             let name = try kind.text("method")
@@ -82,14 +90,16 @@ struct LabTests {
     ]
 
     @Test(.timeLimit(.minutes(10)), arguments: [(SIGTERM, 1), (SIGINT, 5), (SIGTERM, 9), (SIGINT, 14)])
-    func `an up that is interrupted leaves no process, device or mount behind`(signal: Int32, seconds: Int) async throws {
+    func `an up that is interrupted leaves no process, device or mount behind`(signal: Int32, seconds: Int) async throws
+    {
         _ = try await Lab.run(["down"])
         let before = try Traces.of("end-to-end")
         try #require(before.processes.isEmpty)
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let up = try ChildProcess(
-            [Checkout.root + "/Tests/Lab/lab", "up"], ["LAB": "end-to-end"], output: folder.path("output"), errors: folder.path("errors"))
+            [Checkout.root + "/Tests/Lab/lab", "up"], ["LAB": "end-to-end"], output: folder.path("output"),
+            errors: folder.path("errors"))
         try await Task.sleep(for: .seconds(seconds))
         up.send(signal)
         var status: Int32?
@@ -106,7 +116,9 @@ struct LabTests {
         #expect(status == 128 + signal || status == 0, "\(errors)")
         // Process namespaces end a moment after their first process, which is a longer one where the machine is busy.
         let end = ContinuousClock.now + .seconds(60)
-        while try Traces.of("end-to-end") != before, ContinuousClock.now < end { try await Task.sleep(for: .seconds(1)) }
+        while try Traces.of("end-to-end") != before, ContinuousClock.now < end {
+            try await Task.sleep(for: .seconds(1))
+        }
         #expect(try Traces.of("end-to-end") == before)
     }
 
@@ -118,33 +130,41 @@ struct LabTests {
 
         static func of(_ lab: String) throws -> Traces {
             let files = FileManager.default
-            let processes = try files.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }.compactMap { id -> String? in
+            let processes = try files.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }.compactMap {
+                id -> String? in
                 let words = { (file: String) in
-                    String(decoding: files.contents(atPath: "/proc/\(id)/\(file)") ?? Data(), as: UTF8.self).split(separator: "\0")
+                    String(decoding: files.contents(atPath: "/proc/\(id)/\(file)") ?? Data(), as: UTF8.self).split(
+                        separator: "\0")
                 }
                 let command = words("cmdline").joined(separator: " ")
                 return words("environ").contains("LAB=\(lab)") || command.contains("virtlat-lab-\(lab)") ? command : nil
             }
-            let mounts = String(decoding: try Data(contentsOf: URL(fileURLWithPath: "/proc/self/mountinfo")), as: UTF8.self)
+            let mounts = String(
+                decoding: try Data(contentsOf: URL(fileURLWithPath: "/proc/self/mountinfo")), as: UTF8.self)
             return Traces(
                 processes: processes,
-                devices: try files.contentsOfDirectory(atPath: "/sys/class/net").filter { $0.hasPrefix("out") }.sorted(),
-                mounts: mounts.split(separator: "\n").filter { $0.contains("nsfs") || $0.contains("/lab/") || $0.contains("/dev/net") }
-                    .sorted())
+                devices: try files.contentsOfDirectory(atPath: "/sys/class/net").filter { $0.hasPrefix("out") }
+                    .sorted(),
+                mounts: mounts.split(separator: "\n").filter {
+                    $0.contains("nsfs") || $0.contains("/lab/") || $0.contains("/dev/net")
+                }
+                .sorted())
         }
     }
 
     /// The tests that the stored recordings have to pass, but for those that measure time.
     private func holdIdentity(_ live: Recording) async throws {
         let log = try ApplicationLog(live)
-        try #require(log.echoed.map(\.sequence) == Array(0..<live.packets), "the server did not see each packet once, in order")
+        try #require(
+            log.echoed.map(\.sequence) == Array(0..<live.packets), "the server did not see each packet once, in order")
 
         let truth = TruthTests()
         try await truth.`no host half is joined to another packet's guest half`(recording: live)
         try await truth.`no packet arrives before it was sent`(recording: live)
 
         let tiling = TilingTests()
-        try await tiling.`points of a complete journey never run backwards, and none that it needs is absent`(recording: live)
+        try await tiling.`points of a complete journey never run backwards, and none that it needs is absent`(
+            recording: live)
         try await tiling.`a row has no other words than the design's`(recording: live)
         for direction in ["rx", "tx"] {
             try await tiling.`every packet is accounted for`(recording: live, direction: direction)
@@ -158,7 +178,8 @@ struct LabTests {
     private func holdCompleteness(_ live: Recording) async throws {
         let truth = TruthTests()
         try await truth.`no packet the application read is missing or counted twice`(recording: live)
-        try await truth.`no answer is missing, sent at another time, or out before the application sent it`(recording: live)
+        try await truth.`no answer is missing, sent at another time, or out before the application sent it`(
+            recording: live)
     }
 
     /// The clock that the analysis found in the files is the one that the host's KVM had.

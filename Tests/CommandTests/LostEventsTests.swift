@@ -10,7 +10,8 @@ import Testing
         #expect(!received.isEmpty)
         let journeys = try TruthTests.read(log, received)
         #expect(journeys.allSatisfy { $0.count <= 1 })
-        #expect(journeys.reduce(0) { $0 + $1.count } == received.count, "a journey that the application read nothing of")
+        #expect(
+            journeys.reduce(0) { $0 + $1.count } == received.count, "a journey that the application read nothing of")
 
         let sent = analyzed.complete("tx").filter { $0.times["guest.send"] != nil }
         #expect(!sent.isEmpty)

@@ -65,9 +65,11 @@ import Testing
         defer { session.remove() }
         try FileManager.default.removeItem(atPath: session.folder.path("guest-g3.dat"))
         try await session.analyze().expectRefusal(
-            naming: session.folder.path("guest-g3.dat"), saying: "is not there", "session.json", "g3's recording", "Copy the whole folder")
+            naming: session.folder.path("guest-g3.dat"), saying: "is not there", "session.json", "g3's recording",
+            "Copy the whole folder")
         session.manifest.outcome = .recording
-        try await session.analyze().expectRefusal(naming: session.folder.path("guest-g3.dat"), saying: "still being recorded")
+        try await session.analyze().expectRefusal(
+            naming: session.folder.path("guest-g3.dat"), saying: "still being recorded")
     }
 
     @Test func `a manifest does not lead out of its folder`() async throws {
@@ -104,13 +106,19 @@ import Testing
         #expect(run.output.contains("RECEIVE"))
     }
 
-    @Test func `a session of a host alone can be read, though it has no events of KVM, and tells of the host's own packets`() async throws {
+    @Test
+    func `a session of a host alone can be read, though it has no events of KVM, and tells of the host's own packets`()
+        async throws
+    {
         var session = try SessionFolder()
         defer { session.remove() }
         // The guest's clock is shifted to its host's: without a manifest it is no host.
-        for file in ["host.dat", "guest-g3.dat"] { try FileManager.default.removeItem(atPath: session.folder.path(file)) }
+        for file in ["host.dat", "guest-g3.dat"] {
+            try FileManager.default.removeItem(atPath: session.folder.path(file))
+        }
         try session.folder.copy(Recording.steady.guest, to: "host.dat")
-        try await Command.virtlat("analyze", session.folder.path).expectRefusal(naming: "host.dat", saying: "is a guest's recording")
+        try await Command.virtlat("analyze", session.folder.path).expectRefusal(
+            naming: "host.dat", saying: "is a guest's recording")
         session.manifest.machines[0].traceID = session.manifest.machines.removeLast().traceID
         session.manifest.measured = Manifest.Window(begin: 0, end: .max)
         let run = try await session.analyze()
@@ -126,9 +134,11 @@ import Testing
         session.manifest.machines[0].file = nil
         session.manifest.faults = ["l1: the disk was full."]
         try await session.analyze().expectRefusal(
-            naming: session.folder.path("session.json"), saying: "host has no recording", "the disk was full", "record again")
+            naming: session.folder.path("session.json"), saying: "host has no recording", "the disk was full",
+            "record again")
         session.manifest.machines.removeFirst()
-        try await session.analyze().expectRefusal(naming: session.folder.path("session.json"), saying: "host has no recording")
+        try await session.analyze().expectRefusal(
+            naming: session.folder.path("session.json"), saying: "host has no recording")
     }
 
     @Test func `what the manifest says is missing is said again`() async throws {
@@ -154,14 +164,16 @@ import Testing
         let file = session.folder.path("session.json")
         let text = String(decoding: session.manifest.encoded(), as: UTF8.self)
         for (broken, words) in [
-            ("{", "it is not JSON"), (text.replacingOccurrences(of: "\"guest\"", with: "\"router\""), "machines[1].role can't be read"),
+            ("{", "it is not JSON"),
+            (text.replacingOccurrences(of: "\"guest\"", with: "\"router\""), "machines[1].role can't be read"),
             (text.replacingOccurrences(of: "\"guest\"", with: "\"host\""), "machines has 2 hosts"),
         ] {
             try session.folder.write(broken.utf8, to: "session.json")
             try await Command.virtlat("analyze", session.folder.path).expectRefusal(
                 naming: file, saying: "is no session's manifest", words, "give the recordings themselves")
         }
-        try session.folder.write(text.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 7").utf8, to: "session.json")
+        try session.folder.write(
+            text.replacingOccurrences(of: "\"schema\" : 1", with: "\"schema\" : 7").utf8, to: "session.json")
         try await Command.virtlat("analyze", session.folder.path).expectRefusal(
             naming: file, saying: "schema 7", "schema 1", "give the recordings themselves")
         // Which is a remedy.

@@ -71,7 +71,8 @@ import Testing
         #expect(try await session.rows("--since", "0s", "--until", "1000s").map(\.text) == whole)
         // The same part, cut out of the recording without a manifest.
         let table = session.folder.path("cut.csv")
-        let run = try await Command.virtlat("analyze", Recording.steady.folder, "--since", "1s", "--until", "1750ms", "--packets", table)
+        let run = try await Command.virtlat(
+            "analyze", Recording.steady.folder, "--since", "1s", "--until", "1750ms", "--packets", table)
         #expect(run.status == 0)
         let cut = try JourneyRow.rows(session.folder.text("cut.csv")).map(\.text)
         // trace-cmd's first event is rounded to a µs, and no packet began within that of either bound.

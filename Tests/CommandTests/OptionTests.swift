@@ -23,20 +23,27 @@ import Testing
     func `--direction leaves the other direction out and this one as it is`(direction: String) async throws {
         let whole = try await AnalyzedRecording.of(.steady)
         #expect(try await analyze("--direction", direction)["flows"].list == [whole.flow(direction)])
-        #expect(try await rows("--direction", direction).map(\.text) == whole.journeys.filter { $0.direction == direction }.map(\.text))
+        #expect(
+            try await rows("--direction", direction).map(\.text)
+                == whole.journeys.filter { $0.direction == direction }.map(\.text))
     }
 
-    @Test(arguments: [["--guest", "g3"], ["--device", "eth0"], ["--device", "tap0"], ["--since", "0s"], ["--until", "1000s"]])
+    @Test(arguments: [
+        ["--guest", "g3"], ["--device", "eth0"], ["--device", "tap0"], ["--since", "0s"], ["--until", "1000s"],
+    ])
     func `a filter that everything passes changes nothing`(options: [String]) async throws {
         let run = try await Command.virtlat(["analyze", Recording.steady.folder, "--format", "json"] + options)
         #expect(try await run.output == AnalyzedRecording.of(.steady).jsonText)
     }
 
     @Test func `a guest that is not there is an error that names those that are`() async throws {
-        try await Command.virtlat("analyze", Recording.steady.folder, "--guest", "g4").expectRefusal(naming: "g4", saying: "no guest", "g3")
+        try await Command.virtlat("analyze", Recording.steady.folder, "--guest", "g4").expectRefusal(
+            naming: "g4", saying: "no guest", "g3")
     }
 
-    @Test(arguments: [["--since", "100s"], ["--until", "1ns"], ["--device", "eth9"], ["--device", "tap0", "--since", "100s"]])
+    @Test(arguments: [
+        ["--since", "100s"], ["--until", "1ns"], ["--device", "eth9"], ["--device", "tap0", "--since", "100s"],
+    ])
     func `no packets is no error, and is said`(options: [String]) async throws {
         let table = try await Command.virtlat(["analyze", Recording.steady.folder] + options)
         #expect(table.status == 0)

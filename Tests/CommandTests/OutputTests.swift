@@ -4,9 +4,12 @@ import Foundation
 import Testing
 
 @Suite struct OutputTests {
-    /// Whether standard output is a pipe or a file must not matter: rows are neither overwritten nor mixed with anything.
+    /// Whether standard output is a pipe or a file must not matter: rows are neither overwritten nor mixed with
+    /// anything.
     @Test(.serialized, arguments: ["| cat", "> \"$2\"; cat \"$2\"", ">> \"$2\"; cat \"$2\""])
-    func `--packets - writes the rows of the file to standard output, in place of the table`(target: String) async throws {
+    func `--packets - writes the rows of the file to standard output, in place of the table`(target: String)
+        async throws
+    {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/dev/stdout")
@@ -40,7 +43,8 @@ import Testing
         defer { folder.remove() }
         let old = try folder.write("old\n".utf8, to: "packets.csv")
         let failing = [
-            [Recording.steady.guest], [Recording.steady.host, Recording.burst.guest], [Recording.steady.folder, "--guest", "g9"],
+            [Recording.steady.guest], [Recording.steady.host, Recording.burst.guest],
+            [Recording.steady.folder, "--guest", "g9"],
         ]
         for arguments in failing {
             #expect(try await Command.virtlat(["analyze", "--packets", old] + arguments).status == 1)
@@ -60,7 +64,8 @@ import Testing
         defer { folder.remove() }
         for format in ["text", "json", "csv"] {
             let run = try await Command.shell(
-                "\"$VIRTLAT\" analyze \"$1\" --format \"$2\" --packets \"$3\" > /dev/full", Recording.steady.folder, format,
+                "\"$VIRTLAT\" analyze \"$1\" --format \"$2\" --packets \"$3\" > /dev/full", Recording.steady.folder,
+                format,
                 folder.path("packets.csv"))
             #expect(run.status == 1)
             #expect(run.errors.contains("No space left"), "\(run.errors)")

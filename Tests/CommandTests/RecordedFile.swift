@@ -19,13 +19,16 @@ struct RecordedFile: Sendable {
 
     init(_ path: String) throws {
         bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        try #require(bytes.starts(with: [0x17, 0x08, 0x44] + Array("tracing7\0".utf8)), "\(path) is no trace.dat of version 7")
+        try #require(
+            bytes.starts(with: [0x17, 0x08, 0x44] + Array("tracing7\0".utf8)), "\(path) is no trace.dat of version 7")
         // Byte order, size of a long, page size; two strings.
         headerEnd = 18
         for _ in 0..<2 { headerEnd = try #require(bytes[headerEnd...].firstIndex(of: 0)) + 1 }
         var section = number(at: headerEnd, bytes: 8)
         while section != 0 {
-            try #require(number(at: section, bytes: 2) == 0 && number(at: section + 2, bytes: 2) & 1 == 0, "options are compressed")
+            try #require(
+                number(at: section, bytes: 2) == 0 && number(at: section + 2, bytes: 2) & 1 == 0,
+                "options are compressed")
             var place = section + 16
             section = 0
             while section == 0 {
@@ -49,7 +52,8 @@ struct RecordedFile: Sendable {
 
     /// Converts with trace-cmd.
     static func convert(_ path: String, to target: String, _ how: String, _ value: String) async throws {
-        let run = try await Command.tool("trace-cmd", package: "trace-cmd", "convert", "-i", path, how, value, "-o", target)
+        let run = try await Command.tool(
+            "trace-cmd", package: "trace-cmd", "convert", "-i", path, how, value, "-o", target)
         try #require(run.status == 0, "trace-cmd convert fails: \(run.errors)")
     }
 
@@ -68,7 +72,8 @@ struct RecordedFile: Sendable {
         for place in places { set(Int(other), at: place, bytes: 2) }
     }
 
-    /// Adds cycles to every offset of TIME_SHIFT (option 12): peer, flags, CPUs; for each CPU a count, times, offsets, scalings.
+    /// Adds cycles to every offset of TIME_SHIFT (option 12): peer, flags, CPUs; for each CPU a count, times, offsets,
+    /// scalings.
     mutating func shiftClock(cycles: Int) throws {
         let shift = try #require(options.first { $0.id == 12 }, "there is no TIME_SHIFT")
         var place = shift.data.lowerBound + 16
@@ -81,6 +86,15 @@ struct RecordedFile: Sendable {
             place += 4 + 24 * count
         }
         try #require(place <= shift.data.upperBound)
+    }
+
+    /// Makes an event's format one that no kernel writes, without changing its length.
+    mutating func spoil(formatOf event: String) throws {
+        let data = Data(bytes)
+        let name = try #require(data.range(of: Data("name: \(event)\n".utf8)), "there is no event \(event)")
+        let type = Data("field:unsigned short common_type".utf8)
+        let field = try #require(data.range(of: type, in: name.upperBound..<data.count))
+        for place in field.lowerBound + 6..<field.lowerBound + 14 { bytes[place] = UInt8(ascii: "[") }
     }
 
     /// Gives an event a name that no path asks for, of the same length, in its format.

@@ -35,7 +35,8 @@ struct Recording: Hashable, Sendable, CustomStringConvertible {
     init(folder: String) throws {
         self.folder = folder
         isSession = false
-        let facts = try JSON(String(decoding: Data(contentsOf: URL(fileURLWithPath: folder + "/recording.json")), as: UTF8.self))
+        let facts = try JSON(
+            String(decoding: Data(contentsOf: URL(fileURLWithPath: folder + "/recording.json")), as: UTF8.self))
         packets = Int(try facts["traffic"].integer("count"))
         let guest = try #require(facts["guests"].list.first, "\(folder)/recording.json names no guest")
         let offsets = try guest["vcpus"].list.map { try $0.integer("tsc_offset") }
@@ -52,7 +53,8 @@ struct Recording: Hashable, Sendable, CustomStringConvertible {
         self.folder = folder
         self.packets = packets
         isSession = true
-        let manifest = try JSON(String(decoding: Data(contentsOf: URL(fileURLWithPath: folder + "/session.json")), as: UTF8.self))
+        let manifest = try JSON(
+            String(decoding: Data(contentsOf: URL(fileURLWithPath: folder + "/session.json")), as: UTF8.self))
         let clock = try #require(manifest["clocks"].list.first, "\(folder)/session.json names no guest")
         let offsets = try clock["kvm"].list.map { try $0.integer("tsc_offset") }
         tscOffset = try #require(offsets.first, "KVM's offset is not in the manifest")
@@ -70,5 +72,7 @@ struct Recording: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Host time (ns) of a TSC value of the guest.
-    func hostTime(tsc: Int64) -> Int64 { Int64(((Int128(tsc) - Int128(tscOffset)) * Int128(multiplier)) >> Int128(shift)) }
+    func hostTime(tsc: Int64) -> Int64 {
+        Int64(((Int128(tsc) - Int128(tscOffset)) * Int128(multiplier)) >> Int128(shift))
+    }
 }

@@ -16,7 +16,8 @@ struct SessionFolder {
         try files.createSymbolicLink(atPath: folder.path("host.dat"), withDestinationPath: recording.host)
         try files.createSymbolicLink(atPath: folder.path("guest-g3.dat"), withDestinationPath: recording.guest)
         manifest = Manifest(
-            recorder: "virtlat 0.1.0", started: "2026-11-22T18:18:09Z", outcome: .complete, traceClock: "x86-tsc", transfer: .after,
+            recorder: "virtlat 0.1.0", started: "2026-11-22T18:18:09Z", outcome: .complete, traceClock: "x86-tsc",
+            transfer: .after,
             machines: [
                 RecordedMachine(
                     name: "l1", role: .host, file: "host.dat", release: "6.1.0-56-amd64", cpus: 2,
@@ -27,7 +28,9 @@ struct SessionFolder {
                     traceID: try Self.traceID(recording.guest), events: [], absentEvents: [], bufferKiB: 8192),
             ],
             topology: Topology(
-                host: HostSystem(name: "l1", release: "6.1.0-56-amd64", cpus: 2, haltPoll: nil, postedInterrupts: nil, nics: []), vms: []))
+                host: HostSystem(
+                    name: "l1", release: "6.1.0-56-amd64", cpus: 2, haltPoll: nil, postedInterrupts: nil, nics: []),
+                vms: []))
     }
 
     func remove() { folder.remove() }
@@ -48,7 +51,8 @@ struct SessionFolder {
     /// Rows of --packets with the manifest as it is now.
     func rows(_ options: String...) async throws -> [JourneyRow] {
         try manifest.write(folder: folder.path)
-        let run = try await Command.virtlat(["analyze", folder.path, "--packets", folder.path("packets.csv")] + options)
+        let run = try await Command.virtlat(
+            ["analyze", folder.path, "--packets", folder.path("packets.csv")] + options)
         try #require(run.status == 0, "\(run.errors)")
         return try JourneyRow.rows(folder.text("packets.csv"))
     }

@@ -24,7 +24,8 @@ import Testing
     }
 
     @Test func `the same file twice is not two machines`() async throws {
-        try await Command.virtlat("analyze", Recording.steady.host, Recording.steady.host).expectRefusal(naming: Recording.steady.host)
+        try await Command.virtlat("analyze", Recording.steady.host, Recording.steady.host).expectRefusal(
+            naming: Recording.steady.host)
         try await Command.virtlat("analyze", Recording.steady.host, Recording.steady.guest, Recording.steady.guest)
             .expectRefusal(naming: Recording.steady.guest)
     }
@@ -37,7 +38,9 @@ import Testing
 
     @Test func `the order of the files does not matter`() async throws {
         let whole = try await AnalyzedRecording.of(.steady)
-        for files in [[Recording.steady.host, Recording.steady.guest], [Recording.steady.guest, Recording.steady.host]] {
+        for files in [
+            [Recording.steady.host, Recording.steady.guest], [Recording.steady.guest, Recording.steady.host],
+        ] {
             let run = try await Command.virtlat(["analyze"] + files + ["--format", "json"])
             #expect(run.status == 0)
             #expect(run.output == whole.jsonText)
@@ -46,20 +49,24 @@ import Testing
 
     @Test func `a folder is read with and without a slash, and from within`() async throws {
         let whole = try await AnalyzedRecording.of(.steady)
-        #expect(try await Command.virtlat("analyze", Recording.steady.folder + "/", "--format", "json").output == whole.jsonText)
+        #expect(
+            try await Command.virtlat("analyze", Recording.steady.folder + "/", "--format", "json").output
+                == whole.jsonText)
         let run = try await Command.shell("cd \"$1\" && \"$VIRTLAT\" analyze . --format json", Recording.steady.folder)
         #expect(run.output == whole.jsonText)
     }
 
     /// Ways to write the same recording: what is inside must not depend on the container.
     @Test(arguments: [("--file-version", "6"), ("--compression", "none"), ("--compression", "zstd")])
-    func `the same events in another container give the same numbers, byte for byte`(how: (String, String)) async throws {
+    func `the same events in another container give the same numbers, byte for byte`(how: (String, String)) async throws
+    {
         let folder = try TemporaryFolder(named: Recording.steady.name)
         defer { folder.remove() }
         for file in [Recording.steady.host, Recording.steady.guest] {
             try await RecordedFile.convert(file, to: folder.path((file as NSString).lastPathComponent), how.0, how.1)
         }
-        let run = try await Command.virtlat("analyze", folder.path, "--format", "json", "--packets", folder.path("packets.csv"))
+        let run = try await Command.virtlat(
+            "analyze", folder.path, "--format", "json", "--packets", folder.path("packets.csv"))
         let whole = try await AnalyzedRecording.of(.steady)
         #expect(run.status == 0)
         #expect(run.errors.isEmpty, "\(run.errors)")

@@ -8,7 +8,8 @@ struct TemporaryFolder: Sendable {
 
     /// - Parameter name: the folder's own name, where it matters: reports call a session by it.
     init(named name: String = "session") throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("virtlat-\(UUID().uuidString)/\(name)").path
+        path =
+            FileManager.default.temporaryDirectory.appendingPathComponent("virtlat-\(UUID().uuidString)/\(name)").path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct UsageTests {
     static let options = [
-        "--format", "--packets", "--guest", "--device", "--direction", "--since", "--until", "--clock", "--path", "--servo-log",
+        "--format", "--packets", "--guest", "--device", "--direction", "--since", "--until", "--clock", "--path",
+        "--servo-log",
     ]
 
     @Test func `help names every option and has examples`() async throws {
@@ -19,7 +20,8 @@ import Testing
     }
 
     @Test func `help has no option that the tests do not know`() async throws {
-        let help = try await Command.virtlat("analyze", "--help").output.components(separatedBy: "\nOPTIONS:\n").last ?? ""
+        let help =
+            try await Command.virtlat("analyze", "--help").output.components(separatedBy: "\nOPTIONS:\n").last ?? ""
         let lines = help.split(separator: "\n").filter { $0.hasPrefix("  -") }
         let named = lines.flatMap { $0.split(separator: " ").filter { $0.hasPrefix("--") } }
         #expect(Set(named.map { String($0) }) == Set(Self.options + ["--version", "--help"]))
@@ -41,7 +43,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["analyse"], ["analyze"], ["analyze", "--no-such-option", "x"], ["analyze", "x", "--format", "xml"], ["analyze", "x", "--format"],
+        ["analyse"], ["analyze"], ["analyze", "--no-such-option", "x"], ["analyze", "x", "--format", "xml"],
+        ["analyze", "x", "--format"],
         ["analyze", "x", "--direction", "up"], ["analyze", "x", "--clock", "maybe"], ["analyze", "x", "--packets"],
         ["analyze", "x", "--since", "5"], ["analyze", "x", "--since", "s"], ["analyze", "x", "--since", "1h"],
         ["analyze", "x", "--since", "-1s"], ["analyze", "x", "--since", "1..5s"], ["analyze", "x", "--since", "1.s"],

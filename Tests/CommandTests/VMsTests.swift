@@ -7,7 +7,9 @@ import Testing
         let run = try await Command.virtlat("vms")
         #expect(run.status == 0, "\(run)")
         #expect(run.output.hasPrefix("host "), "\(run.output)")
-        #expect(run.output.contains("pid ") || run.output.hasSuffix("\nno virtual machine uses KVM here\n"), "\(run.output)")
+        #expect(
+            run.output.contains("pid ") || run.output.hasSuffix("\nno virtual machine uses KVM here\n"), "\(run.output)"
+        )
     }
 
     @Test func `JSON has a version and the host's facts, and nothing but JSON on standard output`() async throws {

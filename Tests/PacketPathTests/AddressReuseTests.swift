@@ -11,7 +11,8 @@ import Testing
     private func comesUp(_ packet: Packet, in scene: inout Scene) {
         scene.vhostWrites(packet)
         scene.skbMark(
-            .stackReceive, packet.hostSKB, Self.bridge, length: packet.length - 14, lane: scene.line.workerLane, thread: scene.line.worker,
+            .stackReceive, packet.hostSKB, Self.bridge, length: packet.length - 14, lane: scene.line.workerLane,
+            thread: scene.line.worker,
             .thread)
     }
 
@@ -29,10 +30,15 @@ import Testing
         // TCP has freed it, and its acknowledgement has the address.
         for device in [Self.bridge, scene.line.tap] {
             if queueing {
-                scene.skbMark(.netQueue, sent.hostSKB, device, length: 66, lane: scene.line.workerLane, thread: scene.line.worker, .thread)
+                scene.skbMark(
+                    .netQueue, sent.hostSKB, device, length: 66, lane: scene.line.workerLane, thread: scene.line.worker,
+                    .thread)
             }
-            scene.skbMark(.startXmit, sent.hostSKB, device, length: 66, lane: scene.line.workerLane, thread: scene.line.worker, .thread)
-            scene.skbMark(.xmitDone, sent.hostSKB, device, lane: scene.line.workerLane, thread: scene.line.worker, .thread)
+            scene.skbMark(
+                .startXmit, sent.hostSKB, device, length: 66, lane: scene.line.workerLane, thread: scene.line.worker,
+                .thread)
+            scene.skbMark(
+                .xmitDone, sent.hostSKB, device, lane: scene.line.workerLane, thread: scene.line.worker, .thread)
         }
         scene.vhostSleeps()
         scene.restSender()
@@ -73,7 +79,8 @@ import Testing
         for packet in packets {
             scene.vhostWrites(packet)
             scene.skbMark(
-                .netQueue, packet.hostSKB, scene.line.nic, length: packet.length, lane: scene.line.workerLane, thread: scene.line.worker,
+                .netQueue, packet.hostSKB, scene.line.nic, length: packet.length, lane: scene.line.workerLane,
+                thread: scene.line.worker,
                 .thread)
         }
         scene.vhostSleeps()
@@ -96,9 +103,12 @@ import Testing
         scene.nicReceives(received)
         if context == .thread { scene.nicPollEnds(work: 1) }
         scene.readerRuns()
-        scene.skbMark(.netQueue, sent.hostSKB, scene.line.nic, length: 66, lane: scene.line.nicLane, thread: scene.line.reader, context)
+        scene.skbMark(
+            .netQueue, sent.hostSKB, scene.line.nic, length: 66, lane: scene.line.nicLane, thread: scene.line.reader,
+            context)
         sent.points[.hostEgress] = scene.skbMark(
-            .startXmit, sent.hostSKB, scene.line.nic, length: 66, lane: scene.line.nicLane, thread: scene.line.reader, context)
+            .startXmit, sent.hostSKB, scene.line.nic, length: 66, lane: scene.line.nicLane, thread: scene.line.reader,
+            context)
         sent.points[.nicXmit] = scene.skbMark(
             .xmitDone, sent.hostSKB, scene.line.nic, lane: scene.line.nicLane, thread: scene.line.reader, context)
         let found = scene.run()
@@ -110,7 +120,8 @@ import Testing
     @Test func `two packets that a driver without GRO gives the stack at one address are two`() {
         var scene = Scene.ofHost()
         for _ in 0..<2 {
-            scene.skbMark(.stackReceive, 0xffff_8881_0200_0000, scene.line.nic, length: 52, lane: scene.line.nicLane, .softIRQ)
+            scene.skbMark(
+                .stackReceive, 0xffff_8881_0200_0000, scene.line.nic, length: 52, lane: scene.line.nicLane, .softIRQ)
             scene.nicPollEnds(work: 1)
         }
         #expect(scene.run().journeys.count == 2)
@@ -124,7 +135,7 @@ import Testing
         let (first, other) = (scene.packet(74), scene.packet(66))
         scene.bringInOwn([first, other], waking: false)
         // tcp_probe tells of an established connection's packets; of this machine's, it has.
-        scene.mark(.tcpReceive, lane: scene.line.nicLane, .softIRQ, a: 0xffff_8881_0f00_0000, b: 2 << 48)
+        scene.mark(.tcpReceive, lane: scene.line.nicLane, .softIRQ, a: 0xffff_8881_0f00_0000)
         scene.readerRuns()
         scene.mark(.copy, lane: scene.line.guestLane, thread: scene.line.reader, a: first.hostSKB, b: 8)
         scene.mark(.consume, lane: scene.line.guestLane, thread: scene.line.reader, a: first.hostSKB)
@@ -134,7 +145,9 @@ import Testing
 
     // MARK: Calls
 
-    @Test func `a call that ends while its packet is with the driver has lost events, and the next packet there is another`() {
+    @Test
+    func `a call that ends while its packet is with the driver has lost events, and the next packet there is another`()
+    {
         var scene = Scene.ofHost()
         let (lost, next) = (scene.packet(), scene.packet())
         next.hostSKB = lost.hostSKB

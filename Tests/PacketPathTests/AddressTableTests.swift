@@ -1,5 +1,7 @@
 // The table of skb addresses against Swift's own Dictionary. It is the module's own, so only debug builds reach it.
 
+import Statistics
+
 #if DEBUG
     @testable import PacketPath
     import Testing
@@ -12,7 +14,7 @@
 
         @Test(arguments: 1...8 as ClosedRange<UInt64>)
         func `random work leaves what a dictionary has`(seed: UInt64) {
-            var random = SeededGenerator(seed: seed)
+            var random = SplitMix64(seed: seed)
             var table = AddressTable()
             var model: [UInt64: FlightID] = [:]
             // Few addresses are used again and again, many fill the table until it has grown several times.
@@ -44,7 +46,9 @@
                 var table = AddressTable()
                 for (number, key) in run.enumerated() { table.set(key, id(number)) }
                 table.remove(run[removed])
-                for (number, key) in run.enumerated() { #expect(table[key] == (number == removed ? .none : id(number))) }
+                for (number, key) in run.enumerated() {
+                    #expect(table[key] == (number == removed ? .none : id(number)))
+                }
                 table.set(run[removed], id(1000))
                 #expect(table[run[removed]] == id(1000))
                 #expect(table.count == run.count)
@@ -68,38 +72,38 @@
         }
     }
 
-    @Suite struct FlightDeckTests {
+    @Suite struct FlightSlotTests {
         @Test func `a released flight's id names nobody, not even the next one in its place`() {
-            var deck = FlightDeck()
-            let first = deck.add()
-            deck[first].skb = 7
-            deck.release(first)
-            let second = deck.add()
+            var flights = FlightTable(machines: 1)
+            let first = flights.add(.receive, on: .host)
+            flights[first].skb = 7
+            flights.release(first)
+            let second = flights.add(.receive, on: .host)
             #expect(first.index == second.index)
-            let (hasFirst, hasSecond) = (deck.contains(first), deck.contains(second))
+            let (hasFirst, hasSecond) = (flights.contains(first), flights.contains(second))
             #expect(!hasFirst && hasSecond)
-            #expect(deck[second].skb == 0)
+            #expect(flights[second].skb == 0)
             // Twice released is once released.
-            deck.release(first)
-            let stillHasSecond = deck.contains(second)
+            flights.release(first)
+            let stillHasSecond = flights.contains(second)
             #expect(stillHasSecond)
         }
 
         @Test func `growing keeps every flight and its id`() {
-            var deck = FlightDeck()
-            let ids = (0..<5000).map { _ in deck.add() }
-            for (number, id) in ids.enumerated() { deck[id].length = Int32(number) }
-            for id in ids[..<1000] { deck.release(id) }
+            var flights = FlightTable(machines: 1)
+            let ids = (0..<5000).map { _ in flights.add(.receive, on: .host) }
+            for (number, id) in ids.enumerated() { flights[id].length = Int32(number) }
+            for id in ids[..<1000] { flights.release(id) }
             var live: [FlightID] = []
-            deck.forEachLive { live.append($0) }
+            flights.forEachLive { live.append($0) }
             #expect(live == Array(ids[1000...]))
-            for (number, id) in ids.enumerated() where number >= 1000 { #expect(deck[id].length == Int32(number)) }
+            for (number, id) in ids.enumerated() where number >= 1000 { #expect(flights[id].length == Int32(number)) }
         }
     }
 
     @Suite struct FlightQueueTests {
         @Test func `a long queue gives out what came in, in order, however it is shortened`() {
-            var random = SeededGenerator(seed: 1)
+            var random = SplitMix64(seed: 1)
             var queue = FlightQueue()
             var model: [FlightID] = []
             for number in 0..<30_000 {

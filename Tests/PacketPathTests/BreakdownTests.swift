@@ -1,8 +1,9 @@
 // Stages tile: whatever points are absent, a journey's stages add up to its whole time.
 
 import ClockSync
+import Findings
+import GuestClocks
 import PacketPath
-import Report
 import Statistics
 import TestSupport
 import Testing
@@ -10,7 +11,7 @@ import TraceData
 
 @Suite struct BreakdownTests {
     /// A session of a host and two guests without an event; journeys come from scenes.
-    private func analysis() throws -> Analysis {
+    private func start() throws -> PassStart {
         let host = TraceBuilder()
         host.event("kvm", "kvm_entry", [.u32("vcpu_id")])
         host.traceID(1)
@@ -22,10 +23,9 @@ import TraceData
             guest.timeShift(peer: 1, cpus: [[TraceBuilder.Shift(at: 0, offset: 0)]])
             return guest
         }
-        var machines = try Machines(
+        let machines = try Machines(
             [("host", host), ("a", guests[0]), ("b", guests[1])].map { MachineFile(name: $0.0, file: try $0.1.open()) })
-        machines.use(try ClockResolution(machines, manifest: nil).resolve(.automatic))
-        return try Analysis(machines)
+        return PassStart(machines: machines, clocks: [], names: NameTable(), zero: 0)
     }
 
     /// Complete journeys of one scene: one received, one sent.
@@ -41,7 +41,7 @@ import TraceData
     }
 
     @Test func `a whole journey's stages are the times between its points`() throws {
-        let breakdown = Breakdown(try analysis())
+        let breakdown = Breakdown()
         let (receive, transmit) = try journeys()
         breakdown.take(receive)
         breakdown.take(transmit)
@@ -61,10 +61,12 @@ import TraceData
     }
 
     @Test func `an absent point's time goes to the stage after it, and its own stage has no sample`() throws {
-        let breakdown = Breakdown(try analysis())
+        let breakdown = Breakdown()
         var journey = try journeys().receive
         let times = journey.times
-        for point in [Point.vhostWake, .vhostRun, .vcpuWake, .vcpuRun, .vcpuEntry] { journey.times[point] = PointTimes.absent }
+        for point in [Point.vhostWake, .vhostRun, .vcpuWake, .vcpuRun, .vcpuEntry] {
+            journey.times[point] = PointTimes.absent
+        }
         breakdown.take(journey)
         let flow = breakdown.flows[0]
         #expect(try stage("vhost-wakeup", flow).count == 0)
@@ -76,7 +78,7 @@ import TraceData
     }
 
     @Test func `a journey that begins later has no time before its first point`() throws {
-        let breakdown = Breakdown(try analysis())
+        let breakdown = Breakdown()
         var journey = try journeys().receive
         let times = journey.times
         journey.times[.nicIRQ] = PointTimes.absent
@@ -92,9 +94,8 @@ import TraceData
 
     @Test(arguments: Direction.allCases)
     func `the stages of any journey add up to its end-to-end time`(direction: Direction) throws {
-        let analysis = try analysis()
         let whole = try journeys()
-        var random = SeededGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         for _ in 0..<2000 {
             var journey = direction == .receive ? whole.receive : whole.transmit
             var time: Nanoseconds = Nanoseconds.random(in: -1_000_000...1 << 60, using: &random)
@@ -102,7 +103,7 @@ import TraceData
                 time += Nanoseconds.random(in: 0...1_000_000, using: &random)
                 journey.times[rule.point] = rule.isOptional && Bool.random(using: &random) ? PointTimes.absent : time
             }
-            let breakdown = Breakdown(analysis)
+            let breakdown = Breakdown()
             breakdown.take(journey)
             let flow = breakdown.flows[0]
             #expect(flow.stages.reduce(0) { $0 + $1.samples.total } == flow.endToEnd.total)
@@ -115,7 +116,7 @@ import TraceData
         let traffic = Traffic(seed: 5, packets: 600)
         traffic.run()
         let found = traffic.scene.run()
-        let breakdown = Breakdown(try analysis())
+        let breakdown = Breakdown()
         for journey in found.journeys { breakdown.take(journey) }
         #expect(breakdown.flows.count == 2)
         #expect(breakdown.flows.reduce(0) { $0 + $1.seen } == found.journeys.count)
@@ -132,7 +133,7 @@ import TraceData
     }
 
     @Test func `incomplete journeys are counted by reason and take no time`() throws {
-        let breakdown = Breakdown(try analysis())
+        let breakdown = Breakdown()
         var journey = try journeys().receive
         breakdown.take(journey)
         for outcome in Outcome.allCases where outcome != .complete {
@@ -149,36 +150,48 @@ import TraceData
     }
 
     @Test func `flows are apart by guest, device and direction, and come in the order of reports`() throws {
-        let analysis = try analysis()
-        let breakdown = Breakdown(analysis)
+        let start = try start()
+        let breakdown = Breakdown()
+        breakdown.begin(start)
         let whole = try journeys()
         for (machine, device) in [(2, "eth0"), (1, "eth1"), (1, "eth0")] {
             for var journey in [whole.transmit, whole.receive] {
                 journey.machine = machine
-                journey.device = analysis.names.id(of: device)
+                journey.device = start.names.id(of: device)
                 breakdown.take(journey)
                 breakdown.take(journey)
             }
         }
         let sorted = breakdown.sortedFlows
         #expect(sorted.map(\.machine) == [1, 1, 1, 1, 2, 2])
-        #expect(sorted.map { analysis.names.name($0.device) } == ["eth0", "eth0", "eth1", "eth1", "eth0", "eth0"])
+        #expect(sorted.map { start.names.name($0.device) } == ["eth0", "eth0", "eth1", "eth1", "eth0", "eth0"])
         #expect(sorted.map(\.direction.name) == ["rx", "tx", "rx", "tx", "rx", "tx"])
         #expect(sorted.allSatisfy { $0.seen == 2 })
     }
 
+    @Test func `what was taken in a void pass is forgotten`() throws {
+        let breakdown = Breakdown()
+        let (receive, transmit) = try journeys()
+        breakdown.take(receive)
+        breakdown.begin(try start())
+        #expect(breakdown.flows.isEmpty && breakdown.guestToGuest.isEmpty)
+        breakdown.take(transmit)
+        #expect(breakdown.sortedFlows.map(\.seen) == [1])
+    }
+
     @Test func `a filter passes what it names and nothing else`() throws {
-        let analysis = try analysis()
+        let start = try start()
         var (receive, transmit) = try journeys()
-        receive.device = analysis.names.id(of: "eth0")
-        receive.hostDevice = analysis.names.id(of: "tap0")
-        transmit.device = analysis.names.id(of: "eth1")
-        transmit.hostDevice = analysis.names.id(of: "tap1")
+        receive.device = start.names.id(of: "eth0")
+        receive.hostDevice = start.names.id(of: "tap0")
+        transmit.device = start.names.id(of: "eth1")
+        transmit.hostDevice = start.names.id(of: "tap1")
         transmit.machine = 2
         func seen(_ filter: JourneyFilter) -> [Direction] {
-            let breakdown = Breakdown(analysis, filter: filter)
-            breakdown.take(receive)
-            breakdown.take(transmit)
+            let breakdown = Breakdown()
+            let gate = JourneyGate(filter, measured: nil, start, to: [breakdown])
+            gate.take(receive)
+            gate.take(transmit)
             return breakdown.flows.map(\.direction)
         }
         #expect(seen(JourneyFilter()) == [.receive, .transmit])

@@ -19,7 +19,9 @@ import Testing
     }
 
     @Test(arguments: 0..<3)
-    func `a packet that vanishes on the ring is found at the next proof, and nothing after it is mispaired`(vanishing: Int) {
+    func `a packet that vanishes on the ring is found at the next proof, and nothing after it is mispaired`(
+        vanishing: Int
+    ) {
         var scene = Scene()
         let before = scene.packets(2)
         let batch = scene.packets(3)
@@ -67,7 +69,8 @@ import Testing
         #expect(found.journeys.count == 5)
     }
 
-    @Test func `a length that does not fit makes what is unproven ambiguous, and a later proof finds the order again`() {
+    @Test func `a length that does not fit makes what is unproven ambiguous, and a later proof finds the order again`()
+    {
         var scene = Scene()
         let before = scene.packets(1)
         let batch = [scene.packet(106), scene.packet(60), scene.packet(1514)]

@@ -11,7 +11,9 @@ import TraceData
     /// The reader finds packets by polling; what is done on the stack's behalf happens in its own context.
     private func poll(_ packets: [Packet], in scene: inout Scene) {
         for packet in packets { scene.guestReceives(packet, waking: false, context: .thread) }
-        scene.pollEnds(scene.line.inputNapi, scene.line.device, work: packets.count, lane: scene.line.guestLane, thread: scene.line.reader)
+        scene.pollEnds(
+            scene.line.inputNapi, scene.line.device, work: packets.count, lane: scene.line.guestLane,
+            thread: scene.line.reader)
     }
 
     /// Marks from `first` on that belong to the reader, made while it holds softirqs off.

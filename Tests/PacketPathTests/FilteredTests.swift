@@ -1,4 +1,5 @@
-// Without vhost-net a VMM's thread serves the tap: QEMU copies a packet from it, looks at its address, and may drop it without an event.
+// Without vhost-net a VMM's thread serves the tap: QEMU copies a packet from it, looks at its address, and may drop it
+// without an event.
 
 import PacketPath
 import Testing

@@ -50,7 +50,7 @@ import Testing
         let packets = scene.packets(2)
         scene.bringInOwn(packets, waking: false)
         scene.mark(.consume, lane: 0, .softIRQ, a: packets[0].hostSKB)
-        scene.mark(.drop, lane: 0, .softIRQ, a: packets[1].hostSKB, b: 3)
+        scene.mark(.drop, lane: 0, .softIRQ, a: packets[1].hostSKB, b: .drop(3))
         let found = scene.run()
         #expect(found.outcomes(packets) == [.kernelConsumed, .dropped])
         #expect(found[packets[1]]?.dropReason == 3)
@@ -60,8 +60,9 @@ import Testing
         var scene = Scene.ofHost()
         let (bare, merged) = (scene.packet(66), scene.packet(1066))
         scene.nicReceives(bare)
-        scene.mark(.tcpReceive, lane: 0, .softIRQ, a: bare.hostSKB, b: 80 | 2 << 48)
-        merged.points[.hostIngress] = scene.skbMark(.napiReceive, merged.hostSKB, scene.line.nic, length: 1052, lane: 0, .softIRQ)
+        scene.mark(.tcpReceive, lane: 0, .softIRQ, a: bare.hostSKB, b: 80)
+        merged.points[.hostIngress] = scene.skbMark(
+            .napiReceive, merged.hostSKB, scene.line.nic, length: 1052, lane: 0, .softIRQ)
         scene.mark(.groMerged, lane: 0, .softIRQ)
         scene.nicPollEnds(work: 2)
         let found = scene.run()
@@ -92,7 +93,9 @@ import Testing
         let packet = scene.packet()
         scene.nicInterrupt()
         scene.nicReceives(packet)
-        if queueing { scene.skbMark(.netQueue, packet.hostSKB, scene.line.tap, length: packet.length, lane: 0, .softIRQ) }
+        if queueing {
+            scene.skbMark(.netQueue, packet.hostSKB, scene.line.tap, length: packet.length, lane: 0, .softIRQ)
+        }
         scene.tapReceives(packet, waking: true)
         scene.nicPollEnds(work: 1)
         scene.vhostRuns()
@@ -104,9 +107,11 @@ import Testing
         var scene = Scene.ofHost()
         let (fromTap, fromMacvtap, toMacvtap) = (scene.packet(), scene.packet(), scene.packet())
         scene.vhostWrites(fromTap)
-        scene.skbMark(.netQueue, fromTap.hostSKB, scene.line.nic, length: 106, lane: 1, thread: scene.line.worker, .thread)
+        scene.skbMark(
+            .netQueue, fromTap.hostSKB, scene.line.nic, length: 106, lane: 1, thread: scene.line.worker, .thread)
         scene.nicSends(fromTap)
-        scene.skbMark(.netQueue, fromMacvtap.hostSKB, scene.line.tap, length: 106, lane: 1, thread: scene.line.worker, .thread)
+        scene.skbMark(
+            .netQueue, fromMacvtap.hostSKB, scene.line.tap, length: 106, lane: 1, thread: scene.line.worker, .thread)
         scene.macvtapSends(fromMacvtap)
         scene.macvtapReceives(toMacvtap, waking: true)
         scene.vhostCopies(toMacvtap)
@@ -187,7 +192,7 @@ import Testing
         dropped.points[.appSend] = scene.senderCalls()
         scene.queueOwn(dropped)
         scene.beginOwn(dropped)
-        scene.mark(.drop, lane: scene.line.guestLane, thread: scene.line.reader, a: dropped.hostSKB, b: 9)
+        scene.mark(.drop, lane: scene.line.guestLane, thread: scene.line.reader, a: dropped.hostSKB, b: .drop(9))
         scene.endOwn(dropped)
         let found = scene.run()
         #expect(found[retried]?.points == retried.points)

@@ -1,8 +1,8 @@
 // The host's part in the guest's stages: what a vCPU did on the host while its guest had a packet.
 
 import ClockSync
+import Findings
 import PacketPath
-import Report
 import Testing
 import TraceData
 

@@ -1,6 +1,7 @@
 // Packets whose events lie in the buffers of several ftrace instances: the same journeys as out of one.
 
 import ClockSync
+import GuestClocks
 import Sessions
 import TestSupport
 import Testing
@@ -24,7 +25,8 @@ import TraceData
         let raise = trace.event("irq", "softirq_raise", [.u32("vec")])
         let receive = trace.event("net", "napi_gro_receive_entry", [.string("name"), .pointer("skbaddr"), .u32("len")])
         let stack = trace.event("net", "netif_receive_skb", [.pointer("skbaddr"), .u32("len"), .string("name")])
-        let poll = trace.event("napi", "napi_poll", [.pointer("napi"), .string("dev_name"), .s32("work"), .s32("budget")])
+        let poll = trace.event(
+            "napi", "napi_poll", [.pointer("napi"), .string("dev_name"), .s32("work"), .s32("budget")])
         let waking = trace.event("sched", "sched_waking", [.s32("pid")])
         let change = trace.event("sched", "sched_switch", [.s32("prev_pid"), .s64("prev_state"), .s32("next_pid")])
         let copy = trace.event("skb", "skb_copy_datagram_iovec", [.pointer("skbaddr"), .s32("len")])
@@ -35,7 +37,8 @@ import TraceData
             func add(_ event: BuiltEvent, pid: Int32 = 0, flags: UInt8 = 0, _ values: [String: FieldValue]) {
                 time += 1000
                 for (index, name) in instances(event.system).enumerated() {
-                    trace.cpu(0, instance: name).add(event, at: time + UInt64(150 * index), pid: pid, flags: flags, values)
+                    trace.cpu(0, instance: name).add(
+                        event, at: time + UInt64(150 * index), pid: pid, flags: flags, values)
                 }
             }
             add(irqEntry, flags: 0x08, ["irq": 30, "name": "eth0-rx-0"])
@@ -73,7 +76,9 @@ import TraceData
     }
 
     @Test(arguments: TraceBuilder.Version.allCases)
-    func `a packet whose events lie in two buffers is followed as if they lay in one`(version: TraceBuilder.Version) throws {
+    func `a packet whose events lie in two buffers is followed as if they lay in one`(version: TraceBuilder.Version)
+        throws
+    {
         let whole = try journeys(trace(version) { _ in [""] })
         #expect(whole.count { $0.outcome == .complete && $0.times.has(.nicIRQ) && $0.times.has(.appRun) } >= 19)
         expectSame(try journeys(trace(version) { ["irq", "sched"].contains($0) ? ["a"] : ["b"] }), whole)
@@ -126,8 +131,12 @@ import TraceData
 
     /// trace-cmd states one clock for all; each ring buffer's own says at the end what it counted.
     @Test(arguments: TraceBuilder.Version.allCases)
-    func `buffers whose clocks differ are not merged, whatever the file calls them`(version: TraceBuilder.Version) throws {
-        for (a, b) in [("1044.912013", "2556926646956"), ("1044.912013", "1760000123.000001"), ("1044.912013", "1043.912013")] {
+    func `buffers whose clocks differ are not merged, whatever the file calls them`(version: TraceBuilder.Version)
+        throws
+    {
+        for (a, b) in [
+            ("1044.912013", "2556926646956"), ("1044.912013", "1760000123.000001"), ("1044.912013", "1043.912013"),
+        ] {
             #expect(
                 try flaw(version) { end($0, a, b) } == .severalClocks(first: "a", second: "b"), "\(a) \(b)")
         }
@@ -141,7 +150,9 @@ import TraceData
     }
 
     @Test(arguments: TraceBuilder.Version.allCases)
-    func `a buffer that counted cycles is not taken for ns because the file says so`(version: TraceBuilder.Version) throws {
+    func `a buffer that counted cycles is not taken for ns because the file says so`(version: TraceBuilder.Version)
+        throws
+    {
         for clock in ["local", "mono", nil] {
             #expect(
                 try flaw(version) {

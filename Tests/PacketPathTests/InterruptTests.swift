@@ -19,7 +19,9 @@ import Testing
             scene.line = line
             packet.points[.nicIRQ] = scene.nicInterrupt()
         }
-        for (index, (packet, line)) in Array(zip(packets, [one, two])).enumerated().sorted(by: { ($0.offset < $1.offset) != reversed }) {
+        for (index, (packet, line)) in Array(zip(packets, [one, two])).enumerated().sorted(by: {
+            ($0.offset < $1.offset) != reversed
+        }) {
             scene.line = line
             scene.nicPolls([packet], waking: (index == 0) != reversed)
         }
@@ -107,7 +109,8 @@ import Testing
         var scene = Scene()
         scene.receive(scene.packets(1))
         scene.transmit(scene.packets(1))
-        // Every poll uses up its budget; the one to come is asked for without an interrupt, and meanwhile a buffer is free.
+        // Every poll uses up its budget; the one to come is asked for without an interrupt, and meanwhile a buffer is
+        // free.
         var packets = scene.packets(8)
         scene.bringIn(packets)
         packets.stamp(.vhostRun, scene.vhostRuns())

@@ -10,7 +10,8 @@ struct Line {
     var pair = 0
     var nicIRQ: Int32 = 32
     var nicNapi: UInt64 = 0xa000
-    /// Interrupts and NAPI instances of the guest's virtio-net device, one of each for received packets and sent buffers.
+    /// Interrupts and NAPI instances of the guest's virtio-net device, one of each for received packets and sent
+    /// buffers.
     var inputIRQ: Int32 = 25
     var inputName = "virtio0-input.0"
     var inputNapi: UInt64 = 0xb000

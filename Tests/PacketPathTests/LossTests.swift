@@ -1,11 +1,14 @@
-// Holes in a recording: what touches one is counted as lost, what comes after it is found again, and nothing is made up.
+// Holes in a recording: what touches one is counted as lost, what comes after it is found again, and nothing is made
+// up.
 
 import ClockSync
 import PacketPath
 import Testing
 
 @Suite struct LossTests {
-    @Test func `packets in flight when the host loses events are lost-events, and later ones are whole after the next proof`() {
+    @Test
+    func `packets in flight when the host loses events are lost-events, and later ones are whole after the next proof`()
+    {
         var scene = Scene()
         let before = scene.packets(2)
         let torn = scene.packets(2)
@@ -22,7 +25,10 @@ import Testing
         #expect(found.journeys.count == 6)
     }
 
-    @Test func `packets in flight when the guest loses events are lost-events, and later ones are whole after the next proof`() {
+    @Test
+    func
+        `packets in flight when the guest loses events are lost-events, and later ones are whole after the next proof`()
+    {
         var scene = Scene()
         let before = scene.packets(2)
         let torn = scene.packets(2)
@@ -159,7 +165,8 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a packet that came to the tap and left it inside one hole of the worker's CPU is counted once`(reusing: Bool) {
+    func `a packet that came to the tap and left it inside one hole of the worker's CPU is counted once`(reusing: Bool)
+    {
         var scene = Scene()
         let before = scene.plainRound()
         // Its address may be another packet's while the hole lasts, though no event has freed it.
@@ -251,7 +258,10 @@ import Testing
     @Test(arguments: 0..<3)
     func `wherever a hole is, no packet is made of two, all are counted, and later ones are whole`(lane: Int) {
         var original = Scene()
-        let rounds = [original.plainRound(), original.busyRound(), original.busyRound(), original.plainRound(), original.plainRound()]
+        let rounds = [
+            original.plainRound(), original.busyRound(), original.busyRound(), original.plainRound(),
+            original.plainRound(),
+        ]
         let last = rounds[4].receive + rounds[4].transmit
         let times = original.timesOf(lane: lane)
         var falsehoods: [String] = []
@@ -267,11 +277,14 @@ import Testing
                 let place = "hole of \(length) at \(begin)"
                 falsehoods += found.problems(among: original.packets, whole: last).map { "\(place): \($0)" }
                 if found.seen(.receive) != 13 || found.seen(.transmit) != 9 {
-                    miscounts.append("\(place): \(found.seen(.receive)) of 13 received, \(found.seen(.transmit)) of 9 sent")
+                    miscounts.append(
+                        "\(place): \(found.seen(.receive)) of 13 received, \(found.seen(.transmit)) of 9 sent")
                 }
                 let known = (times.last { $0 < begin } ?? begin)...(times.first { $0 >= end } ?? end)
                 for packet in original.packets where found.outcome(packet) == .complete {
-                    if let stay = stay(packet, isHost: lane < 2), stay.lowerBound < known.upperBound, stay.upperBound > known.lowerBound {
+                    if let stay = stay(packet, isHost: lane < 2), stay.lowerBound < known.upperBound,
+                        stay.upperBound > known.lowerBound
+                    {
                         touching.append("\(place): \(packet.points)")
                     }
                 }

@@ -20,7 +20,9 @@ import Testing
         #expect(Point.allCases.count { journey.times.has($0) } == 14)
     }
 
-    @Test func `a sent packet begins on the host with the macvtap's transmit, and is the NIC's with the one inside it`() throws {
+    @Test func `a sent packet begins on the host with the macvtap's transmit, and is the NIC's with the one inside it`()
+        throws
+    {
         var scene = Scene()
         let before = scene.packets(1)
         let sent = scene.packets(3)
@@ -98,7 +100,10 @@ import Testing
         #expect(found.journeys.count == 4)
     }
 
-    @Test func `an application of the host that reads from the NIC is no worker, not even where the guest's notifications wake it`() {
+    @Test
+    func
+        `an application of the host that reads from the NIC is no worker, not even where the guest's notifications wake it`()
+    {
         var scene = Scene()
         scene.workers = []
         for _ in 0..<3 {
@@ -156,7 +161,9 @@ import Testing
         let found = scene.run()
         #expect(found.isWhole(packets[0] + packets[1]))
         for (guest, packets) in packets.enumerated() {
-            for packet in packets { #expect(found[packet]?.machine == guest + 1 && found[packet]?.hostDevice == lines[guest].tap) }
+            for packet in packets {
+                #expect(found[packet]?.machine == guest + 1 && found[packet]?.hostDevice == lines[guest].tap)
+            }
         }
     }
 
@@ -197,7 +204,8 @@ import Testing
         scene.sends(sent)
         sent.points[.vhostRun] = scene.vhostRuns()
         let (tap, worker) = (scene.line.tap, scene.line.worker)
-        sent.points[.hostIngress] = scene.skbMark(.startXmit, sent.hostSKB, tap, length: 106, lane: 1, thread: worker, .thread)
+        sent.points[.hostIngress] = scene.skbMark(
+            .startXmit, sent.hostSKB, tap, length: 106, lane: 1, thread: worker, .thread)
         scene.skbMark(.xmitDone, sent.hostSKB, tap, lane: 1, thread: worker, .thread)
         // dev_forward_skb: to the stack again, as if it had come in on the NIC below.
         scene.skbMark(.stackReceive, sent.hostSKB, scene.line.nic, length: 92, lane: 1, thread: worker, .softIRQ)

@@ -49,7 +49,9 @@ import TraceData
     }
 
     @Test(arguments: 0..<40)
-    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(place: Int) {
+    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(
+        place: Int
+    ) {
         var scene = Scene()
         scene.transmitByNativeXDP(scene.packets(1))
         expectOneHole(at: place, in: &scene, of: 3) { scene, count in round(count, in: &scene) }

@@ -5,7 +5,11 @@ import PacketPath
 import Testing
 
 @Suite struct NativeXDPTests {
-    @Test func `received frames go from their redirect to the guest, sent ones from their redirect to the bulk they leave in`() throws {
+    @Test
+    func
+        `received frames go from their redirect to the guest, sent ones from their redirect to the bulk they leave in`()
+        throws
+    {
         var scene = Scene()
         let (received, sent) = (scene.packets(4), scene.packets(4))
         scene.transmitByNativeXDP([sent[0]])
@@ -16,7 +20,8 @@ import Testing
         #expect(found.journeys.count == 8)
         for packet in received + sent {
             let journey = try #require(found[packet])
-            #expect(journey.path == .xdp && journey.isKnownByOrderAlone && journey.length == 106 && journey.machine == 1)
+            #expect(
+                journey.path == .xdp && journey.isKnownByOrderAlone && journey.length == 106 && journey.machine == 1)
             #expect(!journey.times.has(.hostEgress) && !journey.times.has(.vhostCopy))
         }
         #expect(received[1...].allSatisfy { found[$0]?.nic == scene.line.nic })

@@ -60,7 +60,9 @@ import Testing
     }
 
     @Test(arguments: 0..<40)
-    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(place: Int) {
+    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(
+        place: Int
+    ) {
         var scene = Scene()
         var before: [Packet] = []
         func round(_ count: Int) -> [Packet] {

@@ -66,7 +66,8 @@ import Testing
         }
     }
 
-    @Test func `packets of one device and length that one thread of ovs-vswitchd gives back are told apart by their order`() {
+    @Test
+    func `packets of one device and length that one thread of ovs-vswitchd gives back are told apart by their order`() {
         var scene = Scene()
         let (received, sent) = (scene.packets(3), scene.packets(3))
         scene.missOnReceive(received)
@@ -112,7 +113,10 @@ import Testing
         #expect(found.isWhole(after))
     }
 
-    @Test func `packets of different lengths that wait for ovs-vswitchd are told apart, and so are those of different devices`() {
+    @Test
+    func
+        `packets of different lengths that wait for ovs-vswitchd are told apart, and so are those of different devices`()
+    {
         var scene = Scene()
         let (short, long) = (scene.packet(106), scene.packet(1514))
         scene.missOnReceive([short, long])
@@ -130,7 +134,10 @@ import Testing
         #expect(found.journeys.count == 4)
     }
 
-    @Test func `a packet that ovs-vswitchd never gives back was not received, and is not-recorded where the guest had sent it`() {
+    @Test
+    func
+        `a packet that ovs-vswitchd never gives back was not received, and is not-recorded where the guest had sent it`()
+    {
         var scene = Scene()
         let before = scene.packets(1)
         scene.transmitByOVS(before)
@@ -248,7 +255,8 @@ import Testing
         #expect(found.isWhole([waiting, sent]))
     }
 
-    @Test func `an answer to a packet that came before the recording is a trace edge, not a packet of the host's own`() {
+    @Test func `an answer to a packet that came before the recording is a trace edge, not a packet of the host's own`()
+    {
         var scene = Scene()
         let packet = scene.packet()
         scene.missOnReceive([packet])

@@ -1,7 +1,9 @@
-// What each event is worth: traces/tap-steady analyzed without it. The table in Documentation/events.md is what this finds.
+// What each event is worth: traces/tap-steady analyzed without it. The table in Documentation/events.md is what this
+// finds.
 
 import ClockSync
 import Foundation
+import GuestClocks
 import PacketPath
 import TestSupport
 import Testing
@@ -15,8 +17,12 @@ import TraceData
 
     private static let machines: Machines? = {
         let folder = Checkout.recording("tap-steady")
-        guard let files = try? ["host", "host-g3"].map({ MachineFile(name: $0, file: try TraceFile(path: "\(folder)/\($0).dat")) }),
-            var machines = try? Machines(files), let clocks = try? ClockResolution(machines, manifest: nil).resolve(.automatic)
+        guard
+            let files = try? ["host", "host-g3"].map({
+                MachineFile(name: $0, file: try TraceFile(path: "\(folder)/\($0).dat"))
+            }),
+            var machines = try? Machines(files),
+            let clocks = try? ClockResolution(machines, manifest: nil).resolve(.automatic)
         else { return nil }
         machines.use(clocks)
         return machines
@@ -32,7 +38,6 @@ import TraceData
     private static let own: [Point] = [
         .hostIngress, .hostEgress, .vhostCopy, .guestIngress, .guestRead, .guestSend, .guestEgress, .nicXmit,
     ]
-    private static let documentation = Checkout.root + "/Documentation/events.md"
 
     /// The events of tap-steady that the path tap is made of, or that the books are kept by.
     private static func events() throws -> [(role: MachineRole, event: String)] {
@@ -42,15 +47,20 @@ import TraceData
             return MarkKind.selection(machine.role, for: [.tap]).queries.map(\.event)
                 // Calls that this application does not make, and what another architecture has.
                 .filter {
-                    known.contains($0) && !$0.hasPrefix("sys_") && !$0.hasPrefix("vgic_") && $0 != "ipi_raise" || $0.hasSuffix("sendto")
+                    known.contains($0) && !$0.hasPrefix("sys_") && !$0.hasPrefix("vgic_") && $0 != "ipi_raise"
+                        || $0.hasSuffix("sendto")
                 }
                 .map { (machine.role, $0) }
         }
     }
 
-    @Test func `without an event a packet's own points are its own all the same, and the table says what is absent`() throws {
+    @Test func `without an event a packet's own points are its own all the same, and the table says what is absent`()
+        throws
+    {
         let whole = try Self.journeys()
-        func key(_ journey: Journey) -> Nanoseconds { journey.times[journey.direction == .receive ? .guestIngress : .guestEgress] }
+        func key(_ journey: Journey) -> Nanoseconds {
+            journey.times[journey.direction == .receive ? .guestIngress : .guestEgress]
+        }
         var known: [Nanoseconds: Journey] = [:]
         for journey in whole where key(journey) != PointTimes.absent { known[key(journey)] = journey }
         func complete(_ journeys: [Journey], _ direction: Direction) -> String {
@@ -61,7 +71,8 @@ import TraceData
             Set(Point.allCases.filter { point in journeys.contains { $0.outcome == .complete && $0.times.has(point) } })
         }
         let all = points(whole)
-        var table = "| event | machine | received, complete | sent, complete | points that no packet has |\n|---|---|---|---|---|\n"
+        var table =
+            "| event | machine | received, complete | sent, complete | points that no packet has |\n|---|---|---|---|---|\n"
         table += "| (all of them) | | \(complete(whole, .receive)) | \(complete(whole, .transmit)) | |\n"
         for (role, event) in try Self.events() {
             let found = try Self.journeys(without: [role: [event]])
@@ -71,7 +82,9 @@ import TraceData
                 for point in Self.own where journey.times.has(point) && same.times.has(point) {
                     // The stack's receipt takes the place of the driver's.
                     if point == .hostIngress, event == "napi_gro_receive_entry" { continue }
-                    #expect(journey.times[point] == same.times[point], "\(point.name) without \(event) of the \(role.rawValue)")
+                    #expect(
+                        journey.times[point] == same.times[point],
+                        "\(point.name) without \(event) of the \(role.rawValue)")
                 }
             }
             let absent = all.subtracting(points(found)).sorted { $0.rawValue < $1.rawValue }.map(\.name)
@@ -81,14 +94,6 @@ import TraceData
             ]
             table += "| " + rows.joined(separator: " | ") + " |\n"
         }
-        let (begin, end) = ("<!-- made by OptionalEventTests -->\n", "<!-- to here -->")
-        let text = try String(contentsOfFile: Self.documentation, encoding: .utf8)
-        let start = try #require(text.firstRange(of: begin)).upperBound
-        let stop = try #require(text.firstRange(of: end)).lowerBound
-        if ProcessInfo.processInfo.environment["VIRTLAT_WRITE_TABLES"] != nil {
-            try (text[..<start] + table + text[stop...]).write(toFile: Self.documentation, atomically: true, encoding: .utf8)
-        } else {
-            #expect(String(text[start..<stop]) == table, "VIRTLAT_WRITE_TABLES=1 swift test --filter OptionalEventTests writes it anew")
-        }
+        #expect(try DocumentedTable.fault(in: "events.md", by: "OptionalEventTests", table) == nil)
     }
 }

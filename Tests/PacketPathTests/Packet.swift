@@ -23,7 +23,9 @@ final class Packet {
     }
 
     /// The points that are one packet's alone.
-    static let identity: [Point] = [.hostIngress, .hostEgress, .vhostCopy, .guestIngress, .guestRead, .guestEgress, .nicXmit]
+    static let identity: [Point] = [
+        .hostIngress, .hostEgress, .vhostCopy, .guestIngress, .guestRead, .guestEgress, .nicXmit,
+    ]
 
     /// Whether a journey with these points can be this packet's: it may lack some, but has no other packet's.
     func matches(_ found: Points) -> Bool {

@@ -18,7 +18,10 @@ import Testing
         #expect(found.isWhole(scene.packets))
         #expect(found.journeys.count == scene.packets.count)
         for (pair, packets) in packets.enumerated() {
-            #expect(packets.allSatisfy { found[$0]?.queue == pair && found[$0]?.hostDevice == lines[0].tap && found[$0]?.path == .tap })
+            #expect(
+                packets.allSatisfy {
+                    found[$0]?.queue == pair && found[$0]?.hostDevice == lines[0].tap && found[$0]?.path == .tap
+                })
         }
     }
 
@@ -54,7 +57,9 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `packets that go by turns over both pairs are in their own pair's place, though both interrupts are pending`(proven: Bool) {
+    func `packets that go by turns over both pairs are in their own pair's place, though both interrupts are pending`(
+        proven: Bool
+    ) {
         var (scene, lines) = Scene.withTwoPairs()
         if proven {
             for line in lines {
@@ -158,7 +163,9 @@ import Testing
     }
 
     @Test(arguments: 0..<40)
-    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(place: Int) {
+    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(
+        place: Int
+    ) {
         var (scene, lines) = Scene.withTwoPairs(ownCPUs: place % 2 == 0)
         expectOneHole(at: place, in: &scene, of: 2) { scene, count in
             var packets: [Packet] = []
@@ -217,7 +224,10 @@ import Testing
         #expect(found.journeys.allSatisfy { $0.path == .qemu })
     }
 
-    @Test func `a further thread that is neither named nor known gives the pair several orders, and no packet another's place`() {
+    @Test
+    func
+        `a further thread that is neither named nor known gives the pair several orders, and no packet another's place`()
+    {
         var scene = Scene()
         let first = scene.line
         var second = scene.line

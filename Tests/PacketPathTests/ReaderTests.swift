@@ -58,7 +58,8 @@ import Testing
         #expect(found[unread]?.times.has(.guestWake) == false)
     }
 
-    @Test func `a read is skb_copy_datagram_iovec where there is one, and consume_skb of the same packet adds nothing`() {
+    @Test func `a read is skb_copy_datagram_iovec where there is one, and consume_skb of the same packet adds nothing`()
+    {
         var scene = Scene()
         let packets = scene.packets(2)
         scene.receive(packets, copying: true)
@@ -94,7 +95,7 @@ import Testing
             let packet = scene.packet()
             scene.prepare(.inGuest)
             deliver(packet, in: &scene, waking: false)
-            scene.mark(.drop, lane: scene.line.guestLane, context, a: packet.guestSKB, b: 15)
+            scene.mark(.drop, lane: scene.line.guestLane, context, a: packet.guestSKB, b: .drop(15))
             scene.vcpuHalts()
             let journey = try #require(scene.run()[packet])
             #expect(journey.outcome == .dropped)
@@ -103,9 +104,11 @@ import Testing
     }
 
     @Test(arguments: [(66, Outcome.kernelConsumed), (106, .ambiguous)])
-    func `an skb whose end no event tells was the kernel's, if it could hold no data, and its address is the next packet's`(
-        length: Int, outcome: Outcome
-    ) {
+    func
+        `an skb whose end no event tells was the kernel's, if it could hold no data, and its address is the next packet's`(
+            length: Int, outcome: Outcome
+        )
+    {
         var scene = Scene()
         let first = scene.packet(length, guest: 0xffff_8880_1e00_4700)
         let second = scene.packet(guest: 0xffff_8880_1e00_4700)

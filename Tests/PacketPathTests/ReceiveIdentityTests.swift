@@ -21,15 +21,18 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a packet the tap has no room for is dropped, and the guest's, also before a copy has told whose tap it is`(first: Bool) throws {
+    func `a packet the tap has no room for is dropped, and the guest's, also before a copy has told whose tap it is`(
+        first: Bool
+    ) throws {
         var scene = Scene()
         let dropped = scene.packet()
         let other = scene.packet()
         if !first { scene.receive([other]) }
         scene.nicInterrupt()
         scene.nicReceives(dropped)
-        dropped.points[.hostEgress] = scene.skbMark(.startXmit, dropped.hostSKB, scene.line.tap, length: 106, lane: 0, .softIRQ)
-        scene.mark(.drop, lane: 0, .softIRQ, a: dropped.hostSKB, b: 55)
+        dropped.points[.hostEgress] = scene.skbMark(
+            .startXmit, dropped.hostSKB, scene.line.tap, length: 106, lane: 0, .softIRQ)
+        scene.mark(.drop, lane: 0, .softIRQ, a: dropped.hostSKB, b: .drop(55))
         scene.skbMark(.xmitDone, dropped.hostSKB, scene.line.tap, length: 1, lane: 0, .softIRQ)
         scene.nicPollEnds(work: 1)
         if first { scene.receive([other]) }
@@ -49,7 +52,7 @@ import Testing
         let dropped = scene.packet()
         scene.nicInterrupt()
         scene.nicReceives(dropped)
-        scene.mark(.drop, lane: 0, .softIRQ, a: dropped.hostSKB, b: 7)
+        scene.mark(.drop, lane: 0, .softIRQ, a: dropped.hostSKB, b: .drop(7))
         scene.nicPollEnds(work: 1)
         scene.receive(scene.packets(1))
         #expect(scene.run().journeys.count == 1)
@@ -60,7 +63,8 @@ import Testing
         let head = scene.packet(1514 + 1448)
         let merged = scene.packet(1514)
         head.points[.nicIRQ] = scene.nicInterrupt()
-        head.points[.hostIngress] = scene.skbMark(.napiReceive, head.hostSKB, scene.line.nic, length: 1500, lane: 0, .softIRQ)
+        head.points[.hostIngress] = scene.skbMark(
+            .napiReceive, head.hostSKB, scene.line.nic, length: 1500, lane: 0, .softIRQ)
         scene.skbMark(.napiReceive, merged.hostSKB, scene.line.nic, length: 1500, lane: 0, .softIRQ)
         scene.mark(.groMerged, lane: 0, .softIRQ)
         scene.skbMark(.stackReceive, head.hostSKB, scene.line.nic, length: 1500 + 1448, lane: 0, .softIRQ)

@@ -4,7 +4,8 @@ import PacketPath
 import Testing
 
 @Suite struct ReceivePointTests {
-    @Test func `a packet that finds everything asleep passes all fifteen points, each at its own event's time`() throws {
+    @Test func `a packet that finds everything asleep passes all fifteen points, each at its own event's time`() throws
+    {
         var scene = Scene()
         scene.now = 10_000
         let packet = scene.packet()
@@ -15,8 +16,10 @@ import Testing
         #expect(journey.outcome == .complete)
         #expect(
             journey.points == [
-                .nicIRQ: 10_000, .hostIngress: 10_030, .hostEgress: 10_050, .vhostWake: 10_060, .vhostRun: 10_090, .vhostCopy: 10_100,
-                .irqInject: 10_120, .vcpuWake: 10_130, .vcpuRun: 10_150, .vcpuEntry: 10_170, .guestIRQ: 10_180, .guestIngress: 10_210,
+                .nicIRQ: 10_000, .hostIngress: 10_030, .hostEgress: 10_050, .vhostWake: 10_060, .vhostRun: 10_090,
+                .vhostCopy: 10_100,
+                .irqInject: 10_120, .vcpuWake: 10_130, .vcpuRun: 10_150, .vcpuEntry: 10_170, .guestIRQ: 10_180,
+                .guestIngress: 10_210,
                 .guestWake: 10_230, .guestRun: 10_250, .guestRead: 10_260,
             ])
         // The builder's own account of a packet is what the other tests compare with.
@@ -68,7 +71,9 @@ import Testing
             packet.points[.hostEgress] = scene.skbMark(
                 .startXmit, packet.hostSKB, scene.line.tap, length: packet.length, lane: scene.line.nicLane, .softIRQ)
             scene.wake(14, lane: scene.line.nicLane, .softIRQ)
-            if packet === packets[1] { packet.points[.vhostWake] = scene.wake(scene.line.worker, lane: scene.line.nicLane, .softIRQ) }
+            if packet === packets[1] {
+                packet.points[.vhostWake] = scene.wake(scene.line.worker, lane: scene.line.nicLane, .softIRQ)
+            }
             scene.skbMark(.xmitDone, packet.hostSKB, scene.line.tap, lane: scene.line.nicLane, .softIRQ)
             scene.nicPollEnds(work: 1)
         }
@@ -147,10 +152,13 @@ import Testing
         #expect(journey.nic == 0)
     }
 
-    @Test func `a packet that passes the bridge's own device on its way is the tap's, from the tap's transmission on`() throws {
+    @Test func `a packet that passes the bridge's own device on its way is the tap's, from the tap's transmission on`()
+        throws
+    {
         var scene = Scene()
         let packet = scene.packet()
-        scene.skbMark(.startXmit, packet.hostSKB, 30, length: packet.length, lane: scene.line.nicLane, thread: 900, .thread)
+        scene.skbMark(
+            .startXmit, packet.hostSKB, 30, length: packet.length, lane: scene.line.nicLane, thread: 900, .thread)
         scene.tapReceives(packet, waking: true, thread: 900, .thread)
         scene.skbMark(.xmitDone, packet.hostSKB, 30, lane: scene.line.nicLane, thread: 900, .thread)
         scene.deliver([packet])

@@ -56,7 +56,8 @@ import Testing
         scene.vhostSleeps()
         scene.enter([], .asleep)
         scene.guestInterrupt()
-        // Two packets are on the ring, the poll may take one: the first one, though it is the last one put that is left over.
+        // Two packets are on the ring, the poll may take one: the first one, though it is the last one put that is left
+        // over.
         scene.guestReceives(packets[0], waking: false)
         scene.pollEnds(scene.line.inputNapi, scene.line.device, work: 1, budget: 1, lane: scene.line.guestLane)
         scene.guestReceives(packets[1], waking: false)

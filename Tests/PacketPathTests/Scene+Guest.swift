@@ -16,7 +16,8 @@ extension Scene {
 
     mutating func guestReceives(_ packet: Packet, waking: Bool, context: Context = .softIRQ) {
         packet.points[.guestIngress] = skbMark(
-            .napiReceive, packet.guestSKB, line.device, length: packet.length - 14, queue: line.pair + 1, lane: line.guestLane, context)
+            .napiReceive, packet.guestSKB, line.device, length: packet.length - 14, queue: line.pair + 1,
+            lane: line.guestLane, context)
         skbMark(.stackReceive, packet.guestSKB, line.device, length: packet.length - 14, lane: line.guestLane, context)
         if waking { packet.points[.guestWake] = wake(line.reader, lane: line.guestLane, context) }
     }
@@ -40,7 +41,8 @@ extension Scene {
 
     mutating func readerSleeps() { switchTo(0, from: line.reader, state: Self.sleeping, lane: line.guestLane) }
 
-    /// The reader gets the packet; consume_skb alone for UDP with a checksum, skb_copy_datagram_iovec before it otherwise.
+    /// The reader gets the packet; consume_skb alone for UDP with a checksum, skb_copy_datagram_iovec before it
+    /// otherwise.
     mutating func reads(_ packet: Packet, copying: Bool = false) {
         if copying {
             packet.points[.guestRead] = mark(
@@ -60,7 +62,8 @@ extension Scene {
     /// net_dev_queue.
     mutating func guestQueues(_ packet: Packet, thread: Int32? = nil, _ context: Context = .thread) {
         skbMark(
-            .netQueue, packet.guestSKB, line.device, length: packet.length, lane: line.guestLane, thread: thread ?? line.reader, context)
+            .netQueue, packet.guestSKB, line.device, length: packet.length, lane: line.guestLane,
+            thread: thread ?? line.reader, context)
     }
 
     mutating func driverBegins(_ packet: Packet, thread: Int32? = nil, _ context: Context = .thread) {
@@ -71,7 +74,8 @@ extension Scene {
 
     mutating func driverEnds(_ packet: Packet, rc: UInt32 = 0, thread: Int32? = nil, _ context: Context = .thread) {
         skbMark(
-            .xmitDone, packet.guestSKB, line.device, length: Int(rc), lane: line.guestLane, thread: thread ?? line.reader, context)
+            .xmitDone, packet.guestSKB, line.device, length: Int(rc), lane: line.guestLane,
+            thread: thread ?? line.reader, context)
     }
 
     /// The write to the notification address leaves the guest; the host wakes the worker if it sleeps, and goes back.

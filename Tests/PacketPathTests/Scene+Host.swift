@@ -13,17 +13,20 @@ extension Scene {
     @discardableResult
     mutating func nicReceives(_ packet: Packet, thread: Int32 = 0) -> Nanoseconds {
         let time = skbMark(
-            .napiReceive, packet.hostSKB, line.nic, length: packet.length - 14, lane: line.nicLane, thread: thread, .softIRQ)
+            .napiReceive, packet.hostSKB, line.nic, length: packet.length - 14, lane: line.nicLane, thread: thread,
+            .softIRQ)
         packet.points[.hostIngress] = time
         packet.stackReceive = skbMark(
-            .stackReceive, packet.hostSKB, line.nic, length: packet.length - 14, lane: line.nicLane, thread: thread, .softIRQ)
+            .stackReceive, packet.hostSKB, line.nic, length: packet.length - 14, lane: line.nicLane, thread: thread,
+            .softIRQ)
         return time
     }
 
     /// The bridge, or the host's own stack, gives the packet to the tap's driver, which wakes the worker if it sleeps.
     mutating func tapReceives(_ packet: Packet, waking: Bool, thread: Int32 = 0, _ context: Context = .softIRQ) {
         packet.points[.hostEgress] = skbMark(
-            .startXmit, packet.hostSKB, line.tap, length: packet.length, queue: line.pair, lane: line.nicLane, thread: thread, context)
+            .startXmit, packet.hostSKB, line.tap, length: packet.length, queue: line.pair, lane: line.nicLane,
+            thread: thread, context)
         if waking { packet.points[.vhostWake] = wake(line.worker, lane: line.nicLane, thread: thread, context) }
         skbMark(.xmitDone, packet.hostSKB, line.tap, lane: line.nicLane, thread: thread, context)
     }
@@ -53,7 +56,9 @@ extension Scene {
     mutating func vhostRuns() -> Nanoseconds { switchTo(line.worker, lane: line.workerLane) }
 
     @discardableResult
-    mutating func vhostSleeps() -> Nanoseconds { switchTo(0, from: line.worker, state: Self.sleeping, lane: line.workerLane) }
+    mutating func vhostSleeps() -> Nanoseconds {
+        switchTo(0, from: line.worker, state: Self.sleeping, lane: line.workerLane)
+    }
 
     /// The worker takes the packet from the tap and copies it into the guest's buffers.
     mutating func vhostCopies(_ packet: Packet) {
@@ -74,7 +79,8 @@ extension Scene {
     /// The worker writes a guest's packet to the tap: the host's skb begins.
     mutating func vhostWrites(_ packet: Packet) {
         packet.points[.hostIngress] = skbMark(
-            .stackReceive, packet.hostSKB, line.tap, length: packet.length - 14, lane: line.workerLane, thread: line.worker, .thread)
+            .stackReceive, packet.hostSKB, line.tap, length: packet.length - 14, lane: line.workerLane,
+            thread: line.worker, .thread)
     }
 
     /// The bridge gives a guest's packet to the NIC's driver, in the thread that writes it unless another one is named.

@@ -9,17 +9,21 @@ extension Scene {
 
     /// ovs_do_execute_action; it counts with the Ethernet header.
     @discardableResult
-    mutating func ovsActs(on packet: Packet, from device: UInt16, lane: Int, thread: Int32 = 0, _ context: Context) -> Nanoseconds {
+    mutating func ovsActs(on packet: Packet, from device: UInt16, lane: Int, thread: Int32 = 0, _ context: Context)
+        -> Nanoseconds
+    {
         skbMark(.ovsAction, packet.hostSKB, device, length: packet.length, lane: lane, thread: thread, context)
     }
 
-    /// ovs_dp_upcall, which copies the packet for ovs-vswitchd; then the packet is freed, or dropped where there was no room for the copy.
+    /// ovs_dp_upcall, which copies the packet for ovs-vswitchd; then the packet is freed, or dropped where there was no
+    /// room for the copy.
     mutating func ovsMisses(
-        _ packet: Packet, from device: UInt16, lane: Int, thread: Int32 = 0, _ context: Context, freeing: MarkKind? = .consume
+        _ packet: Packet, from device: UInt16, lane: Int, thread: Int32 = 0, _ context: Context,
+        freeing: MarkKind? = .consume
     ) {
         packet.points[.ovsUpcall] = skbMark(
             .ovsUpcall, packet.hostSKB, device, length: packet.length, lane: lane, thread: thread, context)
-        if let freeing { mark(freeing, lane: lane, thread: thread, context, a: packet.hostSKB, b: 2) }
+        if let freeing { mark(freeing, lane: lane, thread: thread, context, a: packet.hostSKB, b: .drop(2)) }
     }
 
     /// ovs-vswitchd has the datapath send its copy, which has an address of its own.
@@ -89,7 +93,8 @@ extension Scene {
     mutating func missOnTransmit(_ packets: [Packet], freeing: MarkKind? = .consume) {
         sendToOVS(packets) { scene, packet in
             let line = scene.line
-            scene.ovsMisses(packet, from: line.tap, lane: line.workerLane, thread: line.worker, .thread, freeing: freeing)
+            scene.ovsMisses(
+                packet, from: line.tap, lane: line.workerLane, thread: line.worker, .thread, freeing: freeing)
         }
     }
 

@@ -33,15 +33,21 @@ extension Scene {
     }
 
     /// net_dev_queue, in the application's thread unless another one is named.
-    mutating func queueOwn(_ packet: Packet, _ device: UInt16? = nil, thread: Int32? = nil, _ context: Context = .thread) {
+    mutating func queueOwn(
+        _ packet: Packet, _ device: UInt16? = nil, thread: Int32? = nil, _ context: Context = .thread
+    ) {
         skbMark(
-            .netQueue, packet.hostSKB, device ?? line.nic, length: packet.length, lane: line.guestLane, thread: thread ?? line.reader,
+            .netQueue, packet.hostSKB, device ?? line.nic, length: packet.length, lane: line.guestLane,
+            thread: thread ?? line.reader,
             context)
     }
 
-    mutating func beginOwn(_ packet: Packet, _ device: UInt16? = nil, thread: Int32? = nil, _ context: Context = .thread) {
+    mutating func beginOwn(
+        _ packet: Packet, _ device: UInt16? = nil, thread: Int32? = nil, _ context: Context = .thread
+    ) {
         packet.points[.hostEgress] = skbMark(
-            .startXmit, packet.hostSKB, device ?? line.nic, length: packet.length, lane: line.guestLane, thread: thread ?? line.reader,
+            .startXmit, packet.hostSKB, device ?? line.nic, length: packet.length, lane: line.guestLane,
+            thread: thread ?? line.reader,
             context)
     }
 
@@ -50,7 +56,8 @@ extension Scene {
         _ packet: Packet, _ device: UInt16? = nil, rc: UInt32 = 0, thread: Int32? = nil, _ context: Context = .thread
     ) -> Nanoseconds {
         skbMark(
-            .xmitDone, packet.hostSKB, device ?? line.nic, length: Int(rc), lane: line.guestLane, thread: thread ?? line.reader, context)
+            .xmitDone, packet.hostSKB, device ?? line.nic, length: Int(rc), lane: line.guestLane,
+            thread: thread ?? line.reader, context)
     }
 
     /// One sending system call of an application that runs.

@@ -16,7 +16,8 @@ extension Scene {
 
     /// Packets on their way from the NIC to the reader, in one batch.
     mutating func receive(
-        _ packets: [Packet], interrupting: Bool = true, vhostAwake: Bool = false, vcpu: VCPUState = .asleep, copying: Bool = false
+        _ packets: [Packet], interrupting: Bool = true, vhostAwake: Bool = false, vcpu: VCPUState = .asleep,
+        copying: Bool = false
     ) {
         if vhostAwake { vhostRuns() }
         prepare(vcpu)
@@ -95,11 +96,14 @@ extension Scene {
         readerSleeps()
     }
 
-    /// Packets on their way from the sender to the NIC, each with its own system call; the worker takes them all at once.
+    /// Packets on their way from the sender to the NIC, each with its own system call; the worker takes them all at
+    /// once.
     mutating func transmit(_ packets: [Packet], kicking: Bool = true, vhostAwake: Bool = false) {
         wakeSender()
         if vhostAwake { vhostRuns() }
-        for (index, packet) in packets.enumerated() { sends(packet, kicking: kicking && index == 0, waking: !vhostAwake) }
+        for (index, packet) in packets.enumerated() {
+            sends(packet, kicking: kicking && index == 0, waking: !vhostAwake)
+        }
         let run = vhostAwake ? nil : vhostRuns()
         packets.stamp(.vhostRun, run)
         for packet in packets {

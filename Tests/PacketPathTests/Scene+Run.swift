@@ -104,7 +104,8 @@ extension Scene {
         marks.removeAll { lanes[Int($0.lane)].machine == machine && $0.time >= time }
     }
 
-    /// The events of these times are lost on one CPU, as its recording then says so: from the last event before to the first after.
+    /// The events of these times are lost on one CPU, as its recording then says so: from the last event before to the
+    /// first after.
     mutating func lose(lane: Int, _ times: Range<Nanoseconds>) {
         let known = timesOf(lane: lane)
         let before = known.last { $0 < times.lowerBound }

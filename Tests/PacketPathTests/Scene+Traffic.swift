@@ -64,7 +64,9 @@ extension Found {
     func falsehoods(among packets: [Packet]) -> [String] { complaints(packets) { $0.matches($1) } }
 
     /// Complete journeys that claim an interrupt, a wake-up, a switch or a call that was not theirs.
-    func misattributions(among packets: [Packet]) -> [String] { complaints(packets) { !$0.matches($1) || $0.agrees($1) } }
+    func misattributions(among packets: [Packet]) -> [String] {
+        complaints(packets) { !$0.matches($1) || $0.agrees($1) }
+    }
 
     private func complaints(_ packets: [Packet], unless isFine: (Packet, Points) -> Bool) -> [String] {
         var owners: [Nanoseconds: Packet] = [:]
@@ -82,7 +84,9 @@ extension Found {
     /// What is wrong with it, in words: false points, and packets that should be whole and are not.
     func problems(among packets: [Packet], whole: [Packet]) -> [String] {
         falsehoods(among: packets) + misattributions(among: packets)
-            + whole.filter { self[$0]?.outcome != .complete || self[$0]?.points != $0.points }.map { "not whole: \($0.points)" }
+            + whole.filter { self[$0]?.outcome != .complete || self[$0]?.points != $0.points }.map {
+                "not whole: \($0.points)"
+            }
     }
 
     func seen(_ direction: Direction) -> Int { journeys.count { $0.direction == direction } }

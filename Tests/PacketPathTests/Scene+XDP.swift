@@ -21,10 +21,12 @@ extension Scene {
     /// xdp_devmap_xmit.
     @discardableResult
     mutating func bulkIsSent(
-        from interface: UInt64, to target: UInt64, sent: Int, dropped: Int = 0, lane: Int, thread: Int32 = 0, _ context: Context
+        from interface: UInt64, to target: UInt64, sent: Int, dropped: Int = 0, lane: Int, thread: Int32 = 0,
+        _ context: Context
     ) -> Nanoseconds {
         mark(
-            .bulkXmit, lane: lane, thread: thread, context, a: interface | target << 32, b: UInt64(sent) | UInt64(dropped) << 32)
+            .bulkXmit, lane: lane, thread: thread, context, a: interface | target << 32,
+            b: UInt64(sent) | UInt64(dropped) << 32)
     }
 
     // MARK: Generic
@@ -32,7 +34,8 @@ extension Scene {
     /// The program sees the skb as the stack begins to receive it, and puts it on the tap's queue.
     mutating func genericXDPReceives(_ packet: Packet, waking: Bool) {
         nicReceives(packet)
-        packet.points[.hostEgress] = redirects(from: line.nicInterface, to: line.tapInterface, lane: line.nicLane, .softIRQ)
+        packet.points[.hostEgress] = redirects(
+            from: line.nicInterface, to: line.tapInterface, lane: line.nicLane, .softIRQ)
         if waking { packet.points[.vhostWake] = wake(line.worker, lane: line.nicLane, .softIRQ) }
     }
 
@@ -51,7 +54,8 @@ extension Scene {
     mutating func genericXDPSends(_ packet: Packet) {
         let (lane, thread) = (line.workerLane, line.worker)
         vhostWrites(packet)
-        packet.points[.hostEgress] = redirects(from: line.tapInterface, to: line.nicInterface, lane: lane, thread: thread, .thread)
+        packet.points[.hostEgress] = redirects(
+            from: line.tapInterface, to: line.nicInterface, lane: lane, thread: thread, .thread)
         packet.points[.nicXmit] = mark(.stackReturn, lane: lane, thread: thread)
     }
 
@@ -75,7 +79,8 @@ extension Scene {
     /// The frames of one CPU are put on the tap's queue.
     mutating func bulkToTap(sent: Int, dropped: Int = 0, lane: Int? = nil) {
         bulkIsSent(
-            from: line.nicInterface, to: line.tapInterface, sent: sent, dropped: dropped, lane: lane ?? line.nicLane, .softIRQ)
+            from: line.nicInterface, to: line.tapInterface, sent: sent, dropped: dropped, lane: lane ?? line.nicLane,
+            .softIRQ)
     }
 
     /// One poll of the NIC, up to the tap's queue; a bulk is sent when it has 16 frames, and at the end.
@@ -115,7 +120,8 @@ extension Scene {
     @discardableResult
     mutating func bulkToNIC(_ packets: [Packet], dropped: Int = 0) -> Nanoseconds {
         let time = bulkIsSent(
-            from: line.tapInterface, to: line.nicInterface, sent: packets.count, dropped: dropped, lane: line.workerLane,
+            from: line.tapInterface, to: line.nicInterface, sent: packets.count, dropped: dropped,
+            lane: line.workerLane,
             thread: line.worker, .thread)
         packets.stamp(.nicXmit, time)
         return time

@@ -41,7 +41,8 @@ struct Scene {
 
     /// Two CPUs in the host and one in each guest, unless their numbers are given.
     init(
-        threads: [[Int: Int32]] = [[0: 181]], agentPorts: [UInt16?] = [], hostCPUs: Int = 2, guestCPUs: [Int]? = nil, line: Line = Line()
+        threads: [[Int: Int32]] = [[0: 181]], agentPorts: [UInt16?] = [], hostCPUs: Int = 2, guestCPUs: [Int]? = nil,
+        line: Line = Line()
     ) {
         self.agentPorts = agentPorts
         self.threads = threads
@@ -69,7 +70,8 @@ struct Scene {
     mutating func packet(_ length: Int = 106, host: UInt64? = nil, guest: UInt64? = nil) -> Packet {
         let place = UInt64(packets.count) << 8
         let packet = Packet(
-            length: length, hostSKB: host ?? 0xffff_8881_0200_0000 + place, guestSKB: guest ?? 0xffff_8880_1e00_0000 + place)
+            length: length, hostSKB: host ?? 0xffff_8881_0200_0000 + place,
+            guestSKB: guest ?? 0xffff_8880_1e00_0000 + place)
         packets.append(packet)
         return packet
     }
@@ -84,22 +86,27 @@ struct Scene {
     ) -> Nanoseconds {
         let time = now
         marks.append(
-            Mark(time: time, a: a, b: b, thread: thread, lane: UInt16(lane), kind: kind.rawValue, flags: context.rawValue))
+            Mark(
+                time: time, a: a, b: b, thread: thread, lane: UInt16(lane), kind: kind.rawValue, flags: context.rawValue
+            ))
         now += step
         return time
     }
 
-    /// A mark of a packet event: skb address, device and length; the queue as the event has it, and whether a VLAN tag stands beside the frame.
+    /// A mark of a packet event: skb address, device and length; the queue as the event has it, and whether a VLAN tag
+    /// stands beside the frame.
     @discardableResult
     mutating func skbMark(
-        _ kind: MarkKind, _ skb: UInt64, _ device: UInt16 = 0, length: Int = 0, queue: Int = 0, tagged: Bool = false, lane: Int,
+        _ kind: MarkKind, _ skb: UInt64, _ device: UInt16 = 0, length: Int = 0, queue: Int = 0, tagged: Bool = false,
+        lane: Int,
         thread: Int32 = 0, _ context: Context
     ) -> Nanoseconds {
         let b = UInt64(device) | UInt64(length) << 16 | UInt64(queue) << 48 | (tagged ? 1 << 60 : 0)
         return mark(kind, lane: lane, thread: thread, context, a: skb, b: b)
     }
 
-    /// sched_switch; the state is TASK_INTERRUPTIBLE for a thread that goes to sleep, TASK_REPORT_MAX for one that is preempted.
+    /// sched_switch; the state is TASK_INTERRUPTIBLE for a thread that goes to sleep, TASK_REPORT_MAX for one that is
+    /// preempted.
     @discardableResult
     mutating func switchTo(_ next: Int32, from previous: Int32 = 0, state: UInt64 = 0, lane: Int) -> Nanoseconds {
         mark(.taskSwitch, lane: lane, thread: previous, a: UInt64(UInt32(bitPattern: next)), b: state)
@@ -124,7 +131,15 @@ struct Scene {
         mark(.irqExit, lane: lane, .hardIRQ, a: 14)
     }
 
-    mutating func pollEnds(_ napi: UInt64, _ device: UInt16, work: Int, budget: Int = 64, lane: Int, thread: Int32 = 0) {
-        mark(.napiPoll, lane: lane, thread: thread, .softIRQ, a: napi, b: UInt64(device) | UInt64(work) << 16 | UInt64(budget) << 32)
+    mutating func pollEnds(_ napi: UInt64, _ device: UInt16, work: Int, budget: Int = 64, lane: Int, thread: Int32 = 0)
+    {
+        mark(
+            .napiPoll, lane: lane, thread: thread, .softIRQ, a: napi,
+            b: UInt64(device) | UInt64(work) << 16 | UInt64(budget) << 32)
     }
+}
+
+extension UInt64 {
+    /// Operand b of a packet's kfree_skb: the reason, and the packet's protocol (ETH_P_IP).
+    static func drop(_ reason: UInt64) -> UInt64 { reason | 0x0800 << 32 }
 }

@@ -51,13 +51,16 @@ import TraceData
     /// - Returns: when the driver got it, and when it was done with it.
     @discardableResult
     private func segment(
-        _ number: Int, _ length: Int, of packet: Packet, in scene: inout Scene, rc: Int = 0, between: (inout Scene) -> Void = { _ in }
+        _ number: Int, _ length: Int, of packet: Packet, in scene: inout Scene, rc: Int = 0,
+        between: (inout Scene) -> Void = { _ in }
     ) -> (begin: Nanoseconds, end: Nanoseconds) {
         let line = scene.line
         let skb = packet.hostSKB + UInt64(number + 1) * 0x10
-        let begin = scene.skbMark(.startXmit, skb, line.nic, length: length, lane: line.workerLane, thread: line.worker, .thread)
+        let begin = scene.skbMark(
+            .startXmit, skb, line.nic, length: length, lane: line.workerLane, thread: line.worker, .thread)
         between(&scene)
-        let end = scene.skbMark(.xmitDone, skb, line.nic, length: rc, lane: line.workerLane, thread: line.worker, .thread)
+        let end = scene.skbMark(
+            .xmitDone, skb, line.nic, length: rc, lane: line.workerLane, thread: line.worker, .thread)
         return (begin, end)
     }
 
@@ -66,13 +69,17 @@ import TraceData
         _ packet: Packet, _ lengths: [Int], in scene: inout Scene, between: (inout Scene) -> Void = { _ in }
     ) {
         free(packet, in: &scene)
-        let times = lengths.enumerated().map { segment($0.offset, $0.element, of: packet, in: &scene, between: between) }
+        let times = lengths.enumerated().map {
+            segment($0.offset, $0.element, of: packet, in: &scene, between: between)
+        }
         packet.points[.hostEgress] = times.first?.begin
         packet.points[.nicXmit] = times.last?.end
     }
 
     @Test(arguments: [Cut.fourThousand, Cut.shortEnd])
-    func `segments that hold a guest's packet are its way to the NIC, from the first to the last one`(length: Int, segments: [Int]) {
+    func `segments that hold a guest's packet are its way to the NIC, from the first to the last one`(
+        length: Int, segments: [Int]
+    ) {
         var scene = Scene()
         let before = scene.plainRound()
         let packet = scene.packet(length)
@@ -145,7 +152,9 @@ import TraceData
         for packet in packets { scene.vhostWrites(packet) }
         for packet in packets { free(packet, in: &scene) }
         for packet in packets {
-            for (index, length) in Cut.fourThousand.segments.enumerated() { segment(index, length, of: packet, in: &scene) }
+            for (index, length) in Cut.fourThousand.segments.enumerated() {
+                segment(index, length, of: packet, in: &scene)
+            }
         }
         rest(&scene)
         let found = scene.run()

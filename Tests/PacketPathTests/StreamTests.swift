@@ -14,7 +14,9 @@ import Testing
 
     /// The reader copies from one skb, in pieces.
     private func copy(_ pieces: [Int], from packet: Packet, in scene: inout Scene) -> [Nanoseconds] {
-        pieces.map { scene.mark(.copy, lane: scene.line.guestLane, thread: scene.line.reader, a: packet.guestSKB, b: UInt64($0)) }
+        pieces.map {
+            scene.mark(.copy, lane: scene.line.guestLane, thread: scene.line.reader, a: packet.guestSKB, b: UInt64($0))
+        }
     }
 
     @Test func `segments that were merged are read when their bytes are copied from the first one's skb`() throws {

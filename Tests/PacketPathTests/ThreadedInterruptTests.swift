@@ -1,4 +1,5 @@
-// Interrupts that are served by threads (PREEMPT_RT, threadirqs): the way from the interrupt over its thread to the packet.
+// Interrupts that are served by threads (PREEMPT_RT, threadirqs): the way from the interrupt over its thread to the
+// packet.
 
 import ClockSync
 import PacketPath
@@ -10,7 +11,9 @@ extension Scene {
 
     /// An interrupt whose handler only wakes its thread.
     /// - Returns: when it came, and when the thread was woken.
-    mutating func threadedInterrupt(_ irq: Int32, lane: Int, waking: Bool = true) -> (irq: Nanoseconds, wake: Nanoseconds?) {
+    mutating func threadedInterrupt(_ irq: Int32, lane: Int, waking: Bool = true) -> (
+        irq: Nanoseconds, wake: Nanoseconds?
+    ) {
         let time = mark(.irqEntry, lane: lane, .hardIRQ, a: UInt64(irq))
         // IRQ_WAKE_THREAD.
         mark(.irqExit, lane: lane, .hardIRQ, a: UInt64(irq), b: 2)
@@ -49,6 +52,40 @@ extension Scene {
         let found = scene.run()
         for packet in packets { #expect(found[packet]?.points == packet.points) }
         #expect(found.count(.complete) == 3)
+    }
+
+    @Test func `an interrupt with a number that none can have costs nothing but itself`() {
+        var scene = Scene()
+        let packets = scene.packets(2)
+        bringIn([packets[0]], in: &scene)
+        scene.deliver([packets[0]])
+        let number = UInt64(UInt32(bitPattern: -5))
+        scene.mark(.irqEntry, lane: 0, .hardIRQ, a: number)
+        scene.mark(.irqExit, lane: 0, .hardIRQ, a: number, b: 2)
+        _ = scene.wake(77, lane: 0, .hardIRQ)
+        scene.switchTo(77, lane: 0)
+        scene.mark(.netRxRaised, lane: 0, thread: 77)
+        scene.switchTo(0, from: 77, state: Scene.sleeping, lane: 0)
+        bringIn([packets[1]], in: &scene)
+        scene.deliver([packets[1]])
+        let found = scene.run()
+        #expect(found.count(.complete) == 2)
+        #expect(found[packets[1]]?.points[.guestRead] == packets[1].points[.guestRead])
+    }
+
+    @Test func `the idle thread serves no interrupt, though nothing is known of whose thread another one's is`() {
+        var scene = Scene()
+        let packets = scene.packets(2)
+        // Nobody is seen to be woken for it.
+        _ = scene.threadedInterrupt(99, lane: 0, waking: false)
+        scene.mark(.netRxRaised, lane: 0)
+        scene.nicPolls([packets[0]])
+        scene.deliver([packets[0]])
+        bringIn([packets[1]], in: &scene)
+        scene.deliver([packets[1]])
+        let found = scene.run()
+        #expect(found[packets[0]]?.points[.nicIRQ] == nil)
+        #expect(found[packets[1]]?.points == packets[1].points)
     }
 
     @Test func `the host's own packets have them too`() {

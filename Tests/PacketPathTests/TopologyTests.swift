@@ -56,7 +56,7 @@ import Testing
             } else {
                 // Nobody's there: not this guest's address.
                 scene.guestReceives(packet, waking: false)
-                scene.mark(.drop, lane: 3, .softIRQ, a: packet.guestSKB, b: 2)
+                scene.mark(.drop, lane: 3, .softIRQ, a: packet.guestSKB, b: .drop(2))
                 scene.guestPollEnds(work: 1)
             }
             scene.vcpuHalts()
@@ -69,7 +69,9 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `a packet from one guest to the other is sent by the one and received by the other, and shifts nobody's order`(proven: Bool) {
+    func `a packet from one guest to the other is sent by the one and received by the other, and shifts nobody's order`(
+        proven: Bool
+    ) {
         var scene = Scene(threads: [[0: 181], [0: 281]])
         let lines = [scene.line, .secondGuest]
         scene.line = lines[1]
@@ -92,7 +94,8 @@ import Testing
         scene.restSender()
         sent.points[.vhostRun] = scene.vhostRuns()
         scene.vhostWrites(sent)
-        let egress = scene.skbMark(.startXmit, sent.hostSKB, lines[1].tap, length: 106, lane: 1, thread: lines[0].worker, .thread)
+        let egress = scene.skbMark(
+            .startXmit, sent.hostSKB, lines[1].tap, length: 106, lane: 1, thread: lines[0].worker, .thread)
         let done = scene.skbMark(.xmitDone, sent.hostSKB, lines[1].tap, lane: 1, thread: lines[0].worker, .thread)
         (sent.points[.hostEgress], sent.points[.nicXmit]) = (egress, done)
         received.points[.hostEgress] = egress
@@ -193,10 +196,13 @@ import Testing
         let found = scene.run()
         #expect(found.falsehoods(among: scene.packets).isEmpty)
         #expect(found.isWhole(scene.packets))
-        for (index, round) in rounds.enumerated() { #expect(found[round.receive[0]]?.device == lines[index % 2].device) }
+        for (index, round) in rounds.enumerated() {
+            #expect(found[round.receive[0]]?.device == lines[index % 2].device)
+        }
     }
 
-    @Test func `the only tap that has copied is not the one of a device whose packet was copied before the recording`() {
+    @Test func `the only tap that has copied is not the one of a device whose packet was copied before the recording`()
+    {
         var scene = Scene()
         let lines = [scene.line, .secondDevice]
         let (early, first) = (scene.packet(), scene.packet())
@@ -234,7 +240,9 @@ import Testing
         scene.begin(1, at: begin)
         let found = scene.run()
         #expect(found.falsehoods(among: scene.packets).isEmpty)
-        for (index, round) in rounds.enumerated() { #expect(found[round.receive[0]]?.device == lines[index % 2].device) }
+        for (index, round) in rounds.enumerated() {
+            #expect(found[round.receive[0]]?.device == lines[index % 2].device)
+        }
     }
 
     @Test func `a guest whose host side was not recorded has unclaimed packets, and no journeys`() {

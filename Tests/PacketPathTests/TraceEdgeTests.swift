@@ -150,9 +150,14 @@ import Testing
     }
 
     @Test(arguments: Cut.allCases)
-    func `wherever a recording begins, no packet is made of two, none is counted twice, and later ones are whole`(cut: Cut) {
+    func `wherever a recording begins, no packet is made of two, none is counted twice, and later ones are whole`(
+        cut: Cut
+    ) {
         var original = Scene()
-        let rounds = [original.plainRound(), original.busyRound(), original.busyRound(), original.plainRound(), original.plainRound()]
+        let rounds = [
+            original.plainRound(), original.busyRound(), original.busyRound(), original.plainRound(),
+            original.plainRound(),
+        ]
         let last = rounds[4].receive + rounds[4].transmit
         var problems: [String] = []
         var miscounts: [String] = []
@@ -166,7 +171,8 @@ import Testing
             problems += found.problems(among: original.packets, whole: last).map { "begun at \(begin): \($0)" }
             if found.seen(.receive) != received || found.seen(.transmit) != sent {
                 miscounts.append(
-                    "begun at \(begin): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent")
+                    "begun at \(begin): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent"
+                )
             }
         }
         #expect(problems.isEmpty, "\(problems.count) times, \(problems.first ?? "")")
@@ -174,9 +180,14 @@ import Testing
     }
 
     @Test(arguments: Cut.allCases)
-    func `wherever a recording ends, no packet is made of two, none is counted twice, and earlier ones are whole`(cut: Cut) {
+    func `wherever a recording ends, no packet is made of two, none is counted twice, and earlier ones are whole`(
+        cut: Cut
+    ) {
         var original = Scene()
-        let rounds = [original.plainRound(), original.plainRound(), original.busyRound(), original.busyRound(), original.plainRound()]
+        let rounds = [
+            original.plainRound(), original.plainRound(), original.busyRound(), original.busyRound(),
+            original.plainRound(),
+        ]
         let first = rounds[0].receive + rounds[0].transmit
         var problems: [String] = []
         var miscounts: [String] = []
@@ -189,7 +200,8 @@ import Testing
             problems += found.problems(among: original.packets, whole: first).map { "ended at \(end): \($0)" }
             if found.seen(.receive) != received || found.seen(.transmit) != sent {
                 miscounts.append(
-                    "ended at \(end): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent")
+                    "ended at \(end): \(found.seen(.receive)) of \(received) received, \(found.seen(.transmit)) of \(sent) sent"
+                )
             }
         }
         #expect(problems.isEmpty, "\(problems.count) times, \(problems.first ?? "")")

@@ -112,7 +112,8 @@ extension Traffic {
         // Seen empty here, told of in the next step.
         if work < budget { wantsInterrupt = true }
         insert(.vcpu) { [self] in
-            scene.pollEnds(scene.line.inputNapi, scene.line.device, work: work, budget: budget, lane: scene.line.guestLane)
+            scene.pollEnds(
+                scene.line.inputNapi, scene.line.device, work: work, budget: budget, lane: scene.line.guestLane)
             if work == budget {
                 napi.insert((true, nil), at: 0)
             } else if !receiveRing.isEmpty, !napi.contains(where: \.isInput) {
@@ -125,14 +126,17 @@ extension Traffic {
 
     private func receive(_ packet: Packet, _ interrupt: Nanoseconds?) {
         packet.guestSKB = guestPool.take()
-        if let interrupt, interrupt > packet.points[.vhostCopy] ?? packet.points[.hostIngress]! { packet.points[.guestIRQ] = interrupt }
+        if let interrupt, interrupt > packet.points[.vhostCopy] ?? packet.points[.hostIngress]! {
+            packet.points[.guestIRQ] = interrupt
+        }
         scene.guestReceives(packet, waking: false)
         let fate = Int.random(in: 0..<100, using: &random)
         if fate < 6 {
             // ARP, or a port that nobody listens on.
             packet.fate = fate < 4 ? .kernelConsumed : .dropped
             insert(.vcpu) { [self] in
-                scene.mark(fate < 4 ? .consume : .drop, lane: scene.line.guestLane, .softIRQ, a: packet.guestSKB, b: 3)
+                scene.mark(
+                    fate < 4 ? .consume : .drop, lane: scene.line.guestLane, .softIRQ, a: packet.guestSKB, b: .drop(3))
                 guestPool.give(packet.guestSKB)
             }
         } else {

@@ -55,7 +55,7 @@ extension Traffic {
         let fate = Int.random(in: 0..<100, using: &random)
         if fate < 5 {
             insert(.nic) { [self] in
-                scene.mark(fate < 3 ? .consume : .drop, lane: 0, .softIRQ, a: packet.hostSKB, b: 2)
+                scene.mark(fate < 3 ? .consume : .drop, lane: 0, .softIRQ, a: packet.hostSKB, b: .drop(2))
                 hostPool.give(packet.hostSKB)
             }
         } else {
@@ -66,12 +66,13 @@ extension Traffic {
     func giveToTap(_ packet: Packet) {
         let skb = packet.hostSKB
         received.append(packet)
-        packet.points[.hostEgress] = scene.skbMark(.startXmit, skb, scene.line.tap, length: packet.length, lane: 0, .softIRQ)
+        packet.points[.hostEgress] = scene.skbMark(
+            .startXmit, skb, scene.line.tap, length: packet.length, lane: 0, .softIRQ)
         if chance(2) {
             // The tap's ring is full.
             packet.fate = .dropped
             insert(
-                .nic, { [self] in scene.mark(.drop, lane: 0, .softIRQ, a: skb, b: 55) },
+                .nic, { [self] in scene.mark(.drop, lane: 0, .softIRQ, a: skb, b: .drop(55)) },
                 { [self] in
                     scene.skbMark(.xmitDone, skb, scene.line.tap, length: 1, lane: 0, .softIRQ)
                     hostPool.give(skb)
@@ -180,7 +181,7 @@ extension Traffic {
             // The host's own, or nobody's.
             packet.fate = fate < 6 ? .kernelConsumed : .dropped
             insert(.worker) { [self] in
-                scene.mark(fate < 6 ? .consume : .drop, lane: 1, thread: scene.line.worker, a: skb, b: 9)
+                scene.mark(fate < 6 ? .consume : .drop, lane: 1, thread: scene.line.worker, a: skb, b: .drop(9))
                 hostPool.give(skb)
             }
         } else {
@@ -188,10 +189,12 @@ extension Traffic {
                 .worker,
                 { [self] in
                     packet.points[.hostEgress] = scene.skbMark(
-                        .startXmit, skb, scene.line.nic, length: packet.length, lane: 1, thread: scene.line.worker, .thread)
+                        .startXmit, skb, scene.line.nic, length: packet.length, lane: 1, thread: scene.line.worker,
+                        .thread)
                 },
                 { [self] in
-                    packet.points[.nicXmit] = scene.skbMark(.xmitDone, skb, scene.line.nic, lane: 1, thread: scene.line.worker, .thread)
+                    packet.points[.nicXmit] = scene.skbMark(
+                        .xmitDone, skb, scene.line.nic, lane: 1, thread: scene.line.worker, .thread)
                     inNIC.append(packet)
                 })
         }

@@ -55,14 +55,18 @@ extension Traffic {
         let fate = Int.random(in: 0..<100, using: &random)
         if fate < 4 {
             // The ring is full; tried again below.
-            insert(.vcpu, { [self] in scene.driverBegins(packet, context) }, { [self] in scene.driverEnds(packet, rc: 0x10, context) })
+            insert(
+                .vcpu, { [self] in scene.driverBegins(packet, context) },
+                { [self] in scene.driverEnds(packet, rc: 0x10, context) })
         }
         if fate > 97 {
             packet.fate = .dropped
             insert(
                 .vcpu, { [self] in scene.driverBegins(packet, context) },
                 { [self] in
-                    scene.mark(.drop, lane: scene.line.guestLane, thread: scene.line.reader, context, a: packet.guestSKB, b: 3)
+                    scene.mark(
+                        .drop, lane: scene.line.guestLane, thread: scene.line.reader, context, a: packet.guestSKB,
+                        b: .drop(3))
                     scene.driverEnds(packet, context)
                     guestPool.give(packet.guestSKB)
                 }, { [self] in if isLast { kick(nil) } })

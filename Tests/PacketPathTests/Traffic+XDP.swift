@@ -50,7 +50,8 @@ extension Traffic {
         let line = scene.line
         return toTap
             ? scene.redirects(from: line.nicInterface, to: line.tapInterface, lane: line.nicLane, .softIRQ)
-            : scene.redirects(from: line.tapInterface, to: line.nicInterface, lane: line.workerLane, thread: line.worker, .thread)
+            : scene.redirects(
+                from: line.tapInterface, to: line.nicInterface, lane: line.workerLane, thread: line.worker, .thread)
     }
 
     func flushToTap(isLast: Bool) {

@@ -1,27 +1,14 @@
-// Random traffic through a small model of NIC, vhost worker, vCPU and guest, whose marks interleave as they may on real CPUs.
+// Random traffic through a small model of NIC, vhost worker, vCPU and guest, whose marks interleave as they may on real
+// CPUs.
 //
-// Every actor is a list of steps, one mark each; whose step comes next is chance. What happens follows the rules that the
-// kernel keeps: rings are emptied in order, nobody sleeps on a ring that has something on it, addresses are free before
-// they are used again. So the true way of every packet is known, however the marks lie.
+// Every actor is a list of steps, one mark each; whose step comes next is chance. What happens follows the rules that
+// the kernel keeps: rings are emptied in order, nobody sleeps on a ring that has something on it, addresses are free
+// before they are used again. So the true way of every packet is known, however the marks lie.
 
 import ClockSync
 import PacketPath
+import Statistics
 import TraceData
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-}
 
 /// skb addresses of one kernel: a few, so that each one is many packets in turn.
 struct AddressPool {
@@ -53,7 +40,7 @@ final class Traffic {
     var isMixed = false
 
     var scene: Scene
-    var random: SeededGenerator
+    var random: SplitMix64
     /// So many packets of each direction are still to come.
     var arrivals: Int
     var departures: Int
@@ -103,7 +90,7 @@ final class Traffic {
 
     init(seed: UInt64, packets: Int, plumbing: Plumbing = .bridge) {
         self.plumbing = plumbing
-        random = SeededGenerator(seed: seed)
+        random = SplitMix64(seed: seed)
         arrivals = packets / 2
         departures = packets / 2
         var line = Line()
@@ -120,7 +107,9 @@ final class Traffic {
     /// Puts steps ahead of the rest of an actor's list.
     func insert(_ actor: Actor, _ next: (() -> Void)...) { steps[actor.rawValue].insert(contentsOf: next, at: 0) }
 
-    func insert(_ actor: Actor, at index: Int, _ next: [() -> Void]) { steps[actor.rawValue].insert(contentsOf: next, at: index) }
+    func insert(_ actor: Actor, at index: Int, _ next: [() -> Void]) {
+        steps[actor.rawValue].insert(contentsOf: next, at: index)
+    }
 
     /// Lets everything happen until nothing is left to do.
     func run() {

@@ -18,7 +18,9 @@ import Testing
 
     /// Journeys whose points run backwards.
     private func backwards(_ found: Found) -> [Points] {
-        found.journeys.filter { $0.outcome == .complete && !$0.points.isOrdered(by: PathDescription.tap.rules($0.direction)) }.map(\.points)
+        found.journeys.filter {
+            $0.outcome == .complete && !$0.points.isOrdered(by: PathDescription.tap.rules($0.direction))
+        }.map(\.points)
     }
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)

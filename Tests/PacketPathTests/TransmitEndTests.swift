@@ -40,7 +40,7 @@ import Testing
         scene.senderCalls()
         scene.guestQueues(dropped)
         scene.driverBegins(dropped)
-        scene.mark(.drop, lane: 2, thread: 98, a: dropped.guestSKB, b: 3)
+        scene.mark(.drop, lane: 2, thread: 98, a: dropped.guestSKB, b: .drop(3))
         scene.driverEnds(dropped)
         scene.senderReturns()
         scene.restSender()
@@ -83,7 +83,8 @@ import Testing
         packets.stamp(.vhostRun, scene.vhostRuns())
         for packet in packets {
             scene.vhostWrites(packet)
-            packet.points[.hostEgress] = scene.skbMark(.startXmit, packet.hostSKB, 1, length: 106, lane: 1, thread: 179, .thread)
+            packet.points[.hostEgress] = scene.skbMark(
+                .startXmit, packet.hostSKB, 1, length: 106, lane: 1, thread: 179, .thread)
             scene.mark(.consume, lane: 1, thread: 179, a: packet.hostSKB)
             packet.points[.nicXmit] = scene.skbMark(.xmitDone, packet.hostSKB, 1, lane: 1, thread: 179, .thread)
         }
@@ -121,7 +122,7 @@ import Testing
         scene.restSender()
         scene.vhostRuns()
         scene.vhostWrites(packet)
-        scene.mark(.drop, lane: 1, thread: 179, a: packet.hostSKB, b: 6)
+        scene.mark(.drop, lane: 1, thread: 179, a: packet.hostSKB, b: .drop(6))
         scene.vhostSleeps()
         let journey = try #require(scene.run()[packet])
         #expect(journey.outcome == .dropped)
@@ -129,7 +130,8 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `another worker that dequeues on the NIC carries the packet on, and it stays the first one's`(freedFirst: Bool) {
+    func `another worker that dequeues on the NIC carries the packet on, and it stays the first one's`(freedFirst: Bool)
+    {
         var scene = Scene()
         let packet = scene.packet()
         scene.wakeSender()
@@ -140,7 +142,8 @@ import Testing
         scene.vhostSleeps()
         // Queued on the NIC's qdisc; the worker of another tap holds its lock and runs it.
         scene.switchTo(190, lane: 0)
-        packet.points[.hostEgress] = scene.skbMark(.startXmit, packet.hostSKB, 1, length: 106, lane: 0, thread: 190, .thread)
+        packet.points[.hostEgress] = scene.skbMark(
+            .startXmit, packet.hostSKB, 1, length: 106, lane: 0, thread: 190, .thread)
         if freedFirst { scene.mark(.consume, lane: 0, thread: 190, a: packet.hostSKB) }
         packet.points[.nicXmit] = scene.skbMark(.xmitDone, packet.hostSKB, 1, lane: 0, thread: 190, .thread)
         scene.switchTo(0, from: 190, state: Scene.sleeping, lane: 0)

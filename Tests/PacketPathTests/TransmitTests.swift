@@ -15,7 +15,8 @@ import Testing
         #expect(journey.outcome == .complete)
         #expect(
             journey.points == [
-                .guestSend: 10_030, .guestEgress: 10_050, .kick: 10_060, .vhostWake: 10_080, .vhostRun: 10_120, .hostIngress: 10_130,
+                .guestSend: 10_030, .guestEgress: 10_050, .kick: 10_060, .vhostWake: 10_080, .vhostRun: 10_120,
+                .hostIngress: 10_130,
                 .hostEgress: 10_140, .nicXmit: 10_150,
             ])
         #expect(journey.points == packet.points)

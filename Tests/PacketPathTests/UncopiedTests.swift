@@ -1,4 +1,5 @@
-// Recordings without skb_copy_datagram_iovec on the host: packets are followed all the same, by the order in which the tap has them.
+// Recordings without skb_copy_datagram_iovec on the host: packets are followed all the same, by the order in which the
+// tap has them.
 
 import PacketPath
 import Testing
@@ -18,7 +19,9 @@ import Testing
     private func isTold(_ packet: Packet, _ found: Found) -> Bool {
         guard let journey = found[packet], journey.outcome == .complete else { return false }
         return !journey.times.has(.vhostCopy)
-            && [Point.hostIngress, .hostEgress, .guestIngress, .guestRead].allSatisfy { journey.times[$0] == packet.points[$0] }
+            && [Point.hostIngress, .hostEgress, .guestIngress, .guestRead].allSatisfy {
+                journey.times[$0] == packet.points[$0]
+            }
     }
 
     @Test func `packets are followed without their copies, one by one and in bursts`() {
@@ -51,7 +54,7 @@ import Testing
         dropped.points[.hostEgress] = scene.skbMark(
             .startXmit, dropped.hostSKB, scene.line.tap, length: 106, lane: scene.line.nicLane, .softIRQ)
         // FULL_RING.
-        scene.mark(.drop, lane: scene.line.nicLane, .softIRQ, a: dropped.hostSKB, b: 80)
+        scene.mark(.drop, lane: scene.line.nicLane, .softIRQ, a: dropped.hostSKB, b: .drop(80))
         scene.skbMark(.xmitDone, dropped.hostSKB, scene.line.tap, lane: scene.line.nicLane, .softIRQ)
         scene.nicPollEnds(work: 1)
         scene.receive([last])

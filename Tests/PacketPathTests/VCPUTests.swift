@@ -80,7 +80,8 @@ import Testing
             var scene = original
             scene.shift(1, by: error)
             for journey in scene.run().journeys where journey.outcome == .complete {
-                #expect(journey.points.isOrdered(by: PathDescription.tap.rules(journey.direction)), "off by \(error) ns")
+                #expect(
+                    journey.points.isOrdered(by: PathDescription.tap.rules(journey.direction)), "off by \(error) ns")
             }
         }
     }

@@ -24,7 +24,9 @@ import Testing
     }
 
     @Test func `delivery says what the vCPU did`() throws {
-        for (state, delivery) in [(Scene.VCPUState.asleep, Delivery.woken), (.preempted, .preempted), (.inGuest, .kick)] {
+        for (state, delivery) in [
+            (Scene.VCPUState.asleep, Delivery.woken), (.preempted, .preempted), (.inGuest, .kick),
+        ] {
             var scene = Scene.passedThrough()
             let packets = scene.packets(3)
             for packet in packets {
@@ -57,7 +59,10 @@ import Testing
         #expect(found.isWhole(batches.flatMap(\.self)))
         for batch in batches.dropFirst() {
             #expect(found[batch[0]]?.delivery == .woken)
-            #expect(batch.dropFirst().allSatisfy { found[$0]?.delivery == .coalesced && found[$0]?.points[.guestIRQ] == nil })
+            #expect(
+                batch.dropFirst().allSatisfy {
+                    found[$0]?.delivery == .coalesced && found[$0]?.points[.guestIRQ] == nil
+                })
         }
     }
 

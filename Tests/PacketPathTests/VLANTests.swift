@@ -23,7 +23,8 @@ import Testing
         packet.points[.guestIRQ] = scene.guestInterrupt()
         packet.points[.guestIngress] = scene.skbMark(
             .napiReceive, packet.guestSKB, line.device, length: packet.length + 4 - 14, lane: line.guestLane, .softIRQ)
-        scene.skbMark(.stackReceive, packet.guestSKB, line.device, length: packet.length - 14, lane: line.guestLane, .softIRQ)
+        scene.skbMark(
+            .stackReceive, packet.guestSKB, line.device, length: packet.length - 14, lane: line.guestLane, .softIRQ)
         packet.points[.guestWake] = scene.wake(line.reader, lane: line.guestLane, .softIRQ)
         scene.guestPollEnds(work: 1)
         scene.readAll([packet])

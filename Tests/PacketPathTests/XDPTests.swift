@@ -1,4 +1,5 @@
-// Generic XDP: programs that see skbs, so that a packet keeps its address but passes no net_dev event of the tap's or the NIC's.
+// Generic XDP: programs that see skbs, so that a packet keeps its address but passes no net_dev event of the tap's or
+// the NIC's.
 
 import ClockSync
 import PacketPath
@@ -6,7 +7,10 @@ import Testing
 import TraceData
 
 @Suite struct XDPTests {
-    @Test func `received packets go from the stack's receipt to the tap's queue, sent ones from the tap to the NIC's driver`() throws {
+    @Test
+    func `received packets go from the stack's receipt to the tap's queue, sent ones from the tap to the NIC's driver`()
+        throws
+    {
         var scene = Scene()
         let (received, sent) = (scene.packets(4), scene.packets(4))
         for packet in received { scene.receiveByGenericXDP([packet]) }
@@ -37,7 +41,9 @@ import TraceData
         for isReceiving in [true, false] {
             var scene = Scene()
             let packets = scene.packets(3)
-            for packet in packets { if isReceiving { scene.receiveByGenericXDP([packet]) } else { scene.transmitByGenericXDP([packet]) } }
+            for packet in packets {
+                if isReceiving { scene.receiveByGenericXDP([packet]) } else { scene.transmitByGenericXDP([packet]) }
+            }
             let found = scene.run()
             #expect(found.isWhole(packets))
             #expect(found.journeys.allSatisfy { $0.path == .xdp })
@@ -86,7 +92,7 @@ import TraceData
         scene.nicReceives(dropped)
         dropped.points[.hostEgress] = scene.redirects(
             from: scene.line.nicInterface, to: scene.line.tapInterface, lane: 0, .softIRQ)
-        scene.mark(.drop, lane: 0, .softIRQ, a: dropped.hostSKB, b: 7)
+        scene.mark(.drop, lane: 0, .softIRQ, a: dropped.hostSKB, b: .drop(7))
         scene.nicPollEnds(work: 1)
         scene.receiveByGenericXDP(after)
         let found = scene.run()
@@ -125,7 +131,9 @@ import TraceData
     }
 
     @Test(arguments: 0..<40)
-    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(place: Int) {
+    func `one hole anywhere tells no falsehood, counts nothing twice and leaves what does not touch it whole`(
+        place: Int
+    ) {
         var scene = Scene()
         expectOneHole(at: place, in: &scene, of: 3) { scene, count in
             let packets = scene.packets(2 * count)

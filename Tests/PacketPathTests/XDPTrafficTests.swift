@@ -23,7 +23,8 @@ import Testing
             for outcome in [Outcome.complete, .dropped, .kernelConsumed] {
                 let truth = packets.count { $0.fate == outcome }
                 let count = journeys.count { $0.outcome == outcome }
-                #expect(count <= truth && count >= truth * 3 / 4, "\(direction.name) \(outcome.name): \(count) of \(truth)")
+                #expect(
+                    count <= truth && count >= truth * 3 / 4, "\(direction.name) \(outcome.name): \(count) of \(truth)")
             }
             #expect(journeys.allSatisfy { [.complete, .dropped, .kernelConsumed, .ambiguous].contains($0.outcome) })
         }
@@ -31,7 +32,8 @@ import Testing
     }
 
     @Test(arguments: 1131...1160 as ClosedRange<UInt64>)
-    func `where many packets go by the stack beside the frames, none takes another's place, torn or whole`(seed: UInt64) {
+    func `where many packets go by the stack beside the frames, none takes another's place, torn or whole`(seed: UInt64)
+    {
         let traffic = Traffic(seed: seed, packets: 600, plumbing: .nativeXDP)
         traffic.isMixed = true
         traffic.run()

@@ -1,4 +1,5 @@
-// What an agent does for whoever speaks out of turn: nothing. Needs root and tracefs, since it asks the kernel who it is.
+// What an agent does for whoever speaks out of turn: nothing. Needs root and tracefs, since it asks the kernel who it
+// is.
 
 import NIOCore
 import NIOEmbedded
@@ -25,7 +26,7 @@ import NIOEmbedded
                 let messages = try await channel.testingEventLoop.executeInContext { try MessageChannel(on: channel) }
                 try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
                 session = Task {
-                    var session = AgentSession(messages, spoolFolder: nil) { _ in nil }
+                    var session = AgentSession(messages, spoolFolder: nil)
                     do { try await session.run() } catch {
                         // Whoever still waits for an answer gets none.
                         try? await messages.channel.close().get()
@@ -43,7 +44,8 @@ import NIOEmbedded
 
             func send(_ message: Message) async throws {
                 let bytes = SampleMessages.bytes(message)
-                try await channel.writeInbound(ByteBuffer(bytes: withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { Array($0) } + bytes))
+                try await channel.writeInbound(
+                    ByteBuffer(bytes: withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { Array($0) } + bytes))
             }
 
             func ask(_ message: Message) async throws -> Message {
@@ -66,12 +68,14 @@ import NIOEmbedded
         }
 
         private static func preparation(
-            events: [String] = ["sched:sched_switch"], filter: String = "", clock: String = "mono_raw", bufferKiB: UInt32 = 64,
+            events: [String] = ["sched:sched_switch"], filter: String = "", clock: String = "mono_raw",
+            bufferKiB: UInt32 = 64,
             interval: UInt32 = 0
         ) -> Message {
             .prepare(
                 Message.Preparation(
-                    clock: clock, bufferKiB: bufferKiB, isLive: false, events: events.map { .init(name: $0, filter: filter) },
+                    clock: clock, bufferKiB: bufferKiB, isLive: false,
+                    events: events.map { .init(name: $0, filter: filter) },
                     crossTimestampMilliseconds: interval))
         }
 

@@ -14,7 +14,9 @@ import ClockSync
             return scan
         }
 
-        private func pair(host: TraceScan, guest: TraceScan, hostClock: CycleConversion? = nil, guestClock: CycleConversion? = nil)
+        private func pair(
+            host: TraceScan, guest: TraceScan, hostClock: CycleConversion? = nil, guestClock: CycleConversion? = nil
+        )
             -> [Exchange]
         {
             Exchange.pair(host: host, hostClock: hostClock, guest: guest, guestClock: guestClock, numbers: 0..<8)
@@ -23,7 +25,9 @@ import ClockSync
         // MARK: Exchanges
 
         @Test(arguments: [0, 1_000_000, -1_000_000, 1 << 62, -(1 << 62)] as [Int64])
-        func `a guest that is ahead has a positive offset, and ways of equal length give it exactly`(ahead: Int64) throws {
+        func `a guest that is ahead has a positive offset, and ways of equal length give it exactly`(ahead: Int64)
+            throws
+        {
             let begin: Int64 = 1 << 40
             func guest(_ time: Int64) -> RawTime { RawTime(bitPattern: time &+ ahead) }
             let exchanges = pair(
@@ -36,7 +40,8 @@ import ClockSync
 
         @Test func `ways of unequal length are wrong by half the round trip at the most`() throws {
             let exchanges = pair(
-                host: scan([(.sent, 0, 1000), (.received, 0, 1310)]), guest: scan([(.received, 0, 1300), (.sent, 0, 1310)]))
+                host: scan([(.sent, 0, 1000), (.received, 0, 1310)]),
+                guest: scan([(.received, 0, 1300), (.sent, 0, 1310)]))
             let exchange = try #require(exchanges.first)
             #expect(exchange.roundTrip == 300)
             #expect(exchange.offset == 150)
@@ -51,7 +56,8 @@ import ClockSync
         @Test func `cycles are turned into nanoseconds on each side by itself`() throws {
             // 2 and 4 ns a cycle.
             let exchanges = pair(
-                host: scan([(.sent, 0, 500), (.received, 0, 600)]), guest: scan([(.received, 0, 260), (.sent, 0, 265)]),
+                host: scan([(.sent, 0, 500), (.received, 0, 600)]),
+                guest: scan([(.received, 0, 260), (.sent, 0, 265)]),
                 hostClock: CycleConversion(multiplier: 2, shift: 0, offset: 0),
                 guestClock: CycleConversion(multiplier: 4, shift: 0, offset: 0))
             let exchange = try #require(exchanges.first)
@@ -64,7 +70,8 @@ import ClockSync
 
         private func exchange(at time: UInt64, offset: Int64, roundTrip: Int64) -> Exchange {
             Exchange(
-                hostSent: time, guestReceived: time &+ UInt64(bitPattern: offset), guestSent: 0, hostReceived: 0, roundTrip: roundTrip,
+                hostSent: time, guestReceived: time &+ UInt64(bitPattern: offset), guestSent: 0, hostReceived: 0,
+                roundTrip: roundTrip,
                 offset: offset)
         }
 
@@ -93,7 +100,9 @@ import ClockSync
 
         // MARK: Time shifts by KVM
 
-        private func reading(_ moment: KVMReading.Moment, vcpu: Int = 0, offset: Int64, ratio: UInt64? = nil, bits: UInt32? = nil)
+        private func reading(
+            _ moment: KVMReading.Moment, vcpu: Int = 0, offset: Int64, ratio: UInt64? = nil, bits: UInt32? = nil
+        )
             -> KVMReading
         {
             KVMReading(moment: moment, vcpu: vcpu, thread: 1, offset: offset, ratio: ratio, fractionBits: bits)
@@ -101,7 +110,8 @@ import ClockSync
 
         @Test func `KVM adds its offset, so that the way back takes it away`() throws {
             let shifts = TimeShift.kvm(
-                [reading(.begin, vcpu: 1, offset: 77), reading(.begin, offset: -500), reading(.end, offset: -500)], endTime: 9)
+                [reading(.begin, vcpu: 1, offset: 77), reading(.begin, offset: -500), reading(.end, offset: -500)],
+                endTime: 9)
             #expect(shifts.count == 2)
             #expect(shifts[0].samples == [TimeShiftSample(time: 0, offset: 500, scaling: 1)])
             #expect(shifts[1].samples == [TimeShiftSample(time: 0, offset: UInt64(bitPattern: -77), scaling: 1)])
@@ -115,12 +125,16 @@ import ClockSync
         }
 
         @Test func `a ratio of one is no scaling, another one is`() {
-            #expect(TimeShift.kvm([reading(.begin, offset: 1, ratio: 1 << 48, bits: 48)], endTime: 0).map(\.fractionBits) == [0])
+            #expect(
+                TimeShift.kvm([reading(.begin, offset: 1, ratio: 1 << 48, bits: 48)], endTime: 0).map(\.fractionBits)
+                    == [0])
             let scaled = TimeShift.kvm([reading(.begin, offset: 1, ratio: 3 << 47, bits: 48)], endTime: 0)
             #expect(scaled.map(\.fractionBits) == [48])
             #expect(scaled[0].samples[0].scaling == 3 << 47)
             for (ratio, bits) in [(0, 48), (5, 64)] as [(UInt64, UInt32)] {
-                #expect(TimeShift.kvm([reading(.begin, offset: 1, ratio: ratio, bits: bits)], endTime: 0).map(\.fractionBits) == [0])
+                #expect(
+                    TimeShift.kvm([reading(.begin, offset: 1, ratio: ratio, bits: bits)], endTime: 0).map(
+                        \.fractionBits) == [0])
             }
         }
 
@@ -131,7 +145,9 @@ import ClockSync
         @Test func `cycles are chosen only where every machine's are known`() {
             let all = ["local", "mono_raw", "x86-tsc"]
             let known = [reading(.begin, offset: 1)]
-            func best(_ guests: [[String]], _ readings: [[KVMReading]], host: [String] = all, hasConversion: Bool = true) -> String {
+            func best(
+                _ guests: [[String]], _ readings: [[KVMReading]], host: [String] = all, hasConversion: Bool = true
+            ) -> String {
                 ClockChoice.best(host: host, guests: guests, hasConversion: hasConversion, kvmReadings: readings)
             }
             #expect(best([], []) == "x86-tsc")

@@ -25,7 +25,9 @@ import Testing
         try system.write("Name:\tvirtlat\nCapEff:\t000001ffffffffff\n", "proc/self/status")
         try system.write("tsc\n", "sys/devices/system/clocksource/clocksource0/current_clocksource")
         try system.write("tsc hpet acpi_pm\n", "sys/devices/system/clocksource/clocksource0/available_clocksource")
-        for vcpu in ["100-8/vcpu0", "100-8/vcpu1", "200-8/vcpu0"] { try system.write("-9034561\n", "debug/kvm/\(vcpu)/tsc-offset") }
+        for vcpu in ["100-8/vcpu0", "100-8/vcpu1", "200-8/vcpu0"] {
+            try system.write("-9034561\n", "debug/kvm/\(vcpu)/tsc-offset")
+        }
         for process in [100, 200] { try system.open(20, as: "/dev/vhost-net", in: process) }
         return system
     }
@@ -41,7 +43,8 @@ import Testing
         var facts = Self.facts(EventSet.host(whole, vms: []))
         try change(system, &facts)
         let (topology, gaps) = Topology.discover(in: system.root)
-        return Doctor(system.root).findings(host: facts, topology, gaps, wantsGuests: wantsGuests, names: names, output: output)
+        return Doctor(system.root).findings(
+            host: facts, topology, gaps, wantsGuests: wantsGuests, names: names, output: output)
     }
 
     private func bad(_ findings: [Finding]) -> [Finding] { findings.filter { $0.severity > .note } }
@@ -97,7 +100,8 @@ import Testing
         let ids = Set(bad(found).map(\.id))
         #expect(
             ids == [
-                "privileges", "clock.source", "clock.tsc", "clock.offset", "debugfs", "vm.vhost", "memory", "events.sched", "events.inject",
+                "privileges", "clock.source", "clock.tsc", "clock.offset", "debugfs", "vm.vhost", "memory",
+                "events.sched", "events.inject",
             ])
         for finding in bad(found) { #expect(finding.meaning != nil && finding.remedy != nil, "\(finding)") }
     }
@@ -126,7 +130,9 @@ import Testing
     }
 
     @Test func `Open vSwitch's events are missed only where it carries a guest`() throws {
-        let without = try findings { _, facts in absent("openvswitch:ovs_do_execute_action", "openvswitch:ovs_dp_upcall", from: &facts) }
+        let without = try findings { _, facts in
+            absent("openvswitch:ovs_do_execute_action", "openvswitch:ovs_dp_upcall", from: &facts)
+        }
         #expect(!without.contains { $0.id == "events.ovs" })
         let with = try findings { system, facts in
             try system.delete("sys/class/net/tap0/master")
@@ -152,10 +158,11 @@ import Testing
 
     @Test func `each way to have no exact clock has its own remedy`() throws {
         func remedy(_ error: Int32) throws -> String? {
-            try findings { _, facts in facts.conversionError = SystemError(call: "perf_event_open", errno: error) }.first {
-                $0.id == "clock.tsc"
-            }?
-            .remedy
+            try findings { _, facts in facts.conversionError = SystemError(call: "perf_event_open", errno: error) }
+                .first {
+                    $0.id == "clock.tsc"
+                }?
+                .remedy
         }
         #expect(try remedy(13)?.contains("perf_event_paranoid") == true)
         #expect(try remedy(95)?.contains("dmesg") == true)

@@ -65,7 +65,9 @@ extension FabricatedSystem {
     }
 
     func openTun(_ descriptor: Int, interface: String, in process: Int) throws {
-        try open(descriptor, as: "/dev/net/tun", in: process, details: "pos:\t0\nflags:\t0104002\nmnt_id:\t6\niff:\t\(interface)\n")
+        try open(
+            descriptor, as: "/dev/net/tun", in: process,
+            details: "pos:\t0\nflags:\t0104002\nmnt_id:\t6\niff:\t\(interface)\n")
     }
 
     func kvm(_ process: Int, descriptor: Int = 8, vcpus: [Int: Int]) throws {
@@ -77,7 +79,9 @@ extension FabricatedSystem {
 
 extension FabricatedSystem {
     /// A NIC on a PCI device.
-    func nic(_ name: String, address: String = "0000:00:02.0", driver: String = "e1000e", interrupts: [Int: String] = [:]) throws {
+    func nic(
+        _ name: String, address: String = "0000:00:02.0", driver: String = "e1000e", interrupts: [Int: String] = [:]
+    ) throws {
         let device = "sys/devices/pci0000:00/\(address)"
         try make(device + "/net")
         try link(device + "/driver", to: "../../../bus/pci/drivers/\(driver)")

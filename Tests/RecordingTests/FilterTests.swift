@@ -12,7 +12,8 @@
         @Test func `one of several numbers is a disjunction over all fields`() {
             #expect(EventSet.anyOf(["pid"], [7]) == "pid == 7")
             #expect(
-                EventSet.anyOf(["prev_pid", "next_pid"], [1, 2]) == "prev_pid == 1 || next_pid == 1 || prev_pid == 2 || next_pid == 2")
+                EventSet.anyOf(["prev_pid", "next_pid"], [1, 2])
+                    == "prev_pid == 1 || next_pid == 1 || prev_pid == 2 || next_pid == 2")
         }
 
         @Test func `nothing to ask for is no filter`() { #expect(EventSet.anyOf(["pid"], [] as [Int32]) == nil) }
@@ -49,7 +50,8 @@
         func `a name is a system and an event`(text: String) { #expect(EventName(text)?.description == text) }
 
         @Test(arguments: [
-            "", ":", "sched", "sched:", ":sched_switch", "../x:y", "x:../y", "a/b:c", "a:b/c", "a:b:c", "a:b ", " a:b", "a:.", "a:b\n",
+            "", ":", "sched", "sched:", ":sched_switch", "../x:y", "x:../y", "a/b:c", "a:b/c", "a:b:c", "a:b ", " a:b",
+            "a:.", "a:b\n",
             "a:b\0", "a:é",
             "*:*", "x:\(String(repeating: "y", count: 65))", "a:@", "a:[", "a:`", "a:{",
         ])

@@ -5,6 +5,7 @@ import NIOEmbedded
 
 #if DEBUG
     @testable import Recording
+    import Synchronization
     import Testing
 
     @Suite struct FrameTests {
@@ -19,7 +20,9 @@ import NIOEmbedded
                 try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
             }
 
-            func send(_ bytes: some Sequence<UInt8> & Sendable) async throws { try await channel.writeInbound(ByteBuffer(bytes: bytes)) }
+            func send(_ bytes: some Sequence<UInt8> & Sendable) async throws {
+                try await channel.writeInbound(ByteBuffer(bytes: bytes))
+            }
         }
 
         private static func frame(_ message: Message) -> [UInt8] {
@@ -52,9 +55,9 @@ import NIOEmbedded
             let length = MessageCodec.longestFrame + 1
             try? await connection.send(withUnsafeBytes(of: length.bigEndian) { Array($0) })
             await #expect(throws: ProtocolFault.tooLong(length)) { try await connection.messages.receive() }
-            // It goes with the connection.
+            // It stays so, and the other side may still be told.
             await #expect(throws: ProtocolFault.tooLong(length)) { try await connection.messages.receive() }
-            #expect(!connection.channel.isActive)
+            #expect(connection.channel.isActive)
         }
 
         @Test(arguments: [0, 1, 3, 4, 10])
@@ -74,18 +77,90 @@ import NIOEmbedded
             let quiet = Task { try await messages.receive() }
             await loop.advanceTime(by: MessageChannel.patience * 10)
             #expect(connection.channel.isActive)
-            messages.expectAnswer(true)
+            messages.expectAnswer(within: MessageChannel.patience)
             await loop.advanceTime(by: MessageChannel.patience - .seconds(1))
-            // Whatever comes is a sign of life.
             try await connection.send(Self.frame(.started))
             #expect(try await quiet.value == .started)
+            messages.expectAnswer(within: MessageChannel.patience)
             let answer = Task { try await messages.receive() }
             try await Task.sleep(for: .milliseconds(20))
             await loop.advanceTime(by: MessageChannel.patience - .seconds(1))
             #expect(connection.channel.isActive)
             await loop.advanceTime(by: .seconds(2))
-            await #expect(throws: ProtocolFault.silent) { try await answer.value }
+            await #expect(throws: ProtocolFault.silent(MessageChannel.patience)) { try await answer.value }
             #expect(!connection.channel.isActive)
+        }
+
+        @Test(arguments: [true, false]) func `a trace may take its time, but not for ever`(isFast: Bool) async throws {
+            let connection = try await Connection()
+            let (messages, loop) = (connection.messages, connection.channel.testingEventLoop)
+            messages.expectAnswer(within: .seconds(10))
+            let piece = Message.data(
+                .init(cpu: 0, bytes: [UInt8](repeating: 0, count: Int(MessageChannel.leastPace) / (isFast ? 1 : 2))))
+            // At half the pace, each second uses up half a second of ten.
+            for second in 0..<30 {
+                let answer = Task { try await messages.receive() }
+                try await Task.sleep(for: .milliseconds(5))
+                await loop.advanceTime(by: .seconds(1))
+                guard isFast || second < 18 else {
+                    if connection.channel.isActive { continue }
+                    await #expect(throws: ProtocolFault.slow) { try await answer.value }
+                    return
+                }
+                try await connection.send(Self.frame(piece))
+                #expect(try await answer.value == piece)
+            }
+            #expect(isFast)
+        }
+
+        /// A socket that takes nothing.
+        private final class FullSocket: ChannelOutboundHandler {
+            typealias OutboundIn = ByteBuffer
+
+            private var held: [EventLoopPromise<Void>?] = []
+
+            func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+                held.append(promise)
+            }
+
+            func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+                for promise in held { promise?.fail(ChannelError.ioOnClosedChannel) }
+                held = []
+                context.close(mode: mode, promise: promise)
+            }
+        }
+
+        @Test func `probes are answered while somebody takes the answers`() async throws {
+            let connection = try await Connection()
+            let channel = connection.channel
+            try await channel.testingEventLoop.executeInContext {
+                try channel.pipeline.syncOperations.addHandler(FullSocket(), position: .first)
+            }
+            let stamps = Mutex(0)
+            connection.messages.answerProbes { _ in stamps.withLock { $0 += 1 } }
+            async let first = connection.messages.receive()
+            try await Task.sleep(for: .milliseconds(20))
+            try await connection.send((0..<1000).flatMap { Self.frame(.probe(number: $0)) })
+            // This one is left for the session, which did not ask for it.
+            #expect(try await first == .probe(number: 16))
+            #expect(stamps.withLock { $0 } == 16)
+            try await channel.close().get()
+        }
+
+        @Test func `who takes nothing is given up`() async throws {
+            let connection = try await Connection()
+            let channel = connection.channel
+            try await channel.testingEventLoop.executeInContext {
+                try channel.pipeline.syncOperations.addHandler(FullSocket(), position: .first)
+            }
+            let messages = connection.messages
+            let sending = Task { try await messages.send(.started) }
+            try await Task.sleep(for: .milliseconds(20))
+            await channel.testingEventLoop.advanceTime(by: MessageChannel.patience - .seconds(1))
+            #expect(channel.isActive)
+            await channel.testingEventLoop.advanceTime(by: .seconds(2))
+            await #expect(throws: ProtocolFault.deaf(MessageChannel.patience)) { try await sending.value }
+            #expect(!channel.isActive)
         }
 
         @Test func `one waits at a time`() async throws {

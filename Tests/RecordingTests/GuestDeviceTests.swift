@@ -16,7 +16,10 @@ import Testing
     }
 
     @Test func `descriptors of one tap are its queues`() throws {
-        let words = ["-netdev", "tap,id=n0,fds=30:31,vhost=on", "-device", "virtio-net-pci,netdev=n0,mq=on,mac=52:54:00:00:00:03"]
+        let words = [
+            "-netdev", "tap,id=n0,fds=30:31,vhost=on", "-device",
+            "virtio-net-pci,netdev=n0,mq=on,mac=52:54:00:00:00:03",
+        ]
         let found = try devices(words) { system in
             try system.tap("tap0")
             try system.tap("tap9")
@@ -24,14 +27,18 @@ import Testing
             // Not attached to any interface.
             try system.openTun(32, interface: "", in: 100)
         }
-        #expect(found == [GuestDevice(kind: .tap, name: "tap0", address: "52:54:00:00:00:03", queues: 2, bridge: nil, nics: [])])
+        #expect(
+            found == [
+                GuestDevice(kind: .tap, name: "tap0", address: "52:54:00:00:00:03", queues: 2, bridge: nil, nics: [])
+            ])
     }
 
     @Test func `libvirt's JSON says the same as words do`() throws {
         let words = [
             "-name", "guest=web,,1,debug-threads=on", "-netdev",
             #"{"type":"tap","fd":"30","vhost":true,"vhostfd":"32","id":"hostnet0"}"#, "-device",
-            #"{"driver":"virtio-net-pci","netdev":"hostnet0","id":"net0","mac":"52:54:00:6b:3c:58","bus":"pci.1","rombar":1}"#, "-device",
+            #"{"driver":"virtio-net-pci","netdev":"hostnet0","id":"net0","mac":"52:54:00:6b:3c:58","bus":"pci.1","rombar":1}"#,
+            "-device",
             #"{"driver":"vhost-vsock-pci","id":"vsock0","guest-cid":7,"vhostfd":"33","bus":"pci.5"}"#,
         ]
         let system = try FabricatedSystem()
@@ -47,7 +54,9 @@ import Testing
     }
 
     @Test func `an address is given only where the command line leaves no doubt`() throws {
-        let nic = { (id: String, mac: String) in ["-netdev", "tap,id=\(id)", "-device", "e1000e,netdev=\(id),mac=\(mac)"] }
+        let nic = { (id: String, mac: String) in
+            ["-netdev", "tap,id=\(id)", "-device", "e1000e,netdev=\(id),mac=\(mac)"]
+        }
         let one = try devices(nic("n0", "52:54:00:00:00:03")) { try $0.openTun(9, interface: "tap0", in: 100) }
         #expect(one.map(\.address) == ["52:54:00:00:00:03"])
         let two = try devices(nic("n0", "52:54:00:00:00:03") + nic("n1", "52:54:00:00:00:04")) { system in
@@ -63,7 +72,9 @@ import Testing
     }
 
     @Test func `a macvtap is known by its device's number, whatever the node is called`() throws {
-        let words = ["-netdev", "tap,id=n0,fd=33,vhost=on", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:03"]
+        let words = [
+            "-netdev", "tap,id=n0,fd=33,vhost=on", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:03",
+        ]
         let found = try devices(words) { system in
             try system.nic("nic0")
             for (name, number) in [("macvtap0", "1:3"), ("macvtap1", "1:99")] {
@@ -75,7 +86,8 @@ import Testing
             try system.open(33, as: "/dev/null", in: 100)
             try system.open(34, as: "/dev/zero", in: 100)
         }
-        let device = GuestDevice(kind: .macvtap, name: "macvtap0", address: "52:54:00:00:00:03", queues: 1, bridge: nil, nics: ["nic0"])
+        let device = GuestDevice(
+            kind: .macvtap, name: "macvtap0", address: "52:54:00:00:00:03", queues: 1, bridge: nil, nics: ["nic0"])
         #expect(found == [device])
     }
 
@@ -109,13 +121,18 @@ import Testing
 
     @Test func `what vfio passes through is found by the command line and by open groups`() throws {
         let json = #"{"driver":"vfio-pci","host":"0000:00:05.0","id":"hostdev0"}"#
-        let found = try devices(["-device", "vfio-pci,host=00:04.0", "-device", json, "-device", "vfio-pci,host=0000:00:06.0"]) { system in
+        let found = try devices([
+            "-device", "vfio-pci,host=00:04.0", "-device", json, "-device", "vfio-pci,host=0000:00:06.0",
+        ]) { system in
             // 06.0 is a display; 07.0 was plugged in later; the bridge in its group stays with its driver.
-            let classes = ["04.0": "0x020000", "05.0": "0x020000", "06.0": "0x030000", "07.0": "0x028000", "01.0": "0x060400"]
+            let classes = [
+                "04.0": "0x020000", "05.0": "0x020000", "06.0": "0x030000", "07.0": "0x028000", "01.0": "0x060400",
+            ]
             for (address, number) in classes {
                 let device = "sys/bus/pci/devices/0000:00:\(address)"
                 try system.write(number + "\n", device + "/class")
-                try system.link(device + "/driver", to: address == "01.0" ? "../drivers/pcieport" : "../drivers/vfio-pci")
+                try system.link(
+                    device + "/driver", to: address == "01.0" ? "../drivers/pcieport" : "../drivers/vfio-pci")
             }
             try system.make("sys/bus/pci/devices/0000:00:05.0/physfn/net/nic0")
             for (group, address) in [(4, "04.0"), (7, "07.0"), (7, "01.0")] {

@@ -5,7 +5,9 @@ import Recording
 import Testing
 
 @Suite struct GuestDoctorTests {
-    private func findings(_ change: (FabricatedSystem, inout TracingFacts, inout GuestLinks) throws -> Void) throws -> [Finding] {
+    private func findings(_ change: (FabricatedSystem, inout TracingFacts, inout GuestLinks) throws -> Void) throws
+        -> [Finding]
+    {
         let system = try FabricatedSystem()
         defer { system.remove() }
         try system.write("CapEff:\t000001ffffffffff\n", "proc/self/status")
@@ -37,7 +39,9 @@ import Testing
                     links.context = nil
                     links.contextError = SystemError(call: "/dev/vsock", errno: 2)
                 }) == ["vsock"])
-        #expect(bad(try findings { _, _, links in links.socketError = SystemError(call: "socket", errno: 97) }) == ["vsock"])
+        #expect(
+            bad(try findings { _, _, links in links.socketError = SystemError(call: "socket", errno: 97) }) == ["vsock"]
+        )
     }
 
     @Test func `--guest on a host is noticed`() throws {

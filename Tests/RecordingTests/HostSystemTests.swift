@@ -14,7 +14,10 @@ import Testing
 
     @Test func `name, release, CPUs and halt polling are the kernel's`() throws {
         let found = try host { _ in }
-        #expect(found == HostSystem(name: "l1", release: "6.1.0-test", cpus: 4, haltPoll: 200_000, postedInterrupts: nil, nics: []))
+        #expect(
+            found
+                == HostSystem(
+                    name: "l1", release: "6.1.0-test", cpus: 4, haltPoll: 200_000, postedInterrupts: nil, nics: []))
     }
 
     @Test(arguments: [("0", 1), ("0-3,8", 5), ("0-1,4-5,7", 5)])
@@ -29,7 +32,8 @@ import Testing
                 try system.write(cpu % 2 == 0 ? "0,2\n" : "1,3\n", folder + "/topology/thread_siblings_list")
                 // An instruction cache is never the last one, whatever its level.
                 for (index, cache) in [
-                    ("1", "Data", "\(cpu)"), ("9", "Instruction", "\(cpu)"), ("3", "Unified", "0-3"), ("2", "Unified", "0,2"),
+                    ("1", "Data", "\(cpu)"), ("9", "Instruction", "\(cpu)"), ("3", "Unified", "0-3"),
+                    ("2", "Unified", "0,2"),
                 ]
                 .enumerated() {
                     try system.write(cache.0 + "\n", "\(folder)/cache/index\(index)/level")
@@ -47,7 +51,8 @@ import Testing
 
     @Test(arguments: [
         ("kvm_intel/parameters/enable_apicv", "Y", true), ("kvm_intel/parameters/enable_apicv", "N", false),
-        ("kvm_amd/parameters/avic", "1", true), ("kvm_amd/parameters/avic", "0", false), ("kvm_amd/parameters/avic", "N", false),
+        ("kvm_amd/parameters/avic", "1", true), ("kvm_amd/parameters/avic", "0", false),
+        ("kvm_amd/parameters/avic", "N", false),
     ])
     func `posted interrupts are what KVM's module was told`(file: String, text: String, posted: Bool) throws {
         #expect(try host { try $0.write(text + "\n", "sys/module/\(file)") }.postedInterrupts == posted)
@@ -60,8 +65,11 @@ import Testing
             try system.tap("tap0")
             try system.interface("br0")
         }
-        let interrupts = [(29, "nic0-rx-0"), (100, "nic0-tx-0"), (101, "")].map { Interrupt(number: $0.0, name: $0.1, cpus: "0-3") }
-        let nic = NetworkDevice(name: "nic0", driver: "e1000e", receiveQueues: 2, transmitQueues: 1, interrupts: interrupts)
+        let interrupts = [(29, "nic0-rx-0"), (100, "nic0-tx-0"), (101, "")].map {
+            Interrupt(number: $0.0, name: $0.1, cpus: "0-3")
+        }
+        let nic = NetworkDevice(
+            name: "nic0", driver: "e1000e", receiveQueues: 2, transmitQueues: 1, interrupts: interrupts)
         #expect(found.nics == [nic])
     }
 

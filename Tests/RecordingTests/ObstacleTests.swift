@@ -1,4 +1,5 @@
-// What is said of connections that can't be made, and of those that are: addresses as people write them, and what to do.
+// What is said of connections that can't be made, and of those that are: addresses as people write them, and what to
+// do.
 
 #if DEBUG
     import LinuxSystem
@@ -27,7 +28,9 @@
                 #expect(obstacle(error, tcp).remedy.hasPrefix("Check the address"), "\(error)")
             }
             let refused = obstacle(111, tcp)
-            #expect(refused.reason.contains("nothing listens on TCP port 7423") && refused.remedy.contains("virtlat agent --tcp"))
+            #expect(
+                refused.reason.contains("nothing listens on TCP port 7423")
+                    && refused.remedy.contains("virtlat agent --tcp"))
         }
 
         @Test(arguments: [("10.55.0.2", "10.55.0.2:39120"), ("fe80::1", "[fe80::1]:39120"), ("::1", "[::1]:39120")])

@@ -1,6 +1,8 @@
-// Messages: what is written is read again, and what nobody should have written is refused. The protocol is the module's own, so only debug builds reach it.
+// Messages: what is written is read again, and what nobody should have written is refused. The protocol is the module's
+// own, so only debug builds reach it.
 
 import NIOCore
+import Statistics
 
 #if DEBUG
     @testable import Recording
@@ -9,7 +11,9 @@ import NIOCore
 
     @Suite struct ProtocolTests {
         @Test func `every message is read as it was written`() throws {
-            for message in SampleMessages.all { #expect(try SampleMessages.read(SampleMessages.bytes(message)) == message) }
+            for message in SampleMessages.all {
+                #expect(try SampleMessages.read(SampleMessages.bytes(message)) == message)
+            }
             // One of each kind is there: what is added to the protocol is added to the samples.
             #expect(Set(SampleMessages.all.map(\.name)).count == SampleMessages.all.count)
             let known = (UInt8.min ... .max).filter { type in
@@ -33,7 +37,8 @@ import NIOCore
                 // Data fill what is left of a message.
                 case (.section(let read), .section(let whole)):
                     #expect(read.kind == whole.kind && read.name == whole.name && whole.bytes.starts(with: read.bytes))
-                case (.data(let read), .data(let whole)): #expect(read.cpu == whole.cpu && whole.bytes.starts(with: read.bytes))
+                case (.data(let read), .data(let whole)):
+                    #expect(read.cpu == whole.cpu && whole.bytes.starts(with: read.bytes))
                 default: Issue.record("\(message.name) cut at \(count) is read as \(read)")
                 }
             }
@@ -41,12 +46,14 @@ import NIOCore
 
         @Test func `bytes after a message's end are a fault`() {
             for message in SampleMessages.all where !["section", "data"].contains(message.name) {
-                #expect(throws: ProtocolFault.self, "\(message.name)") { try SampleMessages.read(SampleMessages.bytes(message) + [0]) }
+                #expect(throws: ProtocolFault.self, "\(message.name)") {
+                    try SampleMessages.read(SampleMessages.bytes(message) + [0])
+                }
             }
         }
 
         @Test func `damaged messages are read or refused, and nothing else`() {
-            var random = SeededGenerator(seed: 1)
+            var random = SplitMix64(seed: 1)
             var refused = 0
             for _ in 0..<20_000 {
                 var bytes = SampleMessages.bytes(SampleMessages.all.randomElement(using: &random)!)
@@ -59,11 +66,13 @@ import NIOCore
         }
 
         @Test func `chance makes no message that can't be written again`() throws {
-            var random = SeededGenerator(seed: 2)
+            var random = SplitMix64(seed: 2)
             let types = SampleMessages.all.map { SampleMessages.bytes($0)[0] }
             for _ in 0..<20_000 {
                 let count = Int.random(in: 0..<64, using: &random)
-                let bytes = [types.randomElement(using: &random)!] + (0..<count).map { _ in UInt8.random(in: 0...3, using: &random) }
+                let bytes =
+                    [types.randomElement(using: &random)!]
+                    + (0..<count).map { _ in UInt8.random(in: 0...3, using: &random) }
                 guard let message = try? SampleMessages.read(bytes) else { continue }
                 #expect(SampleMessages.bytes(message) == bytes)
             }
@@ -90,7 +99,9 @@ import NIOCore
                 $0.writeInteger(UInt16(FieldReader.longestList + 1))
                 $0.writeBytes(repeatElement(0, count: 4 * (FieldReader.longestList + 1) + 100))
             }
-            #expect(throws: ProtocolFault.malformed(message: "message 67", field: "enabled")) { try SampleMessages.read(list) }
+            #expect(throws: ProtocolFault.malformed(message: "message 67", field: "enabled")) {
+                try SampleMessages.read(list)
+            }
         }
 
         @Test(arguments: ["\u{1b}[2J", "\u{7f}", "\u{0}", "\r", "\u{9b}2J", "\u{85}"])
@@ -110,16 +121,20 @@ import NIOCore
         }
 
         @Test func `bytes that are no UTF-8 are no text`() {
-            #expect(throws: ProtocolFault.self) { try SampleMessages.read(SampleMessages.message(75) { $0.text([0xc3, 0x28]) }) }
+            #expect(throws: ProtocolFault.self) {
+                try SampleMessages.read(SampleMessages.message(75) { $0.text([0xc3, 0x28]) })
+            }
         }
 
         @Test(arguments: [
-            (0, 4096, 8), (8193, 4096, 8), (1, 0, 8), (1, 4097, 8), (1, 512, 8), (1, 1 << 27, 8), (1, 4096, 0), (1, 4096, 16),
+            (0, 4096, 8), (8193, 4096, 8), (1, 0, 8), (1, 4097, 8), (1, 512, 8), (1, 1 << 27, 8), (1, 4096, 0),
+            (1, 4096, 16),
         ])
         func `a machine that can't be is refused`(cpus: UInt16, pageSize: UInt32, longSize: UInt8) {
             let welcome = Message.welcome(
                 Message.Welcome(
-                    name: "g", release: "6", uname: "Linux", cpus: cpus, pageSize: pageSize, longSize: longSize, availableMemoryKiB: 1,
+                    name: "g", release: "6", uname: "Linux", cpus: cpus, pageSize: pageSize, longSize: longSize,
+                    availableMemoryKiB: 1,
                     clocks: [], networkAddresses: [], remarks: []))
             #expect(throws: ProtocolFault.self) { try SampleMessages.read(SampleMessages.bytes(welcome)) }
         }
@@ -128,7 +143,9 @@ import NIOCore
             #expect(throws: ProtocolFault.notVirtlat) {
                 try SampleMessages.read(SampleMessages.message(1) { $0.text(Array("virtual".utf8)) })
             }
-            #expect(throws: ProtocolFault.unknownType(UInt8(ascii: "S"))) { try SampleMessages.read(Array("SSH-2.0".utf8)) }
+            #expect(throws: ProtocolFault.unknownType(UInt8(ascii: "S"))) {
+                try SampleMessages.read(Array("SSH-2.0".utf8))
+            }
         }
     }
 #endif

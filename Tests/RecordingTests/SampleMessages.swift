@@ -11,7 +11,10 @@ import NIOCore
             .prepare(
                 Message.Preparation(
                     clock: "x86-tsc", bufferKiB: 8192, isLive: true,
-                    events: [.init(name: "sched:sched_switch", filter: "prev_pid == 1"), .init(name: "net:net_dev_xmit", filter: "")],
+                    events: [
+                        .init(name: "sched:sched_switch", filter: "prev_pid == 1"),
+                        .init(name: "net:net_dev_xmit", filter: ""),
+                    ],
                     crossTimestampMilliseconds: 2000)),
             .start, .probe(number: 7), .stop, .collect(Message.Collection(wantsKernelSymbols: true)), .end,
             .welcome(
@@ -22,13 +25,16 @@ import NIOCore
             .busy(Message.Busy(seconds: 61, peer: "virtlat record on l2, process 3 (vsock CID 2)")),
             .prepared(
                 Message.Prepared(
-                    bufferKiB: 8195, enabled: [.init(name: "irq:softirq_raise", filter: "vec == 3")], absent: ["net:nothing"],
+                    bufferKiB: 8195, enabled: [.init(name: "irq:softirq_raise", filter: "vec == 3")],
+                    absent: ["net:nothing"],
                     multiplier: .max, shift: 31)),
             .started, .probed(number: .max),
             .stopped(
                 Message.Stopped(
                     processorTime: .max, wakeUps: 3, bytesDuring: 1 << 40, threads: [1, -1, .max],
-                    crossTimestamps: [.init(host: .min, realtime: .max, monotonicRaw: -1, monotonic: 4, before: 0, after: .max)],
+                    crossTimestamps: [
+                        .init(host: .min, realtime: .max, monotonicRaw: -1, monotonic: 4, before: 0, after: .max)
+                    ],
                     fault: "no room")),
             .section(TraceSection(kind: .statistics, name: "0", bytes: Array("entries: 0\n".utf8))),
             .data(Message.TraceBytes(cpu: 511, bytes: Array(repeating: 0xaa, count: 4096))),
@@ -41,7 +47,9 @@ import NIOCore
             return Array(buffer.readableBytesView)
         }
 
-        static func read(_ bytes: some Sequence<UInt8>) throws(ProtocolFault) -> Message { try Message(reading: ByteBuffer(bytes: bytes)) }
+        static func read(_ bytes: some Sequence<UInt8>) throws(ProtocolFault) -> Message {
+            try Message(reading: ByteBuffer(bytes: bytes))
+        }
 
         /// A message by hand, field by field.
         static func message(_ type: UInt8, _ write: (inout ByteBuffer) -> Void) -> [UInt8] {

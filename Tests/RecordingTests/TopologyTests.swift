@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct TopologyTests {
     static let first = [
-        "qemu-system-x86_64", "-name", "guest=g3,debug-threads=on", "-netdev", "tap,id=n0,ifname=tap0,vhost=on", "-device",
+        "qemu-system-x86_64", "-name", "guest=g3,debug-threads=on", "-netdev", "tap,id=n0,ifname=tap0,vhost=on",
+        "-device",
         "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:03", "-device", "vhost-vsock-pci,guest-cid=3",
     ]
 
@@ -22,7 +23,8 @@ import Testing
         try system.process(
             200,
             words: [
-                "qemu-system-x86_64", "-name", "g4", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:04", "-netdev",
+                "qemu-system-x86_64", "-name", "g4", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:00:00:04",
+                "-netdev",
                 "tap,id=n0,ifname=tap1", "-device", "vhost-vsock-pci,guest-cid=0x4",
             ], threads: [210: "CPU 0/KVM"])
         try system.openTun(9, interface: "tap0", in: 100)
@@ -44,8 +46,10 @@ import Testing
         let worker = { (thread: Int32) in VhostWorker(thread: thread, kind: .kernel, cpus: "0-1") }
         #expect(topology.vms[0].vhostWorkers == [worker(301), worker(303)])
         #expect(topology.vms[1].vhostWorkers == [worker(302)])
-        #expect(topology.vms[0].vcpus == [VCPU(id: 0, thread: 110, cpus: "0-1"), VCPU(id: 1, thread: 111, cpus: "0-1")])
-        let device = GuestDevice(kind: .tap, name: "tap0", address: "52:54:00:00:00:03", queues: 1, bridge: "br0", nics: ["nic0"])
+        #expect(
+            topology.vms[0].vcpus == [VCPU(id: 0, thread: 110, cpus: "0-1"), VCPU(id: 1, thread: 111, cpus: "0-1")])
+        let device = GuestDevice(
+            kind: .tap, name: "tap0", address: "52:54:00:00:00:03", queues: 1, bridge: "br0", nics: ["nic0"])
         #expect(topology.vms[0].devices == [device])
         #expect(topology.vms[1].devices.map(\.address) == ["52:54:00:00:00:04"])
     }
@@ -54,7 +58,9 @@ import Testing
         let system = try FabricatedSystem()
         defer { system.remove() }
         // A worker bears the id of the thread that opened vhost, which need not be the main one.
-        try system.process(100, words: Self.first, threads: [101: "vhost-100", 102: "vhost-105", 105: "IO iothread1", 110: "CPU 0/KVM"])
+        try system.process(
+            100, words: Self.first,
+            threads: [101: "vhost-100", 102: "vhost-105", 105: "IO iothread1", 110: "CPU 0/KVM"])
         try system.kvm(100, vcpus: [0: 110])
         try system.kernelThread(400, name: "vhost-105")
         let vm = try #require(Topology.ofThisHost(in: system.root).vms.first)
@@ -169,7 +175,9 @@ import Testing
     @Test func `the TSC of each vCPU is read where the kernel has it`() throws {
         let system = try Self.twoGuests()
         defer { system.remove() }
-        for (file, text) in ["tsc-offset": "-9034561", "tsc-scaling-ratio": "4294967296", "tsc-scaling-ratio-frac-bits": "32"] {
+        for (file, text) in [
+            "tsc-offset": "-9034561", "tsc-scaling-ratio": "4294967296", "tsc-scaling-ratio-frac-bits": "32",
+        ] {
             try system.write(text + "\n", "debug/kvm/100-8/vcpu0/\(file)")
         }
         try system.write("-9034561\n", "debug/kvm/100-8/vcpu1/tsc-offset")

@@ -5,10 +5,15 @@ import Sessions
 import Testing
 
 @Suite struct ExperimentTests {
-    private func design(arms: [String] = ["unbound", "same-cpu", "sibling"], rounds: Int = 6, seed: UInt64 = 7) -> Experiment.Design {
+    private func design(arms: [String] = ["unbound", "same-cpu", "sibling"], rounds: Int = 6, seed: UInt64 = 7)
+        -> Experiment.Design
+    {
         Experiment.Design(
-            arms: arms.map { Experiment.Arm(name: $0, binding: Manifest.Binding(policy: $0, vcpus: "2,3", scheduling: nil)) },
-            rounds: rounds, seed: seed, duration: 5_000_000_000, settle: 1_000_000_000, workload: nil, vms: ["web=vsock:3"])
+            arms: arms.map {
+                Experiment.Arm(name: $0, binding: Manifest.Binding(policy: $0, vcpus: "2,3", scheduling: nil))
+            },
+            rounds: rounds, seed: seed, duration: 5_000_000_000, settle: 1_000_000_000, workload: nil,
+            vms: ["web=vsock:3"])
     }
 
     private func experiment(_ design: Experiment.Design) -> Experiment {
@@ -19,7 +24,8 @@ import Testing
         let experiment = experiment(design())
         #expect(experiment.runs.map(\.round) == (1...6).flatMap { [$0, $0, $0] })
         for round in 1...6 {
-            #expect(experiment.runs.filter { $0.round == round }.map(\.arm).sorted() == ["same-cpu", "sibling", "unbound"])
+            #expect(
+                experiment.runs.filter { $0.round == round }.map(\.arm).sorted() == ["same-cpu", "sibling", "unbound"])
         }
         #expect(Set(experiment.runs.map(\.folder)).count == 18)
     }
@@ -40,7 +46,9 @@ import Testing
 
     /// By the definition of splitmix64: an experiment begun elsewhere goes on in the same order.
     @Test func `the order is the same on every machine`() {
-        let rounds = [["same-cpu", "sibling", "unbound"], ["sibling", "same-cpu", "unbound"], ["unbound", "sibling", "same-cpu"]]
+        let rounds = [
+            ["same-cpu", "sibling", "unbound"], ["sibling", "same-cpu", "unbound"], ["unbound", "sibling", "same-cpu"],
+        ]
         #expect(experiment(design(rounds: 3)).runs.map(\.arm) == rounds.flatMap { $0 })
     }
 

@@ -29,7 +29,8 @@ import Testing
     @Test func `the keys that others read by name are there`() throws {
         let top = try #require(try JSONSerialization.jsonObject(with: Data(Manifest.full.encoded())) as? [String: Any])
         let known: Set = [
-            "schema", "recorder", "started", "outcome", "faults", "command", "command_status", "trace_clock", "transfer", "measured",
+            "schema", "recorder", "started", "outcome", "faults", "command", "command_status", "trace_clock",
+            "transfer", "measured",
             "machines", "topology", "binding", "clocks",
         ]
         #expect(Set(top.keys) == known)
@@ -52,13 +53,16 @@ import Testing
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let file = try folder.write("{ \"schema\": 2, \"machines\": \"elsewhere\" }")
-        #expect(throws: Manifest.Fault.unsupportedSchema(path: file, found: 2)) { try Manifest.read(folder: folder.path) }
+        #expect(throws: Manifest.Fault.unsupportedSchema(path: file, found: 2)) {
+            try Manifest.read(folder: folder.path)
+        }
     }
 
     private static let notJSON = "it is not JSON, or holds a number that is out of range"
 
     @Test(arguments: [
-        ("", notJSON), ("{ \"schema\": 1, ", notJSON), ("{ \"schema\": 1e40 }", notJSON), ("[]", "is of the wrong kind"),
+        ("", notJSON), ("{ \"schema\": 1, ", notJSON), ("{ \"schema\": 1e40 }", notJSON),
+        ("[]", "is of the wrong kind"),
         ("{}", "schema is missing"),
         ("{ \"schema\": \"1\" }", "schema is of the wrong kind"), ("{ \"schema\": 1 }", "recorder is missing"),
     ])

@@ -23,12 +23,15 @@ import Testing
     @Test func `superiority counts ties as halves`() {
         #expect(RankTest.compare([[1, 2, 3]], [[2, 3, 4]]).superiority == 7.0 / 9)
         #expect(RankTest.compare([[5]], [[5]]).superiority == 0.5)
-        #expect(EffectSize(delta: -0.2) == .small && EffectSize(delta: 0.9) == .large && EffectSize(delta: 0) == .negligible)
+        #expect(
+            EffectSize(delta: -0.2) == .small && EffectSize(delta: 0.9) == .large && EffectSize(delta: 0) == .negligible
+        )
     }
 
     @Test func `too few packets have no verdict, and none at all no difference`() {
         let few = SampleComparison([[1, 2, 3]], [[4, 5, 6]], seed: 1)
-        #expect(few.verdict == .tooFew && few.interval == nil && few.pValue == nil && few.difference == 3 && few.delta == 1)
+        #expect(
+            few.verdict == .tooFew && few.interval == nil && few.pValue == nil && few.difference == 3 && few.delta == 1)
         let none = SampleComparison([[]], [[4, 5, 6]], seed: 1)
         #expect(none.verdict == .tooFew && none.difference == nil)
     }
@@ -36,7 +39,8 @@ import Testing
     @Test func `values without any spread differ for certain or not at all`() {
         let same = SampleComparison([[Double](repeating: 5, count: 100)], [[Double](repeating: 5, count: 100)], seed: 1)
         #expect(same.verdict == .noEvidence && same.interval == 0...0 && same.pValue == 1)
-        let apart = SampleComparison([[Double](repeating: 5, count: 100)], [[Double](repeating: 6, count: 100)], seed: 1)
+        let apart = SampleComparison(
+            [[Double](repeating: 5, count: 100)], [[Double](repeating: 6, count: 100)], seed: 1)
         #expect(apart.verdict == .higher && apart.interval == 1...1 && apart.relative == 0.2)
         if let p = apart.pValue { #expect(p < 0.001) }
     }
@@ -44,7 +48,9 @@ import Testing
     @Test func `the same seed gives the same interval, another one nearly`() throws {
         var latencies = Latencies(seed: 9)
         let arms = ([latencies.lognormal(300, spread: 1)], [latencies.lognormal(300, spread: 1)])
-        func interval(_ seed: UInt64) throws -> ClosedRange<Double> { try #require(SampleComparison(arms.0, arms.1, seed: seed).interval) }
+        func interval(_ seed: UInt64) throws -> ClosedRange<Double> {
+            try #require(SampleComparison(arms.0, arms.1, seed: seed).interval)
+        }
         #expect(try interval(1) == interval(1))
         #expect(try interval(1) != interval(2))
         #expect(try abs(interval(1).lowerBound - interval(2).lowerBound) < 0.05)

@@ -35,17 +35,27 @@ import Testing
         Case("500 packets with outliers each") { ([$0.withOutliers(500)], [$0.withOutliers(500)]) },
         // Nobody can tell from 300 packets how far out the six outliers of one arm may be.
         Case(
-            "300 packets without outliers, 300 with them", truth: Latencies.outlierMean() - Latencies.lognormalMean(0.5), 0.91...0.965
+            "300 packets without outliers, 300 with them",
+            truth: Latencies.outlierMean() - Latencies.lognormalMean(0.5), 0.91...0.965
         ) { ([$0.lognormal(300, spread: 0.5)], [$0.withOutliers(300)]) },
         Case("300 packets each, autocorrelation 0.5") {
-            ([$0.dependent(300, spread: 0.7, autocorrelation: 0.5)], [$0.dependent(300, spread: 0.7, autocorrelation: 0.5)])
+            (
+                [$0.dependent(300, spread: 0.7, autocorrelation: 0.5)],
+                [$0.dependent(300, spread: 0.7, autocorrelation: 0.5)]
+            )
         },
         Case("500 packets each, autocorrelation 0.8", 0.925...0.965) {
-            ([$0.dependent(500, spread: 0.7, autocorrelation: 0.8)], [$0.dependent(500, spread: 0.7, autocorrelation: 0.8)])
+            (
+                [$0.dependent(500, spread: 0.7, autocorrelation: 0.8)],
+                [$0.dependent(500, spread: 0.7, autocorrelation: 0.8)]
+            )
         },
         // Half a dozen stretches: packets say little here.
         Case("500 packets each, autocorrelation 0.9", 0.92...0.97) {
-            ([$0.dependent(500, spread: 0.7, autocorrelation: 0.9)], [$0.dependent(500, spread: 0.7, autocorrelation: 0.9)])
+            (
+                [$0.dependent(500, spread: 0.7, autocorrelation: 0.9)],
+                [$0.dependent(500, spread: 0.7, autocorrelation: 0.9)]
+            )
         },
     ]
 
@@ -64,7 +74,10 @@ import Testing
             )
         },
         Case("3 sessions of 100 packets each", 0.935...0.985) {
-            ($0.sessions([100, 100, 100], spread: 0.5, between: 0.1), $0.sessions([100, 100, 100], spread: 0.5, between: 0.1))
+            (
+                $0.sessions([100, 100, 100], spread: 0.5, between: 0.1),
+                $0.sessions([100, 100, 100], spread: 0.5, between: 0.1)
+            )
         },
     ]
 
@@ -76,7 +89,8 @@ import Testing
         for run in 0..<runs {
             let (first, second) = example.draw(&latencies)
             // Some series are found to be too much alike for any interval; those count for neither side.
-            guard let interval = MeanDifference.interval(Units(first), Units(second), seed: UInt64(run), draws: 99) else {
+            guard let interval = MeanDifference.interval(Units(first), Units(second), seed: UInt64(run), draws: 99)
+            else {
                 silent += 1
                 continue
             }
@@ -93,12 +107,20 @@ import Testing
         let (mutual, between) = (0.5, 0.1)
         let single = coverage(share) { ([$0.lognormal(500, spread: 0.8)], [$0.lognormal(500, spread: 0.8)]) }
         let dependent = coverage(share) {
-            ([$0.dependent(500, spread: 0.7, autocorrelation: 0.6)], [$0.dependent(500, spread: 0.7, autocorrelation: 0.6)])
+            (
+                [$0.dependent(500, spread: 0.7, autocorrelation: 0.6)],
+                [$0.dependent(500, spread: 0.7, autocorrelation: 0.6)]
+            )
         }
         let several = coverage(share) {
-            ($0.sessions(sessions, spread: mutual, between: between), $0.sessions(sessions, spread: mutual, between: between))
+            (
+                $0.sessions(sessions, spread: mutual, between: between),
+                $0.sessions(sessions, spread: mutual, between: between)
+            )
         }
-        print("coverage of p\(Int(share * 100)): one session each \(single), autocorrelated \(dependent), six sessions \(several)")
+        print(
+            "coverage of p\(Int(share * 100)): one session each \(single), autocorrelated \(dependent), six sessions \(several)"
+        )
         // They are wide rather than narrow: order statistics come in steps.
         for coverage in [single, dependent, several] { #expect(0.93...0.985 ~= coverage) }
     }
@@ -119,8 +141,11 @@ import Testing
 
     @Test func `a p99 has no interval before there are values beyond it`() throws {
         var latencies = Latencies(seed: 3)
-        #expect(QuantileDifference([latencies.lognormal(100, spread: 1)], [latencies.lognormal(100, spread: 1)], 0.99) == nil)
-        let enough = try #require(QuantileDifference([latencies.lognormal(2000, spread: 1)], [latencies.lognormal(2000, spread: 1)], 0.99))
+        #expect(
+            QuantileDifference([latencies.lognormal(100, spread: 1)], [latencies.lognormal(100, spread: 1)], 0.99)
+                == nil)
+        let enough = try #require(
+            QuantileDifference([latencies.lognormal(2000, spread: 1)], [latencies.lognormal(2000, spread: 1)], 0.99))
         #expect(enough.interval.contains(enough.difference))
     }
 }

@@ -4,7 +4,9 @@ import Statistics
 import Testing
 
 @Suite struct FalseAlarmTests {
-    private func rejections(_ runs: Int, seed: UInt64, _ draw: (inout Latencies) -> ([[Double]], [[Double]])) throws -> Double {
+    private func rejections(_ runs: Int, seed: UInt64, _ draw: (inout Latencies) -> ([[Double]], [[Double]])) throws
+        -> Double
+    {
         var latencies = Latencies(seed: seed)
         var count = 0
         for _ in 0..<runs {
@@ -19,7 +21,10 @@ import Testing
         // Equal medians, unequal spreads: Mann and Whitney's test would count the spread.
         let spread = try rejections(600, seed: 2) { ([$0.lognormal(100, spread: 1)], [$0.lognormal(300, spread: 0.3)]) }
         let dependent = try rejections(600, seed: 3) {
-            ([$0.dependent(300, spread: 0.5, autocorrelation: 0.6)], [$0.dependent(300, spread: 0.5, autocorrelation: 0.6)])
+            (
+                [$0.dependent(300, spread: 0.5, autocorrelation: 0.6)],
+                [$0.dependent(300, spread: 0.5, autocorrelation: 0.6)]
+            )
         }
         print("false alarms of ranks: skewed \(skewed), unequal spreads \(spread), autocorrelated \(dependent)")
         for rate in [skewed, spread, dependent] { #expect(0.025...0.08 ~= rate) }
@@ -48,7 +53,9 @@ import Testing
 
     @Test func `what most packets show is not hidden by a few far out`() {
         var latencies = Latencies(seed: 7)
-        var (first, second) = (latencies.lognormal(300, spread: 0.3), latencies.lognormal(300, spread: 0.3).map { $0 * 0.8 })
+        var (first, second) = (
+            latencies.lognormal(300, spread: 0.3), latencies.lognormal(300, spread: 0.3).map { $0 * 0.8 }
+        )
         (first[70], second[200], second[20]) = (90, 200, 60)
         let comparison = SampleComparison([first], [second], seed: 1)
         #expect(comparison.interval?.contains(0) == true)
@@ -59,7 +66,9 @@ import Testing
         var latencies = Latencies(seed: 6)
         var (found, ranks, apart) = (0, 0, 0)
         for run in 0..<100 {
-            let arms = ([latencies.lognormal(300, spread: 0.5)], [latencies.lognormal(300, spread: 0.5).map { $0 * 1.2 }])
+            let arms = (
+                [latencies.lognormal(300, spread: 0.5)], [latencies.lognormal(300, spread: 0.5).map { $0 * 1.2 }]
+            )
             let comparison = SampleComparison(arms.0, arms.1, seed: UInt64(run), draws: 199)
             if comparison.verdict == .higher { found += 1 }
             if let p = comparison.pValue, p < 0.05 { ranks += 1 }

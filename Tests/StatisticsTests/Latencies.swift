@@ -1,4 +1,5 @@
-// Samples as latencies are: skewed, with rare values far out, one packet much like the one before, one session unlike the next.
+// Samples as latencies are: skewed, with rare values far out, one packet much like the one before, one session unlike
+// the next.
 
 import Foundation
 import Statistics
@@ -15,7 +16,9 @@ struct Latencies {
     mutating func normal() -> Double { (-2 * log(share())).squareRoot() * cos(2 * Double.pi * share()) }
 
     /// Of median 1, and the mean `lognormalMean(spread)`.
-    mutating func lognormal(_ count: Int, spread: Double) -> [Double] { (0..<count).map { _ in exp(spread * normal()) } }
+    mutating func lognormal(_ count: Int, spread: Double) -> [Double] {
+        (0..<count).map { _ in exp(spread * normal()) }
+    }
 
     static func lognormalMean(_ spread: Double) -> Double { exp(spread * spread / 2) }
 

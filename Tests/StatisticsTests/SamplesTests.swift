@@ -1,3 +1,5 @@
+// Summaries of sets of samples.
+
 import Statistics
 import Testing
 
@@ -29,7 +31,9 @@ import Testing
         var generator = LinearCongruential(state: 42)
         for _ in 0..<20_000 {
             // Latency-like: a bulk and a long tail.
-            let value = Int64(generator.next() % 100_000) + (generator.next() % 100 == 0 ? Int64(generator.next() % 50_000_000) : 0)
+            let value =
+                Int64(generator.next() % 100_000)
+                + (generator.next() % 100 == 0 ? Int64(generator.next() % 50_000_000) : 0)
             values.append(value)
             samples.add(value)
         }

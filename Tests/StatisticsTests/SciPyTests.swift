@@ -52,7 +52,8 @@ import Testing
 
     /// - Returns: nil where SciPy is missing.
     private func ask(_ samples: [[[Double]]]) throws -> [Answer]? {
-        let file = FileManager.default.temporaryDirectory.appendingPathComponent("virtlat-scipy-\(UUID().uuidString).json")
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "virtlat-scipy-\(UUID().uuidString).json")
         try JSONEncoder().encode(samples).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         // Debian's package belongs to Debian's Python, which need not be the first one there is.
@@ -79,7 +80,10 @@ import Testing
             [latencies.lognormal(40, spread: 1), latencies.lognormal(60, spread: 0.5)],
             [latencies.lognormal(200, spread: 0.5), latencies.lognormal(150, spread: 0.5).map { 1.1 * $0 }],
             // Whole numbers, so that there are ties.
-            [latencies.lognormal(80, spread: 1).map { (4 * $0).rounded() }, latencies.withOutliers(90).map { (4 * $0).rounded() }],
+            [
+                latencies.lognormal(80, spread: 1).map { (4 * $0).rounded() },
+                latencies.withOutliers(90).map { (4 * $0).rounded() },
+            ],
         ].map { $0.map { $0.map { 5 * $0 } } }
         guard let answers = try ask(samples) else {
             print("NOT HELD AGAINST SCIPY: python3-scipy is not installed (make test installs it)")
@@ -95,20 +99,25 @@ import Testing
             #expect(close(RankTest.compare([first], [second]).superiority, answer.superiority))
             let (few, others) = (Array(first.prefix(6)), Array(second.prefix(7)))
             if Set(few + others).count == 13 { #expect(close(RankTest.exact(few, others), answer.exact)) }
-            let rounded = RankTest.exact(few.map { $0.rounded(.toNearestOrEven) }, others.map { $0.rounded(.toNearestOrEven) })
+            let rounded = RankTest.exact(
+                few.map { $0.rounded(.toNearestOrEven) }, others.map { $0.rounded(.toNearestOrEven) })
             #expect(close(rounded, answer.permuted))
             let degrees = Double(first.count) / 7
             #expect(close(StudentT.critical(0.05, degrees: degrees), answer.t[0]))
             #expect(close(StudentT.twoSided(1.7, degrees: degrees), answer.t[1]))
             // Sessions of one value each are Welch's test on the values.
-            let welch = try #require(MeanDifference.interval(Units(first.map { [$0] }), Units(second.map { [$0] }), seed: 1))
+            let welch = try #require(
+                MeanDifference.interval(Units(first.map { [$0] }), Units(second.map { [$0] }), seed: 1))
             #expect(close(welch.lowerBound, answer.welch[0]) && close(welch.upperBound, answer.welch[1]))
-            // Another method on other draws: much the same place and width, where there is more than a handful of stretches.
+            // Another method on other draws: much the same place and width, where there is more than a handful of
+            // stretches.
             guard first.count >= 150 else { continue }
             let ours = try #require(MeanDifference.interval(Units([first]), Units([second]), seed: 1))
             let width = answer.bootstrap[1] - answer.bootstrap[0]
             #expect(0.7...1.6 ~= (ours.upperBound - ours.lowerBound) / width)
-            #expect(abs(ours.lowerBound - answer.bootstrap[0]) < 0.4 * width && abs(ours.upperBound - answer.bootstrap[1]) < 0.4 * width)
+            #expect(
+                abs(ours.lowerBound - answer.bootstrap[0]) < 0.4 * width
+                    && abs(ours.upperBound - answer.bootstrap[1]) < 0.4 * width)
         }
     }
 }

@@ -8,7 +8,9 @@ extension [UInt8] {
     mutating func put(terminated text: String) { self += Array(text.utf8) + [0] }
 
     package mutating func set<Number: FixedWidthInteger>(_ number: Number, at offset: Int) {
-        for index in 0..<Number.bitWidth / 8 { self[offset + index] = UInt8(truncatingIfNeeded: number >> Number(8 * index)) }
+        for index in 0..<Number.bitWidth / 8 {
+            self[offset + index] = UInt8(truncatingIfNeeded: number >> Number(8 * index))
+        }
     }
 
     /// Zeros up to a multiple of `alignment`.
@@ -65,7 +67,10 @@ extension TraceBuilder.Packing {
         repeat {
             let end = min(bytes.count, start + 1 << 16)
             let header = UInt32(end - start) << 3 | (end == bytes.count ? 1 : 0)
-            stream += [UInt8(truncatingIfNeeded: header), UInt8(truncatingIfNeeded: header >> 8), UInt8(truncatingIfNeeded: header >> 16)]
+            stream += [
+                UInt8(truncatingIfNeeded: header), UInt8(truncatingIfNeeded: header >> 8),
+                UInt8(truncatingIfNeeded: header >> 16),
+            ]
             stream += bytes[start..<end]
             start = end
         } while start < bytes.count

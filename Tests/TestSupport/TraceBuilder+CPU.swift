@@ -2,8 +2,8 @@
 //
 // Source of the layout: include/linux/ring_buffer.h and kernel/trace/ring_buffer.c.
 
-/// What one CPU writes. `add` does what the kernel does: a time extend where a delta has more than 27 bits, a new sub-buffer where
-/// one is full. Everything else is there to write what is rare, or wrong.
+/// What one CPU writes. `add` does what the kernel does: a time extend where a delta has more than 27 bits, a new
+/// sub-buffer where one is full. Everything else is there to write what is rare, or wrong.
 package final class BuiltCPU {
     private struct Page {
         enum Missed { case none, uncounted, counted(Int) }
@@ -123,7 +123,8 @@ package final class BuiltCPU {
         self.time = time
     }
 
-    /// A discarded event of `bytes` bytes, its head included (RINGBUF_TYPE_PADDING). Its delta counts, as for any event.
+    /// A discarded event of `bytes` bytes, its head included (RINGBUF_TYPE_PADDING). Its delta counts, as for any
+    /// event.
     package func discarded(bytes: Int, delta: UInt64) {
         precondition(bytes >= 8 && bytes % 4 == 0 && delta > 0)
         var event: [UInt8] = []
@@ -168,7 +169,11 @@ package final class BuiltCPU {
             if longSize == 8 { bytes.put(UInt64(commit)) } else { bytes.put(commit) }
             bytes += page.data
             if let stored {
-                if longSize == 8 { bytes.put(UInt64(bitPattern: Int64(stored))) } else { bytes.put(UInt32(truncatingIfNeeded: stored)) }
+                if longSize == 8 {
+                    bytes.put(UInt64(bitPattern: Int64(stored)))
+                } else {
+                    bytes.put(UInt32(truncatingIfNeeded: stored))
+                }
             }
         }
         precondition(bytes.count <= pageSize, "a sub-buffer that overflows")

@@ -13,14 +13,24 @@ package struct BuiltField {
     var offset: Int?
 
     /// A field of any type, at any place, as the format file is to describe it.
-    package static func number(_ name: String, type: String, size: Int, signed: Bool = false, at offset: Int? = nil) -> BuiltField {
+    package static func number(_ name: String, type: String, size: Int, signed: Bool = false, at offset: Int? = nil)
+        -> BuiltField
+    {
         BuiltField(name: name, type: type, size: size, isSigned: signed, offset: offset)
     }
 
-    package static func u8(_ name: String, at offset: Int? = nil) -> BuiltField { number(name, type: "u8", size: 1, at: offset) }
-    package static func u16(_ name: String, at offset: Int? = nil) -> BuiltField { number(name, type: "u16", size: 2, at: offset) }
-    package static func u32(_ name: String, at offset: Int? = nil) -> BuiltField { number(name, type: "unsigned int", size: 4, at: offset) }
-    package static func u64(_ name: String, at offset: Int? = nil) -> BuiltField { number(name, type: "u64", size: 8, at: offset) }
+    package static func u8(_ name: String, at offset: Int? = nil) -> BuiltField {
+        number(name, type: "u8", size: 1, at: offset)
+    }
+    package static func u16(_ name: String, at offset: Int? = nil) -> BuiltField {
+        number(name, type: "u16", size: 2, at: offset)
+    }
+    package static func u32(_ name: String, at offset: Int? = nil) -> BuiltField {
+        number(name, type: "unsigned int", size: 4, at: offset)
+    }
+    package static func u64(_ name: String, at offset: Int? = nil) -> BuiltField {
+        number(name, type: "u64", size: 8, at: offset)
+    }
     package static func s8(_ name: String, at offset: Int? = nil) -> BuiltField {
         number(name, type: "s8", size: 1, signed: true, at: offset)
     }
@@ -34,7 +44,9 @@ package struct BuiltField {
         number(name, type: "s64", size: 8, signed: true, at: offset)
     }
     /// A kernel pointer, `skbaddr` for example.
-    package static func pointer(_ name: String, at offset: Int? = nil) -> BuiltField { number(name, type: "void *", size: 8, at: offset) }
+    package static func pointer(_ name: String, at offset: Int? = nil) -> BuiltField {
+        number(name, type: "void *", size: 8, at: offset)
+    }
 
     /// `char name[count]`, `prev_comm` for example.
     package static func characters(_ name: String, _ count: Int, at offset: Int? = nil) -> BuiltField {
@@ -110,7 +122,9 @@ package struct BuiltEvent {
 
     /// One record, padded to whole words.
     func record(pid: Int32, flags: UInt8, preemptCount: UInt8, _ values: [String: FieldValue]) -> [UInt8] {
-        for name in values.keys { precondition(fields.contains { $0.name == name }, "\(self.name) has no field \(name)") }
+        for name in values.keys {
+            precondition(fields.contains { $0.name == name }, "\(self.name) has no field \(name)")
+        }
         var record = [UInt8](repeating: 0, count: (fixedSize + 3) & ~3)
         record.set(id, at: 0)
         record.set(flags, at: 2)

@@ -42,7 +42,9 @@ extension TraceBuilder {
 
     private var eventFormats: [UInt8] {
         var systems: [String] = []
-        for event in events where event.system != "ftrace" && !systems.contains(event.system) { systems.append(event.system) }
+        for event in events where event.system != "ftrace" && !systems.contains(event.system) {
+            systems.append(event.system)
+        }
         var bytes: [UInt8] = []
         bytes.put(UInt32(systems.count))
         for system in systems {
@@ -71,7 +73,8 @@ extension TraceBuilder {
 
 extension TraceBuilder {
     func version6() -> [UInt8] {
-        var file = start() + headerInfo + ftraceFormats + eventFormats + sized(kernelSymbols) + sized("") + commandLineBytes
+        var file =
+            start() + headerInfo + ftraceFormats + eventFormats + sized(kernelSymbols) + sized("") + commandLineBytes
         let cpus = instances.reduce(0) { max($0, ($1.cpus.keys.max() ?? -1) + 1) }
         file.put(UInt32(cpus))
         file.put(terminated: "options  ")
@@ -124,7 +127,8 @@ extension TraceBuilder {
         file.put(UInt64(0))
         var found: [Option] = []
         let sections: [(UInt16, [UInt8])] = [
-            (16, headerInfo), (17, ftraceFormats), (18, eventFormats), (19, sized(kernelSymbols)), (20, sized("")), (21, commandLineBytes),
+            (16, headerInfo), (17, ftraceFormats), (18, eventFormats), (19, sized(kernelSymbols)), (20, sized("")),
+            (21, commandLineBytes),
         ]
         for (id, body) in sections {
             var place: [UInt8] = []

@@ -22,7 +22,9 @@ extension TraceBuilder {
     }
 
     /// Any option, known or not.
-    package func option(_ id: UInt16, _ data: [UInt8]) { optionSections[optionSections.count - 1].append(Option(id: id, data: data)) }
+    package func option(_ id: UInt16, _ data: [UInt8]) {
+        optionSections[optionSections.count - 1].append(Option(id: id, data: data))
+    }
 
     /// What follows goes into another OPTIONS section; version 6 has only one.
     package func nextOptionsSection() { optionSections.append([]) }
@@ -56,7 +58,8 @@ extension TraceBuilder {
     package func statistics(cpu: Int, overrun: Int, dropped: Int, now: String? = nil) {
         text(
             2,
-            "CPU: \(cpu)\nentries: 1\noverrun: \(overrun)\ncommit overrun: 0\nbytes: 9\n" + (now.map { "now ts: \($0)\n" } ?? "")
+            "CPU: \(cpu)\nentries: 1\noverrun: \(overrun)\ncommit overrun: 0\nbytes: 9\n"
+                + (now.map { "now ts: \($0)\n" } ?? "")
                 + "dropped events: \(dropped)\nread events: 0\n")
     }
 
@@ -78,8 +81,8 @@ extension TraceBuilder {
 
     /// TIME_SHIFT: how this guest's clock leads to the host's.
     /// - Parameter cpus: corrections of each CPU.
-    /// - Parameter hasFractions: behind all CPUs stand the fraction bits of every correction, 8 bytes each, as trace-cmd writes
-    ///   since version 3.0; trace-cmd.dat.v7(5) omits them.
+    /// - Parameter hasFractions: behind all CPUs stand the fraction bits of every correction, 8 bytes each, as
+    ///   trace-cmd writes since version 3.0; trace-cmd.dat.v7(5) omits them.
     package func timeShift(peer: UInt64, cpus: [[Shift]], hasFractions: Bool = true, interpolates: Bool = false) {
         numbers(12) {
             $0.put(peer)

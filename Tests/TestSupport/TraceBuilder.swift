@@ -28,7 +28,8 @@ package final class TraceBuilder {
     package var kernelSymbols = ""
     /// Sub-buffers in one compressed chunk.
     package var pagesPerChunk = 10
-    /// Makes the compressed bytes of a section or chunk, for tests that have better or worse ones; `stored` when it returns nil.
+    /// Makes the compressed bytes of a section or chunk, for tests that have better or worse ones; `stored` when it
+    /// returns nil.
     package var compress: ([UInt8]) -> [UInt8]? = { _ in nil }
 
     // What a header says; to be changed by tests of headers that say something else.
@@ -68,14 +69,16 @@ package final class TraceBuilder {
     }
 
     /// Defines an event.
-    /// - Parameter fields: laid out one after the other behind the common fields, each aligned to its size, unless they say where they lie.
+    /// - Parameter fields: laid out one after the other behind the common fields, each aligned to its size, unless they
+    ///   say where they lie.
     /// - Parameter id: what `common_type` is to be; the next free one when left out.
     /// - Parameter printFormat: what stands behind "print fmt: ".
     @discardableResult package func event(
         _ system: String, _ name: String, _ fields: [BuiltField] = [], id: UInt16? = nil, printFormat: String = "\"\""
     ) -> BuiltEvent {
         let id = id ?? UInt16(300 + events.count)
-        let event = BuiltEvent(system: system, name: name, id: id, fields: fields, longSize: longSize, printFormat: printFormat)
+        let event = BuiltEvent(
+            system: system, name: name, id: id, fields: fields, longSize: longSize, printFormat: printFormat)
         events.append(event)
         return event
     }

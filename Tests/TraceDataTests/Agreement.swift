@@ -25,9 +25,11 @@ struct Agreement {
         }
     }
 
-    /// Compares every event of `path` (time, CPU, thread, name), and every number and string of those events that `fieldsOf` names.
+    /// Compares every event of `path` (time, CPU, thread, name), and every number and string of those events that
+    /// `fieldsOf` names.
     ///
-    /// A mark has two operands, so the file is read several times: first for all events, then again for those with fields left.
+    /// A mark has two operands, so the file is read several times: first for all events, then again for those with
+    /// fields left.
     init(_ path: String, fieldsOf selected: (String) -> Bool) throws {
         let report = try TraceReport(of: path)
         let file = try TraceFile(path: path)
@@ -40,7 +42,8 @@ struct Agreement {
             let wanted = report.names.indices.filter { pass == 0 || items[$0].count > 2 * pass }
             let pairs = items.map { Array($0.dropFirst(2 * pass).prefix(2)) }
             let queries = wanted.map { index in
-                EventQuery(report.names[index], kind: UInt8(index + 1), zip(pairs[index], [.a, .b]).map { $0.operand($1) })
+                EventQuery(
+                    report.names[index], kind: UInt8(index + 1), zip(pairs[index], [.a, .b]).map { $0.operand($1) })
             }
             let scan = try Scan([StreamSource(file: file, selection: Selection(queries), maps: Self.maps(of: file))])
             for missing in scan.missing[0] { differ("\(missing) can't be read") }
@@ -60,7 +63,8 @@ struct Agreement {
             switch field.shape {
             case .number where [1, 2, 4, 8].contains(field.size):
                 Item(field: field.name, isName: false, mask: field.size == 8 ? .max : 1 << UInt64(8 * field.size) - 1)
-            case .dynamic where field.isString, .relativeDynamic where field.isString: Item(field: field.name, isName: true, mask: 0)
+            case .dynamic where field.isString, .relativeDynamic where field.isString:
+                Item(field: field.name, isName: true, mask: 0)
             default: nil
             }
         }
@@ -71,7 +75,9 @@ struct Agreement {
         if examples.count < 10 { examples.append(text()) }
     }
 
-    private mutating func compare(_ scan: Scan, _ report: TraceReport, wanted: Set<Int>, _ pairs: [[Item]], isFirst: Bool) {
+    private mutating func compare(
+        _ scan: Scan, _ report: TraceReport, wanted: Set<Int>, _ pairs: [[Item]], isFirst: Bool
+    ) {
         for (lane, place) in scan.lanes.enumerated() {
             let marks = scan.marks.filter { $0.lane == lane && $0.kind < Mark.Reserved.lostBegin }
             let all = report.events[place.cpu] ?? []
@@ -85,7 +91,9 @@ struct Agreement {
                     let expected = "\(report.names[event.name]) at \(event.time) by \(event.pid)"
                     differ("\(report.names[name]) at \(mark.time) by \(mark.thread), expected \(expected)")
                 }
-                for (item, operand) in zip(pairs[name], [mark.a, mark.b]) { compare(item, operand, mark, scan, event, report) }
+                for (item, operand) in zip(pairs[name], [mark.a, mark.b]) {
+                    compare(item, operand, mark, scan, event, report)
+                }
             }
             if isFirst {
                 events += min(marks.count, expected.count)
@@ -118,8 +126,12 @@ struct Agreement {
 
     private mutating func compareCounts(_ counts: LaneCounts, _ cpu: Int, _ report: TraceReport) {
         if counts.events != report.events[cpu]?.count ?? 0 { differ("CPU \(cpu): \(counts.events) events") }
-        if counts.holes != report.holes[cpu] ?? 0 { differ("CPU \(cpu): \(counts.holes) holes, \(report.holes[cpu] ?? 0) in the report") }
-        if counts.lost != report.lost[cpu] ?? 0 { differ("CPU \(cpu): \(counts.lost) lost, \(report.lost[cpu] ?? 0) in the report") }
+        if counts.holes != report.holes[cpu] ?? 0 {
+            differ("CPU \(cpu): \(counts.holes) holes, \(report.holes[cpu] ?? 0) in the report")
+        }
+        if counts.lost != report.lost[cpu] ?? 0 {
+            differ("CPU \(cpu): \(counts.lost) lost, \(report.lost[cpu] ?? 0) in the report")
+        }
         for defect in counts.defects { differ("CPU \(cpu): defect \(defect.kind.rawValue)") }
     }
 }

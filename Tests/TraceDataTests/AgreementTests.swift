@@ -1,16 +1,19 @@
+// What virtlat reads is what trace-cmd reads, event by event and field by field.
+
 import Glibc
 import TestSupport
 import Testing
 import TraceData
 
-/// What virtlat reads is what trace-cmd reads, event by event and field by field.
 @Suite struct AgreementTests {
     /// The events that the paths are made of: every name in the queries of PacketPath's `MarkKind`.
     private static let selected: Set<String> = Set(
         [
             "irq_handler_entry", "irq_handler_exit", "softirq_raise", "napi_gro_receive_entry", "napi_gro_frags_entry",
-            "napi_gro_receive_exit", "napi_gro_frags_exit", "napi_poll", "netif_receive_skb", "net_dev_queue", "net_dev_start_xmit",
-            "net_dev_xmit", "skb_copy_datagram_iovec", "consume_skb", "kfree_skb", "sched_switch", "sched_waking", "kvm_entry", "kvm_exit",
+            "napi_gro_receive_exit", "napi_gro_frags_exit", "napi_poll", "netif_receive_skb", "net_dev_queue",
+            "net_dev_start_xmit",
+            "net_dev_xmit", "skb_copy_datagram_iovec", "consume_skb", "kfree_skb", "sched_switch", "sched_waking",
+            "kvm_entry", "kvm_exit",
             "kvm_inj_virq", "kvm_msi_set_irq", "kvm_set_irq", "kvm_mmio", "kvm_fast_mmio", "kvm_pio",
         ] + ["sendto", "sendmsg", "sendmmsg", "write", "writev"].flatMap { ["sys_enter_" + $0, "sys_exit_" + $0] })
 
@@ -21,7 +24,9 @@ import TraceData
         #expect(agreement.events > 1000)
         #expect(agreement.numbers > 1000)
         #expect(agreement.strings > 100)
-        print("\(folder)/\(name): \(agreement.events) events, \(agreement.numbers) numbers, \(agreement.strings) strings compared")
+        print(
+            "\(folder)/\(name): \(agreement.events) events, \(agreement.numbers) numbers, \(agreement.strings) strings compared"
+        )
     }
 
     @Test(arguments: TraceBuilder.Version.allCases)
@@ -61,9 +66,9 @@ import TraceData
 
     /// Options that change what a timestamp means.
     ///
-    /// Scaled and interpolated shifts are left out: trace-cmd 3.1 leaves the scaling away where there is one correction, applies it the
-    /// other way round than KVM defines it where there are several, and draws lines beyond the first and last correction. It also ignores
-    /// the offset of TSC2NSEC.
+    /// Scaled and interpolated shifts are left out: trace-cmd 3.1 leaves the scaling away where there is one
+    /// correction, applies it the other way round than KVM defines it where there are several, and draws lines beyond
+    /// the first and last correction. It also ignores the offset of TSC2NSEC.
     enum Clock: String, CaseIterable {
         case nanoseconds, cycles, fixedOffset, cyclesAndFixedOffset, shifted, shiftedBack, shiftedCycles, severalShifts
 
@@ -82,12 +87,20 @@ import TraceData
             case .severalShifts:
                 // The last correction lies behind all events: beyond it trace-cmd takes the one before.
                 trace.timeShift(
-                    peer: 5, cpus: [[.init(at: 20_000, offset: 500), .init(at: 50_000, offset: 700), .init(at: 1_000_000, offset: 650)]])
+                    peer: 5,
+                    cpus: [
+                        [
+                            .init(at: 20_000, offset: 500), .init(at: 50_000, offset: 700),
+                            .init(at: 1_000_000, offset: 650),
+                        ]
+                    ])
             }
         }
     }
 
-    @Test(arguments: Clock.allCases) func `times are those of trace-cmd under every option that changes them`(clock: Clock) throws {
+    @Test(arguments: Clock.allCases) func `times are those of trace-cmd under every option that changes them`(
+        clock: Clock
+    ) throws {
         let trace = TraceBuilder()
         let event = trace.event("test", "event", [.u32("n")])
         trace.cpuCount(1)

@@ -1,8 +1,9 @@
+// Compressed files hold the same trace.
+
 import TestSupport
 import Testing
 import TraceData
 
-/// Compressed files hold the same trace.
 @Suite struct CompressionTests {
     private static let numbers = [EventQuery("number", kind: 1, [.number("n", to: .a)])]
 
@@ -10,7 +11,9 @@ import TraceData
         let trace = TraceBuilder(packing: packing, pageSize: pageSize)
         let number = trace.event("test", "number", [.u32("n")])
         for cpu in 0..<2 {
-            for n in 0..<events { trace.cpu(cpu).add(number, at: UInt64(1000 + 2 * n + cpu), pid: 5, ["n": .of(2 * n + cpu)]) }
+            for n in 0..<events {
+                trace.cpu(cpu).add(number, at: UInt64(1000 + 2 * n + cpu), pid: 5, ["n": .of(2 * n + cpu)])
+            }
         }
         trace.commandLines = [5: "ping"]
         return trace
@@ -22,7 +25,9 @@ import TraceData
     }
 
     @Test(arguments: [TraceBuilder.Packing.zlib, .zstd], [1, 2, 10, 1000])
-    func `compressed chunks of any number of sub-buffers hold the same marks`(packing: TraceBuilder.Packing, pagesPerChunk: Int) throws {
+    func `compressed chunks of any number of sub-buffers hold the same marks`(
+        packing: TraceBuilder.Packing, pagesPerChunk: Int
+    ) throws {
         let trace = Self.trace(packing, events: 1500)
         trace.pagesPerChunk = pagesPerChunk
         let file = try trace.open()
@@ -34,7 +39,8 @@ import TraceData
         #expect(file.buffers[0].cpus.map(\.isChunked) == [true, true])
     }
 
-    /// One sub-buffer of `trace(.zlib, events: 40)`, compressed by zlib itself: with real back references and Huffman codes.
+    /// One sub-buffer of `trace(.zlib, events: 40)`, compressed by zlib itself: with real back references and Huffman
+    /// codes.
     private static let deflated: [UInt8] = hexadecimal(
         """
         78daedc7b711c2001000c19784f0de7b01c2241449b994c18012660b20e2929b7d66f1e991567ff39e44e415a3fc7282539ce11ace711d37
@@ -71,7 +77,10 @@ import TraceData
         trace.compress = { body in Self.isPage(body, at: 2000) ? [1, 2, 3, 4, 5, 6, 7, 8] : nil }
         let scan = try Scan(trace.open(), Self.numbers)
         #expect(scan.events.a == [0, 2])
-        #expect(scan.marks.kinds == [Mark.Reserved.laneBegin, 1, Mark.Reserved.lostBegin, Mark.Reserved.lostEnd, 1, Mark.Reserved.laneEnd])
+        #expect(
+            scan.marks.kinds == [
+                Mark.Reserved.laneBegin, 1, Mark.Reserved.lostBegin, Mark.Reserved.lostEnd, 1, Mark.Reserved.laneEnd,
+            ])
         #expect(scan.defects == [.chunk: 1])
         #expect(scan.counts[0].holes == 1)
     }

@@ -1,3 +1,5 @@
+// The same recording in another form is the same trace.
+
 import ClockSync
 import Glibc
 import TestSupport
@@ -15,16 +17,19 @@ enum TapSelection {
             [.number("skbaddr", to: .a), .name("name", to: .b), .number("len", to: .b, shift: 16, width: 32)]),
         EventQuery("napi_gro_receive_exit", kind: 5, where: .below("ret", 2)),
         EventQuery(
-            "napi_poll", kind: 6, [.number("napi", to: .a), .name("dev_name", to: .b), .number("work", to: .b, shift: 16, width: 16)]),
+            "napi_poll", kind: 6,
+            [.number("napi", to: .a), .name("dev_name", to: .b), .number("work", to: .b, shift: 16, width: 16)]),
         EventQuery("netif_receive_skb", kind: 7, [.number("skbaddr", to: .a), .name("name", to: .b)]),
         EventQuery(
             "net_dev_start_xmit", kind: 8,
             [.number("skbaddr", to: .a), .name("name", to: .b), .number("queue_mapping", to: .b, shift: 48, width: 16)]),
         EventQuery(
-            "net_dev_xmit", kind: 9, [.number("skbaddr", to: .a), .name("name", to: .b), .number("rc", to: .b, shift: 16, width: 32)]),
+            "net_dev_xmit", kind: 9,
+            [.number("skbaddr", to: .a), .name("name", to: .b), .number("rc", to: .b, shift: 16, width: 32)]),
         EventQuery("skb_copy_datagram_iovec", kind: 10, [.number("skbaddr", to: .a), .number("len", to: .b)]),
         EventQuery("consume_skb", kind: 11, [.number("skbaddr", to: .a)]),
-        EventQuery("kfree_skb", kind: 12, [.number("skbaddr", to: .a), .number("reason", to: .b, width: 32, required: false)]),
+        EventQuery(
+            "kfree_skb", kind: 12, [.number("skbaddr", to: .a), .number("reason", to: .b, width: 32, required: false)]),
         EventQuery("sched_switch", kind: 13, [.number("next_pid", to: .a, width: 32), .number("prev_state", to: .b)]),
         EventQuery("sched_waking", kind: 14, [.number("pid", to: .a, width: 32)]),
         EventQuery("kvm_exit", kind: 15, [.number("exit_reason", "ret", to: .a, width: 32, required: false)]),
@@ -34,7 +39,6 @@ enum TapSelection {
     ]
 }
 
-/// The same recording in another form is the same trace.
 @Suite struct ConversionTests {
     private static let recordings = ["tap-steady", "tap-burst", "tap-2vcpu-cross", "tap-tinybuf-lost"]
 
@@ -81,7 +85,8 @@ enum TapSelection {
         try compare(Checkout.recording(folder) + "/" + name, convertedBy: ["--file-version", "6"], version: 6)
     }
 
-    @Test(arguments: recordings, ["host.dat", "host-g3.dat"]) func `an uncompressed file holds the same marks as a compressed one`(
+    @Test(arguments: recordings, ["host.dat", "host-g3.dat"])
+    func `an uncompressed file holds the same marks as a compressed one`(
         folder: String, name: String
     ) throws {
         try compare(Checkout.recording(folder) + "/" + name, convertedBy: ["--compression", "none"], version: 7)

@@ -2,20 +2,22 @@
 
 import ClockSync
 import Glibc
+import Statistics
 import TestSupport
 import Testing
 import TraceData
 
 /// One file that is damaged in place, looked at and repaired, thousands of times.
 ///
-/// When a damaged file ends the test process, it stays behind as it was: its path stands in the last line of the test's output.
+/// When a damaged file ends the test process, it stays behind as it was: its path stands in the last line of the test's
+/// output.
 final class DamagedFile {
     let path = temporaryPath("damaged.dat")
     let name: String
     private let original: [UInt8]
     private let descriptor: Int32
     private let regions: [Range<Int>]
-    private var random: SeededGenerator
+    private var random: SplitMix64
 
     /// - Parameter regions: where damage is wanted, each as often as the others; all of the file when left out.
     init(_ name: String, _ bytes: [UInt8], seed: UInt64, regions: [Range<Int>] = []) {
@@ -23,7 +25,8 @@ final class DamagedFile {
         original = bytes
         self.regions = regions.isEmpty ? [0..<bytes.count] : regions.filter { !$0.isEmpty }
         // Another seed in the environment goes elsewhere.
-        random = SeededGenerator(seed: seed &+ (getenv("VIRTLAT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 0) &* 1000)
+        random = SplitMix64(
+            seed: seed &+ (getenv("VIRTLAT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 0) &* 1000)
         bytes.write(to: path)
         descriptor = open(path, O_RDWR | O_CLOEXEC)
         precondition(descriptor >= 0)
@@ -40,7 +43,9 @@ final class DamagedFile {
         precondition(pwrite(descriptor, bytes, bytes.count, off_t(offset)) == bytes.count)
     }
 
-    private func position() -> Int { Int.random(in: regions[Int.random(in: 0..<regions.count, using: &random)], using: &random) }
+    private func position() -> Int {
+        Int.random(in: regions[Int.random(in: 0..<regions.count, using: &random)], using: &random)
+    }
 
     /// Cuts the file at `count` places, from its end on.
     func truncate(_ count: Int, _ tally: inout Tally) {
@@ -54,7 +59,8 @@ final class DamagedFile {
         cut(Array(stride(from: original.count - 1, through: 0, by: -step)), &tally)
     }
 
-    /// Reads the file cut to each of these falling sizes; and, as after a loss of power, in its full size with zeros from there on.
+    /// Reads the file cut to each of these falling sizes; and, as after a loss of power, in its full size with zeros
+    /// from there on.
     private func cut(_ sizes: [Int], _ tally: inout Tally) {
         for size in sizes {
             precondition(ftruncate(descriptor, off_t(size)) == 0)
@@ -80,7 +86,8 @@ final class DamagedFile {
             let extremes: [UInt8] = [0, 0xff, 0x7f, 0x80, 1]
             let values = places.map { _ in
                 Bool.random(using: &random)
-                    ? extremes[Int.random(in: 0..<extremes.count, using: &random)] : UInt8.random(in: .min ... .max, using: &random)
+                    ? extremes[Int.random(in: 0..<extremes.count, using: &random)]
+                    : UInt8.random(in: .min ... .max, using: &random)
             }
             for (place, value) in zip(places, values) { write([value], at: place) }
             tally.corrupted += 1
@@ -120,7 +127,8 @@ struct Tally: CustomStringConvertible {
         _ = file.symbols(event: "kfree_skb", field: "reason")
         do {
             let stream = try MarkStream(
-                [StreamSource(file: file, selection: Selection(TapSelection.queries), maps: Self.maps(of: file))], workers: 1)
+                [StreamSource(file: file, selection: Selection(TapSelection.queries), maps: Self.maps(of: file))],
+                workers: 1)
             try drain(stream, damage)
             read += 1
         } catch {
@@ -157,18 +165,4 @@ struct Tally: CustomStringConvertible {
         let maps = file.options.timeShifts.compactMap { ClockMap.timeShift($0, hostClock: conversion) }
         return maps.isEmpty ? [.host(conversion)] : maps
     }
-}
-
-/// Ends the process when it is not fed for a while: a reader that does not come to an end can't be stopped from within.
-enum Watchdog {
-    static func feed(seconds: UInt32 = 60) {
-        signal(SIGALRM) { _ in
-            let text = "virtlat: reading a damaged file takes longer than it may\n"
-            _ = text.withCString { write(2, $0, strlen($0)) }
-            abort()
-        }
-        alarm(seconds)
-    }
-
-    static func stop() { alarm(0) }
 }

@@ -1,8 +1,9 @@
+// Events that can't be: each is counted and costs no more than it must.
+
 import TestSupport
 import Testing
 import TraceData
 
-/// Events that can't be: each is counted and costs no more than it must.
 @Suite struct DefectTests {
     private typealias Reserved = Mark.Reserved
     private static let numbers = [EventQuery("number", kind: 1, [.number("n", to: .a)])]
@@ -49,7 +50,9 @@ import TraceData
     ]
 
     @Test(arguments: impossible)
-    func `an event that reaches past its sub-buffer costs the rest of it and no more`(event: (name: String, bytes: [UInt8])) throws {
+    func `an event that reaches past its sub-buffer costs the rest of it and no more`(
+        event: (name: String, bytes: [UInt8])
+    ) throws {
         cpu.add(number, at: 1000, ["n": 1])
         cpu.raw(event.bytes)
         cpu.page(at: 2000)

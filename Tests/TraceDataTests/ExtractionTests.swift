@@ -1,9 +1,10 @@
+// From fields to operands.
+
 import ClockSync
 import TestSupport
 import Testing
 import TraceData
 
-/// From fields to operands.
 @Suite struct ExtractionTests {
     /// The marks of `queries` in a trace of one event with one record.
     private func scan(_ fields: [BuiltField], _ values: [String: FieldValue], _ queries: EventQuery...) throws -> Scan {
@@ -39,7 +40,9 @@ import TraceData
     @Test func `fields lie where the format says, aligned or not`() throws {
         let fields: [BuiltField] = [.u16("a", at: 31), .u32("b", at: 9), .u64("c", at: 17), .u8("d", at: 40)]
         let values: [String: FieldValue] = ["a": 0x1234, "b": 0x5678_9abc, "c": 0x1122_3344_5566_7788, "d": 0x99]
-        for (name, value): (String, UInt64) in [("a", 0x1234), ("b", 0x5678_9abc), ("c", 0x1122_3344_5566_7788), ("d", 0x99)] {
+        for (name, value): (String, UInt64) in [
+            ("a", 0x1234), ("b", 0x5678_9abc), ("c", 0x1122_3344_5566_7788), ("d", 0x99),
+        ] {
             #expect(try scan(fields, values, EventQuery("event", kind: 1, [.number(name, to: .a)])).events.a == [value])
         }
     }
@@ -65,7 +68,8 @@ import TraceData
         trace.cpu(0).add(event, at: 1, pid: 0, flags: 0x08)
         trace.cpu(0).add(event, at: 2, pid: 4_194_303, flags: 0x10, preemptCount: 1)
         trace.cpu(0).add(event, at: 3, pid: -1, flags: 0x01)
-        let marks = try Scan(trace.open(), [EventQuery("event", kind: 1, [.number("common_preempt_count", to: .a)])]).events
+        let marks = try Scan(trace.open(), [EventQuery("event", kind: 1, [.number("common_preempt_count", to: .a)])])
+            .events
         #expect(marks.map(\.thread) == [0, 4_194_303, -1])
         #expect(marks.map(\.flags) == [0x08, 0x10, 0x01])
         #expect(marks.map(\.inHardIRQ) == [true, false, false])
@@ -83,7 +87,9 @@ import TraceData
         #expect(try Scan(file, [EventQuery("softirq_raise", kind: 1, where: .equals("vec", 11))]).events.isEmpty)
         // Signed numbers are extended before they are compared.
         let minusOne = UInt64(bitPattern: -1)
-        #expect(try Scan(file, [EventQuery("softirq_raise", kind: 1, where: .equals("level", minusOne))]).events.count == 10)
+        #expect(
+            try Scan(file, [EventQuery("softirq_raise", kind: 1, where: .equals("level", minusOne))]).events.count == 10
+        )
         #expect(try Scan(file, [EventQuery("softirq_raise", kind: 1, where: .equals("level", 0xff))]).events.isEmpty)
     }
 
@@ -121,7 +127,8 @@ import TraceData
 
     @Test func `an event without a field it needs is reported instead of read`() throws {
         let scan = try scan(
-            [.u32("there")], ["there": 1], EventQuery("event", kind: 1, [.number("there", to: .a), .number("gone", to: .b)]),
+            [.u32("there")], ["there": 1],
+            EventQuery("event", kind: 1, [.number("there", to: .a), .number("gone", to: .b)]),
             EventQuery("unknown_event", kind: 2))
         #expect(scan.events.isEmpty)
         #expect(scan.missing == [["event", "unknown_event"]])
@@ -137,7 +144,8 @@ import TraceData
     @Test func `a field that may be missing leaves its bits empty`() throws {
         let scan = try scan(
             [.u32("there")], ["there": 1],
-            EventQuery("event", kind: 1, [.number("there", to: .a), .number("gone", to: .a, shift: 32, required: false)]))
+            EventQuery(
+                "event", kind: 1, [.number("there", to: .a), .number("gone", to: .a, shift: 32, required: false)]))
         #expect(scan.events.a == [1])
         #expect(scan.missing == [[]])
     }
@@ -146,7 +154,8 @@ import TraceData
         let fields: [BuiltField] = [.characters("comm", 16), .characters("pair", 2), .string("name"), .u32("n")]
         let values: [String: FieldValue] = ["comm": "ping", "pair": "ab", "name": "eth0", "n": 1]
         for operand: EventQuery.Operand in [
-            .number("comm", to: .a), .number("pair", to: .a), .number("name", to: .a), .name("n", to: .a), .name("comm", to: .a),
+            .number("comm", to: .a), .number("pair", to: .a), .number("name", to: .a), .name("n", to: .a),
+            .name("comm", to: .a),
         ] {
             #expect(try scan(fields, values, EventQuery("event", kind: 1, [operand])).missing == [["event"]])
         }

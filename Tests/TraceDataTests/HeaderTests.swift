@@ -1,3 +1,5 @@
+// How a trace file begins, and what is said of one that does not begin so.
+
 import LinuxSystem
 import TestSupport
 import Testing
@@ -28,7 +30,9 @@ private func refusal(of path: String) -> SystemError? {
 
 @Suite struct HeaderTests {
     /// A file with one event.
-    static func small(_ version: TraceBuilder.Version, packing: TraceBuilder.Packing = .none, pageSize: Int = 4096) -> TraceBuilder {
+    static func small(_ version: TraceBuilder.Version, packing: TraceBuilder.Packing = .none, pageSize: Int = 4096)
+        -> TraceBuilder
+    {
         let trace = TraceBuilder(version: version, packing: packing, pageSize: pageSize)
         let event = trace.event("net", "consume_skb", [.pointer("skbaddr")])
         trace.cpu(0).add(event, at: 1000, pid: 5, ["skbaddr": 0xffff_8880_0000_1000])
@@ -58,7 +62,9 @@ private func refusal(of path: String) -> SystemError? {
         #expect(fault(of: trace) == .unsupportedVersion(version))
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `a big-endian machine's file is refused`(version: TraceBuilder.Version) {
+    @Test(arguments: TraceBuilder.Version.allCases) func `a big-endian machine's file is refused`(
+        version: TraceBuilder.Version
+    ) {
         let trace = Self.small(version)
         trace.byteOrder = 1
         #expect(fault(of: trace) == .foreignByteOrder)
@@ -96,7 +102,9 @@ private func refusal(of path: String) -> SystemError? {
         #expect(fact == "options sections in a circle")
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `a latency tracer's text is not taken for events`(version: TraceBuilder.Version) {
+    @Test(arguments: TraceBuilder.Version.allCases) func `a latency tracer's text is not taken for events`(
+        version: TraceBuilder.Version
+    ) {
         let trace = Self.small(version)
         trace.isLatencyText = true
         #expect(fault(of: trace) == .latencyFormat)
@@ -109,7 +117,9 @@ private func refusal(of path: String) -> SystemError? {
         #expect(fault(of: bytes) == .noTraceData)
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `a file cut short names the section it ends in`(version: TraceBuilder.Version) {
+    @Test(arguments: TraceBuilder.Version.allCases) func `a file cut short names the section it ends in`(
+        version: TraceBuilder.Version
+    ) {
         let bytes = Self.small(version).bytes
         let header = fault(of: Array(bytes.prefix(14)))
         #expect(header == .truncated(section: "header", offset: 14, needed: 4))
@@ -122,7 +132,8 @@ private func refusal(of path: String) -> SystemError? {
     }
 
     @Test(arguments: TraceBuilder.Version.allCases, [4, 8])
-    func `the header tells version, width of a long and page size`(version: TraceBuilder.Version, longSize: Int) throws {
+    func `the header tells version, width of a long and page size`(version: TraceBuilder.Version, longSize: Int) throws
+    {
         let trace = TraceBuilder(version: version, pageSize: 8192, longSize: longSize)
         let event = trace.event("net", "consume_skb", [.pointer("skbaddr")])
         trace.cpu(0).add(event, at: 1000)

@@ -1,8 +1,10 @@
+// `trace-cmd record -B a ... -B b ...`: one machine's events in the ring buffers of several ftrace instances.
+
+import Statistics
 import TestSupport
 import Testing
 import TraceData
 
-/// `trace-cmd record -B a ... -B b ...`: one machine's events in the ring buffers of several ftrace instances.
 @Suite struct InstanceTests {
     private typealias Reserved = Mark.Reserved
     private static let queries = [
@@ -22,17 +24,20 @@ import TraceData
     private func scan() throws -> Scan { try Scan(trace.open(), Self.queries) }
 
     @Test(arguments: TraceBuilder.Version.allCases)
-    func `a CPU's state is not split over its buffers: its events are one lane, in order`(version: TraceBuilder.Version) throws {
+    func `a CPU's state is not split over its buffers: its events are one lane, in order`(version: TraceBuilder.Version)
+        throws
+    {
         let trace = TraceBuilder(version: version, pageSize: 1024)
         let number = trace.event("test", "number", [.u32("n")])
         let other = trace.event("test", "other", [.u32("n")])
-        var random = SeededGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         for cpu in 0..<3 {
             var time: UInt64 = 1000
             for n in 0..<2000 {
                 let isOther = Bool.random(using: &random)
                 time += UInt64.random(in: 0...50, using: &random)
-                trace.cpu(cpu, instance: isOther ? "b" : "a").add(isOther ? other : number, at: time, pid: 5, ["n": .of(n)])
+                trace.cpu(cpu, instance: isOther ? "b" : "a").add(
+                    isOther ? other : number, at: time, pid: 5, ["n": .of(n)])
             }
         }
         let scan = try Scan(trace.open(), Self.queries)
@@ -82,7 +87,10 @@ import TraceData
         a.add(number, at: 5000)
         for time in [500, 2000, 6000] as [UInt64] { b.add(other, at: time) }
         let scan = try scan()
-        #expect(scan.marks.kinds == [Reserved.laneBegin, 2, 1, Reserved.lostBegin, 2, Reserved.lostEnd, 1, 2, Reserved.laneEnd])
+        #expect(
+            scan.marks.kinds == [
+                Reserved.laneBegin, 2, 1, Reserved.lostBegin, 2, Reserved.lostEnd, 1, 2, Reserved.laneEnd,
+            ])
         #expect(scan.marks(kind: Reserved.lostEnd).a == [7])
         #expect(scan.counts[0].lost == 7 && scan.counts[0].holes == 1)
     }
@@ -96,7 +104,10 @@ import TraceData
         b.lost(5)
         b.add(other, at: 8000)
         let scan = try scan()
-        #expect(scan.marks.kinds == [Reserved.laneBegin, 1, Reserved.lostBegin, 2, 1, Reserved.lostEnd, 2, Reserved.laneEnd])
+        #expect(
+            scan.marks.kinds == [
+                Reserved.laneBegin, 1, Reserved.lostBegin, 2, 1, Reserved.lostEnd, 2, Reserved.laneEnd,
+            ])
         #expect(scan.marks(kind: Reserved.lostBegin).times == [1000])
         #expect(scan.marks(kind: Reserved.lostEnd).times == [8000])
         #expect(scan.marks(kind: Reserved.lostEnd).a == [12])
@@ -109,7 +120,10 @@ import TraceData
         b.lost(3)
         b.add(other, at: 5000)
         let scan = try scan()
-        #expect(scan.marks.kinds == [Reserved.laneBegin, 1, Reserved.lostBegin, 1, Reserved.lostEnd, 2, 1, Reserved.laneEnd])
+        #expect(
+            scan.marks.kinds == [
+                Reserved.laneBegin, 1, Reserved.lostBegin, 1, Reserved.lostEnd, 2, 1, Reserved.laneEnd,
+            ])
         #expect(scan.marks(kind: Reserved.lostBegin).times == [1000])
         #expect(scan.marks(kind: Reserved.lostEnd).times == [5000])
         #expect(scan.events.times == [1000, 2000, 5000, 9000])
@@ -125,7 +139,10 @@ import TraceData
         let statistics = try trace.open().options.statistics
         #expect(statistics.map(\.buffer) == ["", "a", "b", "b"])
         #expect(statistics.reduce(0) { $0 + $1.overrun + $1.dropped } == 33)
-        #expect(statistics.map(\.now) == [nil, .microseconds(12_345_678), .microseconds(12_345_678), .ticks(2_556_926_646_956)])
+        #expect(
+            statistics.map(\.now) == [
+                nil, .microseconds(12_345_678), .microseconds(12_345_678), .ticks(2_556_926_646_956),
+            ])
     }
 
     // MARK: Events that are in two buffers
@@ -160,7 +177,9 @@ import TraceData
 
     @Test func `an event in three instances is one`() throws {
         for (index, name) in ["a", "b", "c"].enumerated() {
-            for n in 0..<50 as Range<UInt64> { trace.cpu(0, instance: name).add(number, at: 1000 * (n + 1) + UInt64(100 * index)) }
+            for n in 0..<50 as Range<UInt64> {
+                trace.cpu(0, instance: name).add(number, at: 1000 * (n + 1) + UInt64(100 * index))
+            }
         }
         let scan = try scan()
         #expect(scan.events.times == (0..<50).map { 1000 * ($0 + 1) })
@@ -198,7 +217,9 @@ import TraceData
 
     /// A hostile file names one buffer as often as it likes.
     @Test func `a hundred buffers of one CPU are one lane`() throws {
-        for buffer in 0..<100 { trace.cpu(0, instance: "\(buffer)").add(number, at: UInt64(1000 + buffer), ["n": .of(buffer)]) }
+        for buffer in 0..<100 {
+            trace.cpu(0, instance: "\(buffer)").add(number, at: UInt64(1000 + buffer), ["n": .of(buffer)])
+        }
         let scan = try scan()
         #expect(scan.lanes.count == 1)
         #expect(scan.events.a == Array(0..<100))

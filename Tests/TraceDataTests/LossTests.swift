@@ -1,8 +1,9 @@
+// Where events are missing, the analysis must hear of it: no journey may be made of what lies on both sides of a hole.
+
 import TestSupport
 import Testing
 import TraceData
 
-/// Where events are missing, the analysis must hear of it: no journey may be made of what lies on both sides of a hole.
 @Suite struct LossTests {
     private typealias Reserved = Mark.Reserved
     private static let numbers = [EventQuery("number", kind: 1, [.number("n", to: .a)])]

@@ -1,9 +1,11 @@
+// One stream out of all CPUs of all machines.
+
 import ClockSync
+import Statistics
 import TestSupport
 import Testing
 import TraceData
 
-/// One stream out of all CPUs of all machines.
 @Suite struct MergeTests {
     private static let selection = Selection([EventQuery("number", kind: 1, [.number("n", to: .a)])])
 
@@ -27,7 +29,7 @@ import TraceData
     }
 
     @Test(arguments: [1, 2, 8]) func `marks come in order of time, equal times in order of lanes`(workers: Int) throws {
-        var random = SeededGenerator(seed: 42)
+        var random = SplitMix64(seed: 42)
         func times(_ count: Int) -> [UInt64] {
             (0..<count).map { _ in UInt64.random(in: 0..<2000, using: &random) }.sorted()
         }
@@ -80,7 +82,9 @@ import TraceData
         #expect(scan.counts.map(\.events) == [3, 1])
     }
 
-    @Test(arguments: [1, 2, 7, 4096]) func `marks come in the same order however few are taken at a time`(size: Int) throws {
+    @Test(arguments: [1, 2, 7, 4096]) func `marks come in the same order however few are taken at a time`(size: Int)
+        throws
+    {
         let stream = try MarkStream([Self.source([(0..<2000).map { 2 * $0 }, (0..<1500).map { 3 * $0 }])])
         let block = UnsafeMutableBufferPointer<Mark>.allocate(capacity: size)
         defer { block.deallocate() }
@@ -110,7 +114,9 @@ import TraceData
     }
 
     @Test func `each CPU has its clock map, the last one holds for those beyond`() throws {
-        func map(_ offset: UInt64) -> ClockMap { ClockMap(segments: [ClockMap.Segment(toHost: .offset(offset))], method: .timeShift) }
+        func map(_ offset: UInt64) -> ClockMap {
+            ClockMap(segments: [ClockMap.Segment(toHost: .offset(offset))], method: .timeShift)
+        }
         let source = try Self.source([[1000], [1000], [1000]], maps: [map(5), map(7)])
         let scan = try Scan([source])
         #expect(scan.events.times == [1005, 1007, 1007])
@@ -131,8 +137,10 @@ import TraceData
     }
 
     @Test(arguments: [
-        CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0), CycleConversion(multiplier: 3, shift: 0, offset: 11),
-        CycleConversion(multiplier: 1 << 31, shift: 32, offset: 7), CycleConversion(multiplier: 5, shift: 63, offset: 0),
+        CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0),
+        CycleConversion(multiplier: 3, shift: 0, offset: 11),
+        CycleConversion(multiplier: 1 << 31, shift: 32, offset: 7),
+        CycleConversion(multiplier: 5, shift: 63, offset: 0),
     ])
     func `marks have the time that the clock map computes`(conversion: CycleConversion) throws {
         let map = ClockMap.host(conversion)
@@ -157,7 +165,8 @@ import TraceData
             let trace = TraceBuilder()
             let number = trace.event("test", "number", [.u32("n")])
             let nonsense: [TraceBuilder.Shift] = [
-                .init(at: 0, offset: .min), .init(at: 1, offset: .max), .init(at: .max, offset: .min), .init(at: 5, offset: -1),
+                .init(at: 0, offset: .min), .init(at: 1, offset: .max), .init(at: .max, offset: .min),
+                .init(at: 5, offset: -1),
             ]
             trace.timeShift(peer: 1, cpus: [nonsense], interpolates: true)
             for time: UInt64 in [0, 1, 1 << 62, 1 << 63, .max] {

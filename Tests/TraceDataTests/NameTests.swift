@@ -1,9 +1,10 @@
+// Strings inside events, wherever their words lead.
+
 import ClockSync
 import TestSupport
 import Testing
 import TraceData
 
-/// Strings inside events, wherever their words lead.
 @Suite struct NameTests {
     private static let query = EventQuery("event", kind: 1, [.name("name", to: .a), .number("n", to: .b)])
 
@@ -16,7 +17,9 @@ import TraceData
         return try Scan(trace.open(), [Self.query])
     }
 
-    @Test(arguments: [false, true]) func `a string is found by its word, from the record or from the word`(relative: Bool) throws {
+    @Test(arguments: [false, true]) func `a string is found by its word, from the record or from the word`(
+        relative: Bool
+    ) throws {
         let scan = try scan(["eth0", "virtio0-input.0", "eth0", "lo"], relative: relative)
         #expect(scan.events.a.map(scan.name) == ["eth0", "virtio0-input.0", "eth0", "lo"])
         #expect(scan.events.a[0] == scan.events.a[2])
@@ -28,7 +31,8 @@ import TraceData
         // The record is 16 bytes.
         let scan = try scan([
             .location(offset: 17, length: 1), .location(offset: 16, length: 1), .location(offset: 15, length: 2),
-            .location(offset: 0xffff, length: 0xffff), .location(offset: 0, length: 17), .location(offset: 4000, length: 8),
+            .location(offset: 0xffff, length: 0xffff), .location(offset: 0, length: 17),
+            .location(offset: 4000, length: 8),
         ])
         #expect(scan.events.a == [0, 0, 0, 0, 0, 0])
         #expect(scan.events.b == [0, 1, 2, 3, 4, 5])
@@ -37,7 +41,10 @@ import TraceData
     @Test func `a relative string outside its record is no name`() throws {
         // The word ends with the record.
         let scan = try scan(
-            [.location(offset: 0, length: 1), .location(offset: 1, length: 0), .location(offset: 0xffff, length: 0xffff)], relative: true)
+            [
+                .location(offset: 0, length: 1), .location(offset: 1, length: 0),
+                .location(offset: 0xffff, length: 0xffff),
+            ], relative: true)
         #expect(scan.events.a == [0, 0, 0])
     }
 
@@ -52,7 +59,8 @@ import TraceData
     @Test func `a string ends at its NUL, whatever its length says`() throws {
         let trace = TraceBuilder()
         let event = trace.event("test", "event", [.u32("n"), .string("name"), .u32("text"), .u32("rest")])
-        trace.cpu(0).add(event, at: 1000, ["name": .location(offset: 16, length: 8), "text": 0x006f_6c, "rest": 0x7878_7878])
+        trace.cpu(0).add(
+            event, at: 1000, ["name": .location(offset: 16, length: 8), "text": 0x006f_6c, "rest": 0x7878_7878])
         let scan = try Scan(trace.open(), [Self.query])
         #expect(scan.events.a.map(scan.name) == ["lo"])
     }
@@ -60,7 +68,8 @@ import TraceData
     @Test func `long names are cut, not dropped`() throws {
         let long = String(repeating: "x", count: 100)
         let scan = try scan([.text(long), .text(String(long.prefix(31))), .text(String(long.prefix(30)))])
-        #expect(scan.events.a.map(scan.name) == [String(long.prefix(31)), String(long.prefix(31)), String(long.prefix(30))])
+        #expect(
+            scan.events.a.map(scan.name) == [String(long.prefix(31)), String(long.prefix(31)), String(long.prefix(30))])
     }
 
     @Test func `an empty name reads as no name`() throws {

@@ -1,19 +1,23 @@
+// What a file says of its machine.
+
 import ClockSync
 import TestSupport
 import Testing
 import TraceData
 
-/// What a file says of its machine.
 @Suite struct OptionTests {
     /// A file with a little data and the options that `describe` adds.
-    private static func options(_ version: TraceBuilder.Version, _ describe: (TraceBuilder) -> Void) throws -> TraceFile {
+    private static func options(_ version: TraceBuilder.Version, _ describe: (TraceBuilder) -> Void) throws -> TraceFile
+    {
         let trace = TraceBuilder(version: version)
         trace.cpu(1).add(trace.event("test", "event"), at: 1000)
         describe(trace)
         return try trace.open()
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `every option arrives, from either version`(version: TraceBuilder.Version) throws {
+    @Test(arguments: TraceBuilder.Version.allCases) func `every option arrives, from either version`(
+        version: TraceBuilder.Version
+    ) throws {
         let file = try Self.options(version) { trace in
             trace.clock("x86-tsc")
             trace.uname("Linux lab1 6.1.0-56-amd64 x86_64")
@@ -46,12 +50,16 @@ import TraceData
     }
 
     @Test(arguments: TraceBuilder.Version.allCases, [true, false])
-    func `time shifts are read with and without fraction bits`(version: TraceBuilder.Version, hasFractions: Bool) throws {
+    func `time shifts are read with and without fraction bits`(version: TraceBuilder.Version, hasFractions: Bool) throws
+    {
         let file = try Self.options(version) { trace in
             trace.timeShift(
                 peer: 0xabc,
                 cpus: [
-                    [.init(at: 1000, offset: 39_445_181_360, fractionBits: 32), .init(at: 2000, offset: -5, fractionBits: 32)],
+                    [
+                        .init(at: 1000, offset: 39_445_181_360, fractionBits: 32),
+                        .init(at: 2000, offset: -5, fractionBits: 32),
+                    ],
                     [.init(at: 1500, offset: 7, scaling: 1 << 48, fractionBits: 48)],
                 ], hasFractions: hasFractions, interpolates: true)
         }
@@ -86,7 +94,9 @@ import TraceData
         #expect(file.formats.count == 1)
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `unknown options are passed over`(version: TraceBuilder.Version) throws {
+    @Test(arguments: TraceBuilder.Version.allCases) func `unknown options are passed over`(
+        version: TraceBuilder.Version
+    ) throws {
         let file = try Self.options(version) { trace in
             trace.option(999, [1, 2, 3])
             trace.option(1, Array("date".utf8))
@@ -96,7 +106,9 @@ import TraceData
         #expect(file.options.traceID == 7)
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `instances are buffers of their own`(version: TraceBuilder.Version) throws {
+    @Test(arguments: TraceBuilder.Version.allCases) func `instances are buffers of their own`(
+        version: TraceBuilder.Version
+    ) throws {
         let trace = TraceBuilder(version: version)
         let event = trace.event("test", "event", [.u32("n")])
         trace.cpu(0).add(event, at: 1000, ["n": 1])
@@ -149,7 +161,9 @@ import TraceData
         #expect(section { $0.option(13, [0] + [UInt8](repeating: 0, count: 8) + [255, 255, 255, 255]) } == "option 13")
         #expect(section { $0.option(12, [UInt8](repeating: 0, count: 12) + [255, 255, 255, 255]) } == "option 12")
         // One CPU with 2^32 - 1 corrections.
-        #expect(section { $0.option(12, [UInt8](repeating: 0, count: 12) + [1, 0, 0, 0, 255, 255, 255, 255]) } == "option 12")
+        #expect(
+            section { $0.option(12, [UInt8](repeating: 0, count: 12) + [1, 0, 0, 0, 255, 255, 255, 255]) }
+                == "option 12")
         // A name without an end.
         #expect(section { $0.option(13, Array("guest".utf8)) } == "option 13")
     }

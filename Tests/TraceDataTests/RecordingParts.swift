@@ -1,4 +1,5 @@
-// Takes a recording apart, so that it can be written again: by nothing but the manual's words, not by the reader's code.
+// Takes a recording apart, so that it can be written again: by nothing but the manual's words, not by the reader's
+// code.
 
 import Glibc
 import LinuxSystem
@@ -77,19 +78,23 @@ struct RecordingParts {
         static func == (one: Data, other: Data) -> Bool {
             one.range.count == other.range.count && !one.range.isEmpty
                 && memcmp(
-                    one.mapping.bytes.baseAddress! + one.range.lowerBound, other.mapping.bytes.baseAddress! + other.range.lowerBound,
+                    one.mapping.bytes.baseAddress! + one.range.lowerBound,
+                    other.mapping.bytes.baseAddress! + other.range.lowerBound,
                     one.range.count) == 0
         }
     }
 
-    private func texts(_ id: UInt16) -> [String] { options(id).map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } }
+    private func texts(_ id: UInt16) -> [String] {
+        options(id).map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
 
     /// All that the file says, as the writer wants it.
     var description: TraceDescription {
         let header = section(16)
         let pageSize = header.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: 12, as: UInt64.self)) }
         var description = TraceDescription(
-            longSize: file.longSize, headerPage: Array(header[20..<20 + pageSize]), headerEvent: Array(header[(20 + pageSize + 21)...]),
+            longSize: file.longSize, headerPage: Array(header[20..<20 + pageSize]),
+            headerEvent: Array(header[(20 + pageSize + 21)...]),
             formats: file.formats, cpuCount: file.options.cpuCount ?? 0, clock: file.options.clock ?? "",
             traceID: file.options.traceID ?? 0)
         description.kernelSymbols = Array(section(19).dropFirst(4))
@@ -110,7 +115,8 @@ struct RecordingParts {
     }
 
     /// Writes it again.
-    /// - Parameter isCopied: the system copies the events from file to file; otherwise they are given to the writer as bytes.
+    /// - Parameter isCopied: the system copies the events from file to file; otherwise they are given to the writer as
+    ///   bytes.
     func write(to target: String, isCopied: Bool) throws {
         let output = try OpenFile(target, O_RDWR | O_CREAT | O_EXCL)
         let input = try OpenFile(path, O_RDONLY)

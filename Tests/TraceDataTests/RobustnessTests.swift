@@ -1,3 +1,6 @@
+// Damaged files: refused or read, never worse. Run these with the address sanitizer as well:
+// `swift test --sanitize=address --filter Robustness`.
+
 import Glibc
 import LinuxSystem
 import TestSupport
@@ -6,7 +9,6 @@ import TraceData
 
 /// Whatever a file holds: it is refused by name or read to its end, and the marks of a lane never go back in time.
 ///
-/// Run these with the address sanitizer as well: `swift test --sanitize=address --filter Robustness`.
 @Suite(.serialized) struct RobustnessTests {
     /// What a built file is like.
     static let forms: [(version: TraceBuilder.Version, packing: TraceBuilder.Packing)] = [
@@ -19,8 +21,10 @@ import TraceData
         trace.pagesPerChunk = 2
         let irq = trace.event("irq", "irq_handler_entry", [.s32("irq"), .string("name")])
         let raise = trace.event("irq", "softirq_raise", [.u32("vec")])
-        let receive = trace.event("net", "napi_gro_receive_entry", [.pointer("skbaddr"), .u32("len"), .relativeString("name")])
-        let switched = trace.event("sched", "sched_switch", [.characters("prev_comm", 16), .s64("prev_state"), .s32("next_pid")])
+        let receive = trace.event(
+            "net", "napi_gro_receive_entry", [.pointer("skbaddr"), .u32("len"), .relativeString("name")])
+        let switched = trace.event(
+            "sched", "sched_switch", [.characters("prev_comm", 16), .s64("prev_state"), .s32("next_pid")])
         let free = trace.event(
             "skb", "kfree_skb", [.pointer("skbaddr"), .u32("reason")],
             printFormat: "\"%s\", __print_symbolic(REC->reason, { 1, \"A\" }, { 2, \"B\" })")
@@ -67,7 +71,8 @@ import TraceData
         var tally = Tally()
         defer { Watchdog.stop() }
         let file = DamagedFile(
-            "built version \(form.version.rawValue) \(form.packing.rawValue)", Self.built(form.version, form.packing), seed: 1)
+            "built version \(form.version.rawValue) \(form.packing.rawValue)", Self.built(form.version, form.packing),
+            seed: 1)
         file.truncateEverywhere(step: 23, &tally)
         print(tally)
         #expect(tally.truncated >= 500)
@@ -80,7 +85,8 @@ import TraceData
         var tally = Tally()
         defer { Watchdog.stop() }
         let file = DamagedFile(
-            "built version \(form.version.rawValue) \(form.packing.rawValue)", Self.built(form.version, form.packing), seed: 2)
+            "built version \(form.version.rawValue) \(form.packing.rawValue)", Self.built(form.version, form.packing),
+            seed: 2)
         file.corrupt(1500, &tally)
         print(tally)
         #expect(tally.corrupted == 1500)
@@ -98,11 +104,14 @@ import TraceData
         let mapped = try MappedFile(path: source)
         let bytes = withExtendedLifetime(mapped) { Array(mapped.bytes) }
 
-        // Almost all of the file is kallsyms, which nobody reads: damage headers and formats, options, events and what is behind them.
+        // Almost all of the file is kallsyms, which nobody reads: damage headers and formats, options, events and what
+        // is behind them.
         let data = try TraceFile(path: source).buffers.flatMap(\.cpus).map(\.range)
         let start = try #require(data.map(\.lowerBound).min())
         let end = try #require(data.map(\.upperBound).max())
-        let regions = [0..<1000, 0..<(options.isEmpty ? 6000 : 40_000), start - 5000..<start, start..<end, end..<bytes.count]
+        let regions = [
+            0..<1000, 0..<(options.isEmpty ? 6000 : 40_000), start - 5000..<start, start..<end, end..<bytes.count,
+        ]
         let file = DamagedFile("tap-burst \(options)", bytes, seed: 3, regions: regions)
         var tally = Tally()
         defer { Watchdog.stop() }

@@ -1,14 +1,16 @@
+// Everything a ring buffer writes between two events, and every size of event.
+
 import TestSupport
 import Testing
 import TraceData
 
-/// Everything a ring buffer writes between two events, and every size of event.
 @Suite struct SubBufferTests {
     private static let numbers = [EventQuery("number", kind: 1, [.number("n", to: .a)])]
 
     /// A trace with the event `number`, of one field, and `filler`, of none.
     private static func trace(
-        _ version: TraceBuilder.Version = .v7, packing: TraceBuilder.Packing = .none, pageSize: Int = 4096, longSize: Int = 8
+        _ version: TraceBuilder.Version = .v7, packing: TraceBuilder.Packing = .none, pageSize: Int = 4096,
+        longSize: Int = 8
     ) -> (trace: TraceBuilder, number: BuiltEvent, filler: BuiltEvent) {
         let trace = TraceBuilder(version: version, packing: packing, pageSize: pageSize, longSize: longSize)
         return (trace, trace.event("test", "number", [.u32("n")]), trace.event("test", "filler"))
@@ -103,10 +105,14 @@ import TraceData
         // 59 bits are stored; the sub-buffer's time has the rest.
         cpu.timeStamp(1 << 60 + 1 << 50)
         cpu.add(number, at: 1 << 60 + 1 << 50 + 1)
-        #expect(try Scan(trace.open(), Self.numbers).events.times == [1000, 1 << 40 + 7, 1 << 60 + 5, 1 << 60 + 1 << 50 + 1])
+        #expect(
+            try Scan(trace.open(), Self.numbers).events.times == [
+                1000, 1 << 40 + 7, 1 << 60 + 5, 1 << 60 + 1 << 50 + 1,
+            ])
     }
 
-    @Test(arguments: [8, 12, 64, 500]) func `a discarded event is stepped over and its delta counts`(bytes: Int) throws {
+    @Test(arguments: [8, 12, 64, 500]) func `a discarded event is stepped over and its delta counts`(bytes: Int) throws
+    {
         let (trace, number, _) = Self.trace()
         let cpu = trace.cpu(0)
         cpu.add(number, at: 1000, ["n": 1])
@@ -119,7 +125,8 @@ import TraceData
         #expect(scan.defects.isEmpty)
     }
 
-    @Test(arguments: [0, 4, 8, 100]) func `padding at the end of a sub-buffer ends it, be it one word`(rest: Int) throws {
+    @Test(arguments: [0, 4, 8, 100]) func `padding at the end of a sub-buffer ends it, be it one word`(rest: Int) throws
+    {
         let (trace, number, filler) = Self.trace(pageSize: 1024)
         let cpu = trace.cpu(0)
         cpu.add(number, at: 1000, ["n": 1])
@@ -151,7 +158,9 @@ import TraceData
         #expect(scan.counts[0].lastTime == 3000)
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `a 32-bit kernel's commit word has four bytes`(version: TraceBuilder.Version)
+    @Test(arguments: TraceBuilder.Version.allCases) func `a 32-bit kernel's commit word has four bytes`(
+        version: TraceBuilder.Version
+    )
         throws
     {
         let (trace, number, _) = Self.trace(version, longSize: 4)
@@ -183,7 +192,8 @@ import TraceData
         var bytes = trace.bytes
         // The table of the CPU's data is in front of the data; a size that is no multiple of the sub-buffer's.
         let start = bytes.count - 2 * 4096
-        let table = try #require((0..<start - 16).last { bytes[$0..<$0 + 8].elementsEqual(UInt64(start).littleEndianBytes) })
+        let table = try #require(
+            (0..<start - 16).last { bytes[$0..<$0 + 8].elementsEqual(UInt64(start).littleEndianBytes) })
         bytes.set(UInt64(4096 + 40), at: table + 8)
         #expect(try Scan(bytes.openAsTrace(), Self.numbers).events.a == [1, 2])
     }

@@ -1,11 +1,13 @@
+// A guest's file gets another time shift and stays what it was otherwise.
+
 import ClockSync
 import Glibc
 import LinuxSystem
+import Statistics
 import TestSupport
 import Testing
 import TraceData
 
-/// A guest's file gets another time shift and stays what it was otherwise.
 @Suite final class TimeShiftExportTests {
     private let path = temporaryPath("guest.dat")
 
@@ -31,7 +33,8 @@ import TraceData
 
     /// An event every 2 µs from 1 ms on, in turn on two CPUs, and some of an instance.
     /// - Parameter uname: text of any length, to move what lies behind it.
-    private static func trace(_ form: Form, uname: String = "Linux guest 6.1 x86_64", events: Int = 400) -> TraceBuilder {
+    private static func trace(_ form: Form, uname: String = "Linux guest 6.1 x86_64", events: Int = 400) -> TraceBuilder
+    {
         let trace = TraceBuilder(version: form.version, packing: form.packing)
         let number = trace.event("test", "number", [.u32("n")])
         for n in 0..<events { trace.cpu(n % 2).add(number, at: UInt64(1_000_000 + 2000 * n), pid: 5, ["n": .of(n)]) }
@@ -52,8 +55,10 @@ import TraceData
     /// Lines that rise on one CPU and fall on the other.
     private static func shifts(_ offset: Int64 = offset) -> [TimeShift] {
         [Int64(3), -4].map { drift in
-            let toHost = ClockMap.RawConversion.interpolated(start: 0, end: 1_000_000, from: offset, to: offset + drift * 1000)
-            return ClockMap(segments: [.init(toHost: toHost)], method: .containment).timeShift(over: 900_000...2_000_000)
+            let toHost = ClockMap.RawConversion.interpolated(
+                start: 0, end: 1_000_000, from: offset, to: offset + drift * 1000)
+            return ClockMap(segments: [.init(toHost: toHost)], method: .containment).timeShift(
+                over: 900_000...2_000_000)
         }
     }
 
@@ -102,7 +107,9 @@ import TraceData
         try write()
         // Version 6 has room from the first time.
         if form.version == .v6 { #expect(try Self.bytes(path).count == size) }
-        try write([TimeShift(interpolates: false, samples: [TimeShiftSample(time: 0, offset: 1, scaling: 1)], fractionBits: 0)])
+        try write([
+            TimeShift(interpolates: false, samples: [TimeShiftSample(time: 0, offset: 1, scaling: 1)], fractionBits: 0)
+        ])
         try write()
     }
 
@@ -128,9 +135,12 @@ import TraceData
         #expect(try Scan(file, Self.numbers, map: .host(nil)).events.times == before.events.times)
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `times become ns as the host's do`(version: TraceBuilder.Version) throws {
+    @Test(arguments: TraceBuilder.Version.allCases) func `times become ns as the host's do`(
+        version: TraceBuilder.Version
+    ) throws {
         let (host, guest) = (
-            CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0), CycleConversion(multiplier: 3, shift: 1, offset: 9)
+            CycleConversion(multiplier: 827_197_636, shift: 31, offset: 0),
+            CycleConversion(multiplier: 3, shift: 1, offset: 9)
         )
         for own in [nil, guest] {
             for wanted in [host, nil, host] {
@@ -204,11 +214,13 @@ import TraceData
         }
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `damage is refused or survived, never made worse`(version: TraceBuilder.Version)
+    @Test(arguments: TraceBuilder.Version.allCases) func `damage is refused or survived, never made worse`(
+        version: TraceBuilder.Version
+    )
         throws
     {
         let whole = Self.trace(Form(version: version, isShifted: true), events: 20).bytes
-        var random = SeededGenerator(seed: 11)
+        var random = SplitMix64(seed: 11)
         for _ in 0..<400 {
             var bytes = whole
             // Not in the sub-buffers: nobody looks at them here.
@@ -246,7 +258,8 @@ import TraceData
         #expect(try Self.bytes(path) == bytes)
     }
 
-    @Test(.enabled(if: SmallDisk.isPossible, "needs the right to mount a file system: run as root"), arguments: Form.all)
+    @Test(
+        .enabled(if: SmallDisk.isPossible, "needs the right to mount a file system: run as root"), arguments: Form.all)
     func `a full disk leaves the file alone, and nothing beside it`(form: Form) throws {
         let disk = try SmallDisk(bytes: 128 << 10)
         let path = disk.path + "/guest.dat"
@@ -270,7 +283,8 @@ import TraceData
         #expect(rmdir(disk.path) != 0 && unlink(path) == 0)
     }
 
-    @Test(arguments: TraceBuilder.Version.allCases) func `a link leads to the new file, which has the rights of the old one`(
+    @Test(arguments: TraceBuilder.Version.allCases)
+    func `a link leads to the new file, which has the rights of the old one`(
         version: TraceBuilder.Version
     ) throws {
         Self.trace(Form(version: version, isShifted: false)).write(to: path)

@@ -1,4 +1,7 @@
+// Clock maps as time shifts of a trace file, in trace-cmd's own arithmetic.
+
 import ClockSync
+import Statistics
 import TestSupport
 import Testing
 
@@ -42,9 +45,10 @@ struct TraceCommandClock {
 
     /// How far two times are apart at most, over the ends of all segments and many times between.
     private func difference(
-        _ map: ClockMap, _ times: ClosedRange<RawTime>, _ random: inout SeededGenerator, from other: (RawTime) -> RawTime?
+        _ map: ClockMap, _ times: ClosedRange<RawTime>, _ random: inout SplitMix64, from other: (RawTime) -> RawTime?
     ) -> UInt64 {
-        var moments = [times.lowerBound, times.upperBound] + map.segments.flatMap { [$0.start &- 1, $0.start, $0.start &+ 1] }
+        var moments =
+            [times.lowerBound, times.upperBound] + map.segments.flatMap { [$0.start &- 1, $0.start, $0.start &+ 1] }
         moments += (0..<500).map { _ in RawTime.random(in: times, using: &random) }
         return moments.filter { times.contains($0) }.reduce(0) { largest, time in
             let expected = map.segment(at: time).toHost.hostRaw(time)
@@ -57,8 +61,10 @@ struct TraceCommandClock {
         return { map.segment(at: $0).toHost.hostRaw($0) }
     }
 
-    @Test(arguments: 0..<200) func `lines with steps are read by trace-cmd within one tick, and by ourselves`(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+    @Test(arguments: 0..<200) func `lines with steps are read by trace-cmd within one tick, and by ourselves`(
+        seed: UInt64
+    ) throws {
+        var random = SplitMix64(seed: seed)
         let start = RawTime.random(in: 0...1 << 42, using: &random)
         // From a millisecond to days.
         let length = RawTime(1) << RawTime.random(in: 20...48, using: &random)
@@ -69,7 +75,8 @@ struct TraceCommandClock {
         for start in starts {
             let conversion = Self.line(
                 from: start &+ RawTime.random(in: 0...length, using: &random) / 2,
-                at: Int64.random(in: -1 << 50...1 << 50, using: &random), drift: Double.random(in: -2e-4...2e-4, using: &random))
+                at: Int64.random(in: -1 << 50...1 << 50, using: &random),
+                drift: Double.random(in: -2e-4...2e-4, using: &random))
             segments.append(Segment(start: start, toHost: conversion))
         }
         let map = ClockMap(segments: segments, method: .containment)
@@ -80,18 +87,20 @@ struct TraceCommandClock {
         #expect(difference(map, times, &random, from: try Self.reading(shift)) <= 2)
     }
 
-    @Test(arguments: [-3.0, -1e-6, 0, 1e-6, 0.6, 40]) func `a slope of any steepness stays inside trace-cmd's 64 bits`(drift: Double) throws
-    {
-        var random = SeededGenerator(seed: 1)
+    @Test(arguments: [-3.0, -1e-6, 0, 1e-6, 0.6, 40]) func `a slope of any steepness stays inside trace-cmd's 64 bits`(
+        drift: Double
+    ) throws {
+        var random = SplitMix64(seed: 1)
         let times: ClosedRange<RawTime> = 5_000_000_000...605_000_000_000
-        let map = ClockMap(segments: [Segment(toHost: Self.line(from: 0, at: 16_170_273_000, drift: drift))], method: .containment)
+        let map = ClockMap(
+            segments: [Segment(toHost: Self.line(from: 0, at: 16_170_273_000, drift: drift))], method: .containment)
         let shift = map.timeShift(over: times)
         #expect(difference(map, times, &random, from: TraceCommandClock(shift).hostRaw) <= 1)
         #expect(difference(map, times, &random, from: try Self.reading(shift)) <= 2)
     }
 
     @Test func `what a fit found is read by trace-cmd within one tick`() throws {
-        var random = SeededGenerator(seed: 7)
+        var random = SplitMix64(seed: 7)
         // 30 ppm, and a step of 5 ms after 4 of 9 s.
         let bounds = (0..<900).map { index in
             let time = RawTime(415_000_000_000 + index * 10_000_000)
@@ -113,14 +122,19 @@ struct TraceCommandClock {
         #expect(
             map.timeShift(over: 1000...2000)
                 == TimeShift(
-                    interpolates: false, samples: [TimeShiftSample(time: 1000, offset: UInt64(bitPattern: -500), scaling: 1)],
+                    interpolates: false,
+                    samples: [TimeShiftSample(time: 1000, offset: UInt64(bitPattern: -500), scaling: 1)],
                     fractionBits: 0))
     }
 
-    @Test func `exact offsets that change stay exact up to the end, where trace-cmd does not look at the last sample`() throws {
-        var random = SeededGenerator(seed: 2)
+    @Test func `exact offsets that change stay exact up to the end, where trace-cmd does not look at the last sample`()
+        throws
+    {
+        var random = SplitMix64(seed: 2)
         let offsets: [UInt64] = [39_445_181_360, UInt64(bitPattern: -70), 12]
-        let segments = offsets.enumerated().map { Segment(start: RawTime($0.offset * 1000), toHost: .offset($0.element)) }
+        let segments = offsets.enumerated().map {
+            Segment(start: RawTime($0.offset * 1000), toHost: .offset($0.element))
+        }
         let map = ClockMap(segments: segments, method: .kvmTSCOffset)
         for times: ClosedRange<RawTime> in [0...5000, 500...2000, 1500...2001, 2500...2500, 999...1000] {
             let shift = map.timeShift(over: times)
@@ -131,8 +145,9 @@ struct TraceCommandClock {
     }
 
     @Test func `a scaled TSC stays exact for ourselves, and its lines are right for trace-cmd`() throws {
-        var random = SeededGenerator(seed: 3)
-        let toHost = ClockMap.RawConversion.scaled(offset: 48_699_893_466, ratio: 0x0000_CCCC_CCCC_CCCC, fractionBits: 48)
+        var random = SplitMix64(seed: 3)
+        let toHost = ClockMap.RawConversion.scaled(
+            offset: 48_699_893_466, ratio: 0x0000_CCCC_CCCC_CCCC, fractionBits: 48)
         let map = ClockMap(segments: [Segment(toHost: toHost)], method: .kvmTSCOffset)
         let times: ClosedRange<RawTime> = 100_000_000_000...900_000_000_000
         let shift = map.timeShift(over: times)
@@ -144,15 +159,19 @@ struct TraceCommandClock {
     }
 
     @Test func `a moment is enough`() throws {
-        var random = SeededGenerator(seed: 4)
-        let segments = [0, 1000, 2000].map { Segment(start: $0, toHost: Self.line(from: $0, at: 7 - Int64($0), drift: -1e-4)) }
+        var random = SplitMix64(seed: 4)
+        let segments = [0, 1000, 2000].map {
+            Segment(start: $0, toHost: Self.line(from: $0, at: 7 - Int64($0), drift: -1e-4))
+        }
         let map = ClockMap(segments: segments, method: .containment)
         for time: RawTime in [0, 999, 1000, 1001, 2000, 5000] {
             let shift = map.timeShift(over: time...time)
             #expect(shift.samples.count == 2)
             #expect(difference(map, time...time, &random, from: TraceCommandClock(shift).hostRaw) <= 1)
         }
-        #expect(difference(map, 999...1000, &random, from: TraceCommandClock(map.timeShift(over: 999...1000)).hostRaw) <= 1)
-        #expect(difference(map, 999...2000, &random, from: TraceCommandClock(map.timeShift(over: 999...2000)).hostRaw) <= 1)
+        #expect(
+            difference(map, 999...1000, &random, from: TraceCommandClock(map.timeShift(over: 999...1000)).hostRaw) <= 1)
+        #expect(
+            difference(map, 999...2000, &random, from: TraceCommandClock(map.timeShift(over: 999...2000)).hostRaw) <= 1)
     }
 }

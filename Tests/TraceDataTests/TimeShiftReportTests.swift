@@ -1,3 +1,5 @@
+// What trace-cmd, the reference, makes of a time shift that was stored.
+
 import ClockSync
 import Glibc
 import LinuxSystem
@@ -5,8 +7,8 @@ import TestSupport
 import Testing
 import TraceData
 
-/// What trace-cmd, the reference, makes of a time shift that was stored.
-@Suite(.enabled(if: TraceCommand.isInstalled, "needs trace-cmd: apt-get install trace-cmd")) final class TimeShiftReportTests {
+@Suite(.enabled(if: TraceCommand.isInstalled, "needs trace-cmd: apt-get install trace-cmd"))
+final class TimeShiftReportTests {
     private let host = temporaryPath("host.dat")
     private let guest = temporaryPath("guest.dat")
 
@@ -21,7 +23,9 @@ import TraceData
         let lines = withExtendedLifetime(text) { String(decoding: text.bytes, as: UTF8.self).split(separator: "\n") }
         return lines.compactMap { line in
             // "guest.dat:  <...>-5  [000]  16.171274000: number:  n=7"
-            guard let name = line.firstRange(of: ": number:"), let field = line.firstRange(of: " n=") else { return nil }
+            guard let name = line.firstRange(of: ": number:"), let field = line.firstRange(of: " n=") else {
+                return nil
+            }
             let time = line[..<name.lowerBound].split(separator: " ").last!.split(separator: ".")
             // Cycles have no point.
             guard time.count == 2 else { return (Int(line[field.upperBound...])!, -1) }
@@ -29,7 +33,9 @@ import TraceData
         }
     }
 
-    private static func trace(_ version: TraceBuilder.Version, _ packing: TraceBuilder.Packing, times: [(n: Int, time: RawTime)])
+    private static func trace(
+        _ version: TraceBuilder.Version, _ packing: TraceBuilder.Packing, times: [(n: Int, time: RawTime)]
+    )
         -> TraceBuilder
     {
         let trace = TraceBuilder(version: version, packing: packing)
@@ -43,7 +49,9 @@ import TraceData
 
     // Debian's trace-cmd knows no zlib.
     @Test(arguments: [(TraceBuilder.Version.v6, TraceBuilder.Packing.none), (.v7, .none), (.v7, .zstd)])
-    func `host and guest take turns, at the times the map says`(version: TraceBuilder.Version, packing: TraceBuilder.Packing) throws {
+    func `host and guest take turns, at the times the map says`(
+        version: TraceBuilder.Version, packing: TraceBuilder.Packing
+    ) throws {
         // The guest's clock is 5 s late, gains 80 ppm, is set back by 3 ms and loses 50 ppm from then on.
         let lines: [(start: RawTime, offset: Int64, drift: Double)] = [
             (1_000_000_000, 5_000_000_000, -80e-6), (1_400_000_000, 5_003_000_000, 50e-6),
@@ -53,7 +61,9 @@ import TraceData
                 let change = Int64(line.drift * 1e9)
                 return ClockMap.Segment(
                     start: line.start,
-                    toHost: .interpolated(start: line.start, end: line.start + 1_000_000_000, from: line.offset, to: line.offset + change))
+                    toHost: .interpolated(
+                        start: line.start, end: line.start + 1_000_000_000, from: line.offset, to: line.offset + change)
+                )
             }, method: .containment)
         let guestTimes = (0..<400).map { (n: 2 * $0 + 1, time: 1_000_001_000 + RawTime($0) * 2_000_123) }
         let hostTimes = guestTimes.map { (n: $0.n - 1, time: RawTime(map.hostTime($0.time)) - 5) }
@@ -83,19 +93,23 @@ import TraceData
         let trace = Self.trace(.v7, .none, times: times)
         trace.clock("x86-tsc")
         trace.write(to: guest)
-        let map = ClockMap(segments: [.init(toHost: .offset(39_445_181_360), toNanoseconds: conversion)], method: .kvmTSCOffset)
+        let map = ClockMap(
+            segments: [.init(toHost: .offset(39_445_181_360), toNanoseconds: conversion)], method: .kvmTSCOffset)
         let shift = map.timeShift(over: times[0].time...times[49].time)
         try TimeShiftExport.write([shift, shift], peer: 84, hostClock: conversion, to: guest)
         #expect(try report().map(\.time) == times.map { map.hostTime($0.time) })
     }
 
-    @Test(arguments: ["7", "6"]) func `every event of a recording has our time in trace-cmd's report`(version: String) throws {
+    @Test(arguments: ["7", "6"]) func `every event of a recording has our time in trace-cmd's report`(version: String)
+        throws
+    {
         let original = Checkout.recording("tap-2vcpu-cross") + "/host-g3.dat"
         try TraceCommand.run(["convert", "--file-version", version, "-i", original, "-o", guest])
         let before = try TraceFile(path: guest)
         let moved = before.options.timeShifts.map { shift in
             TimeShift(
-                interpolates: false, samples: shift.samples.map { .init(time: $0.time, offset: $0.offset &- 5_000_000, scaling: 1) },
+                interpolates: false,
+                samples: shift.samples.map { .init(time: $0.time, offset: $0.offset &- 5_000_000, scaling: 1) },
                 fractionBits: 0)
         }
         try TimeShiftExport.write(moved, peer: 3, hostClock: before.options.tscToNanoseconds, to: guest)
@@ -106,7 +120,9 @@ import TraceData
         #expect(agreement.differences == 0, "\(agreement.examples)")
         // trace-cmd walks over all sections and options here.
         let dump = try TraceCommand.run(["dump", "--options", "-i", guest])
-        #expect(withExtendedLifetime(dump) { String(decoding: dump.bytes, as: UTF8.self).contains("0x3 [peer's trace id]") })
+        #expect(
+            withExtendedLifetime(dump) { String(decoding: dump.bytes, as: UTF8.self).contains("0x3 [peer's trace id]") }
+        )
     }
 }
 

@@ -23,7 +23,8 @@ struct TraceCommand {
         let status = try spawn(["trace-cmd"] + arguments, output: output, errors: errors)
         guard status == 0 else {
             let text = (try? MappedFile(path: errors)).map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
-            throw TraceCommandFailure(description: "trace-cmd \(arguments.joined(separator: " ")) ended with status \(status): \(text)")
+            throw TraceCommandFailure(
+                description: "trace-cmd \(arguments.joined(separator: " ")) ended with status \(status): \(text)")
         }
         return try MappedFile(path: output)
     }
@@ -41,7 +42,8 @@ struct TraceCommand {
         let code = posix_spawnp(&process, command[0], &actions, nil, &arguments, environ)
         guard code == 0 else {
             let hint = code == ENOENT ? "; it is in Debian's package trace-cmd: apt-get install trace-cmd" : ""
-            throw TraceCommandFailure(description: "\(command[0]) can't be started: \(String(cString: strerror(code)))\(hint)")
+            throw TraceCommandFailure(
+                description: "\(command[0]) can't be started: \(String(cString: strerror(code)))\(hint)")
         }
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 && errno == EINTR {}

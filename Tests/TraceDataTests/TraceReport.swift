@@ -1,6 +1,6 @@
 // What `trace-cmd report -R -t` prints, line by line:
 //
-//            CPU 0/KVM-571   [001]    90.147154441: kvm_entry:             vcpu_id=0 rip=0xffffffff8107e916 immediate_exit=0
+//            CPU 0/KVM-571   [001]    90.147154441: kvm_entry:   vcpu_id=0 rip=0xffffffff8107e916 immediate_exit=0
 //     CPU:1 [138 EVENTS DROPPED]
 //
 // Numbers are decimal or 0x hexadecimal, as the event's print format has them.
@@ -33,7 +33,9 @@ struct TraceReport {
         var at = 0
         let bytes = text.bytes
         while at < bytes.count {
-            let end = memchr(bytes.baseAddress! + at, 10, bytes.count - at).map { UnsafeRawPointer($0) - bytes.baseAddress! } ?? bytes.count
+            let end =
+                memchr(bytes.baseAddress! + at, 10, bytes.count - at).map { UnsafeRawPointer($0) - bytes.baseAddress! }
+                ?? bytes.count
             try readLine(at, end)
             at = end + 1
         }
@@ -47,7 +49,8 @@ struct TraceReport {
         // An event's CPU stands in brackets, three digits.
         guard
             let bracket = (start..<end).first(where: {
-                bytes[$0] == UInt8(ascii: "[") && end - $0 > 5 && bytes[$0 + 4] == UInt8(ascii: "]") && isDigit(bytes[$0 + 1])
+                bytes[$0] == UInt8(ascii: "[") && end - $0 > 5 && bytes[$0 + 4] == UInt8(ascii: "]")
+                    && isDigit(bytes[$0 + 1])
                     && isDigit(bytes[$0 + 2]) && isDigit(bytes[$0 + 3])
             })
         else { return readRemark(String(decoding: bytes[start..<end], as: UTF8.self)) }
@@ -73,7 +76,9 @@ struct TraceReport {
         }
         events[cpu, default: []].append(
             // Times before 0 are printed modulo 2^64.
-            Event(time: Int64(seconds) &* 1_000_000_000 &+ Int64(nanoseconds), pid: Int32(pid), name: eventNumbers[name]!, fields: at..<end)
+            Event(
+                time: Int64(seconds) &* 1_000_000_000 &+ Int64(nanoseconds), pid: Int32(pid), name: eventNumbers[name]!,
+                fields: at..<end)
         )
     }
 

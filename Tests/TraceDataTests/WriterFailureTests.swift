@@ -1,3 +1,5 @@
+// What becomes of a file whose data is incomplete, missing or more than fits.
+
 import ClockSync
 import Glibc
 import LinuxSystem
@@ -5,7 +7,6 @@ import TestSupport
 import Testing
 import TraceData
 
-/// What becomes of a file whose data is incomplete, missing or more than fits.
 @Suite final class WriterFailureTests {
     private let path = temporaryPath("written.dat")
 
@@ -36,7 +37,9 @@ import TraceData
     private func reported() throws -> Int { try TraceReport(of: path).events.values.reduce(0) { $0 + $1.count } }
 
     /// Writes a file with the events that `body` gives and the description of `parts`.
-    private func write(_ parts: RecordingParts, pageSize: Int = 4096, _ body: (inout TraceFileWriter) throws -> Void) throws {
+    private func write(_ parts: RecordingParts, pageSize: Int = 4096, _ body: (inout TraceFileWriter) throws -> Void)
+        throws
+    {
         let output = try OpenFile(path, O_RDWR | O_CREAT | O_TRUNC)
         var writer = try TraceFileWriter(descriptor: output.descriptor, pageSize: pageSize)
         try body(&writer)
@@ -175,7 +178,8 @@ import TraceData
     @Test func `unusual descriptions come back as they were`() throws {
         var description = try Self.parts().description
         description.guests = [
-            GuestOption(name: "g1", traceID: 77, threadOfCPU: [1: 182, 3: 184]), GuestOption(name: "g2", traceID: 78, threadOfCPU: [:]),
+            GuestOption(name: "g1", traceID: 77, threadOfCPU: [1: 182, 3: 184]),
+            GuestOption(name: "g2", traceID: 78, threadOfCPU: [:]),
         ]
         description.commandLines = [(7, "two\nlines"), (8, "a b")]
         description.peerTraceID = 9

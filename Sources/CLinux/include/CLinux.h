@@ -55,3 +55,28 @@ int64_t clinux_free_space(const char *folder);
 
 /// sched_setaffinity(2) with a mask of any size, the lowest CPU in the lowest bit of the first word. Returns 0, or -1 with errno.
 int clinux_set_affinity(pid_t thread, const uint64_t *words, size_t bytes);
+
+/// Whether there are descriptors to wait with: makes an epoll instance, an eventfd and a timerfd, and gives them back. Returns 0, or -1 with errno.
+int clinux_can_wait(void);
+
+/// PR_SET_NO_NEW_PRIVS of prctl(2): whatever this thread starts gets no rights that the thread has not. Returns 0, or -1 with errno.
+int clinux_forbid_new_privileges(void);
+
+/// PR_CAPBSET_DROP of prctl(2) for all capabilities but those whose bits are set in `keep`: this thread's bounding set. Returns 0, or -1 with errno.
+int clinux_bound_capabilities(uint64_t keep);
+
+/// capset(2): this thread keeps those of its capabilities whose bits are set in `keep`, none of them inheritable. Returns 0, or -1 with errno.
+int clinux_keep_capabilities(uint64_t keep);
+
+/// Denies this thread, and those that it starts, system calls that no recording needs (EPERM), see seccomp(2) and Rights.c; needs no_new_privs.
+/// Returns 0, or -1 with errno; EOPNOTSUPP where the filter does not know the architecture.
+int clinux_deny_system_calls(void);
+
+/// socketpair(2) of a stream between two processes, both ends closed on exec. Returns 0, or -1 with errno.
+int clinux_socket_pair(int ends[2]);
+
+/// Sends a byte, and a copy of a descriptor with it unless that is -1 (SCM_RIGHTS, unix(7)). Returns 1, or -1 with errno.
+ssize_t clinux_send_byte(int socket, uint8_t byte, int descriptor);
+
+/// Receives a byte and the descriptor that came with it, -1 for none. Returns 1, 0 where the other end is closed, or -1 with errno.
+ssize_t clinux_receive_byte(int socket, uint8_t *byte, int *descriptor);

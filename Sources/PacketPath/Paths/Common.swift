@@ -1,4 +1,5 @@
-// What paths have in common: the way in from the NIC, and the way through a worker and virtio-net, whoever that worker is.
+// What paths have in common: the way in from the NIC, and the way through a worker and virtio-net, whoever that worker
+// is.
 
 extension PathDescription {
     /// Receive, from the NIC's interrupt to the host's stack.
@@ -36,7 +37,8 @@ extension PathDescription {
             PointRule(
                 .vhostCopy, .taken, [.copy], optional: !isCopySeen,
                 ends: Stage("vhost-copy", .vhost),
-                "skb_copy_datagram_iovec of the skb in the \(worker)" + (isCopySeen ? "" : "; absent where there is no skb")),
+                "skb_copy_datagram_iovec of the skb in the \(worker)"
+                    + (isCopySeen ? "" : "; absent where there is no skb")),
             PointRule(
                 .irqInject, .signal, [.msi, .signalHint, .waking], optional: true,
                 ends: Stage("vhost-signal", .vhost),
@@ -76,7 +78,8 @@ extension PathDescription {
         PointRule(
             .guestRead, .consumed, [.copy, .consume, .socketRead],
             ends: Stage("app-read", .app),
-            "skb_copy_datagram_iovec, else consume_skb, of the guest's skb in that thread; from Linux 6.18 on sock_recv_length for UDP"),
+            "skb_copy_datagram_iovec, else consume_skb, of the guest's skb in that thread; from Linux 6.18 on sock_recv_length for UDP"
+        ),
     ]
 
     /// Transmit, up to the guest's driver.

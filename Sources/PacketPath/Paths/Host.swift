@@ -16,7 +16,8 @@ extension PathDescription {
             PointRule(
                 .appRead, .consumed, [.copy, .consume, .socketRead],
                 ends: Stage("app-read", .app),
-                "skb_copy_datagram_iovec, else consume_skb, of the skb in that thread; from Linux 6.18 on sock_recv_length for UDP"),
+                "skb_copy_datagram_iovec, else consume_skb, of the skb in that thread; from Linux 6.18 on sock_recv_length for UDP"
+            ),
         ],
         transmit: [
             PointRule(

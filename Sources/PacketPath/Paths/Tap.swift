@@ -1,13 +1,16 @@
 // tap: NIC, Linux bridge, tap device, vhost-net worker, KVM, virtio-net in the guest.
 
 extension PathDescription {
-    package static let tap = throughTap(name: "tap", summary: "NIC - Linux bridge - tap - vhost-net - virtio-net", worker: "vhost worker")
+    package static let tap = throughTap(
+        name: "tap", summary: "NIC - Linux bridge - tap - vhost-net - virtio-net", worker: "vhost worker")
 
     /// Paths that put packets on a tap with net_dev_start_xmit, and take the guest's from it with netif_receive_skb.
     /// - Parameters:
     ///   - worker: who serves the tap.
     ///   - forwarding: points between the stack's receipt and the next device.
-    static func throughTap(name: String, summary: String, worker: String, forwarding: [PointRule] = []) -> PathDescription {
+    static func throughTap(name: String, summary: String, worker: String, forwarding: [PointRule] = [])
+        -> PathDescription
+    {
         PathDescription(
             name: name,
             summary: summary,

@@ -1,5 +1,7 @@
 // vfio: the NIC is the guest's own. The host sees its interrupts at most, and with posted interrupts nothing.
 
+import GuestClocks
+
 extension PathDescription {
     package static let vfio = PathDescription(
         name: "vfio",

@@ -1,5 +1,5 @@
-// xdp: a program on the NIC redirects frames to the tap, and one on the tap to the NIC, past the stack. Generic XDP works on
-// skbs, native XDP before there are any: then a frame is known by its order alone.
+// xdp: a program on the NIC redirects frames to the tap, and one on the tap to the NIC, past the stack. Generic XDP
+// works on skbs, native XDP before there are any: then a frame is known by its order alone.
 
 extension PathDescription {
     package static let xdp = PathDescription(
@@ -30,6 +30,7 @@ extension PathDescription {
             PointRule(
                 .nicXmit, .handedOver, [.stackReturn, .bulkXmit],
                 ends: Stage("nic", .hostStack),
-                "netif_receive_skb_exit, which the NIC's driver has been called inside of; with native XDP xdp_devmap_xmit"),
+                "netif_receive_skb_exit, which the NIC's driver has been called inside of; with native XDP xdp_devmap_xmit"
+            ),
         ])
 }

@@ -1,17 +1,16 @@
 // The guest's share: virtio-net device to reader on receive, send call to device on transmit.
 
-import ClockSync
 import TraceData
 
 extension Tracker {
-    mutating func followGuest(_ kind: MarkKind, _ mark: Mark, _ lane: Int, _ machine: Int) {
+    mutating func followGuest(_ kind: MarkKind, _ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
         checkContainment(lane, machine)
         endWhatIsBrief(kind, mark, lane, machine)
         switch kind {
         case .napiReceive: guestArrive(mark, lane, machine)
         case .napiPoll:
             let port = pollEnded(mark, lane, machine)
-            if port >= 0, mark.work < mark.budget {
+            if !port.isNone, mark.work < mark.budget {
                 ports[port].lastEmptied = mark.time
                 proveReceiveRingEmpty(port)
             }
@@ -32,30 +31,28 @@ extension Tracker {
         }
     }
 
-    // MARK: Receive
-
-    private mutating func guestArrive(_ mark: Mark, _ lane: Int, _ machine: Int) {
-        let port = portIndex(machine, mark.name, pair: mark.receiveQueue)
+    private mutating func guestArrive(_ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
+        let port = port(of: machine, mark.name, pair: mark.receiveQueue)
         ports[port].lastIngress = mark.time
-        lanes[lane].polledPort = Int16(port)
-        let index = lanes[lane].pendingIndex(receiving: mark.name, port: Int16(port), machines[machine].napi)
-        if let index, ports[port].queue < 0, ports[port].passage == .none, canHaveQueue(port) {
+        lanes[lane].polledPort = port
+        let index = lanes[lane].pendingIndex(receiving: mark.name, port: port, machines[machine].napi)
+        if let index, ports[port].queue.isNone, ports[port].passage == .none, canHaveQueue(port) {
             joinByInterrupt(port, lane, lanes[lane].pending[index].time)
         }
-        let queue = Int(ports[port].queue)
-        ports[port].settledAtIngress = queue >= 0 ? queues[queue].lastSettled : PointTimes.absent
+        let queue = ports[port].queue
+        ports[port].settledAtIngress = !queue.isNone ? queues[queue].lastSettled : PointTimes.absent
         let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
-        flights[id].times[.guestIngress] = mark.time
-        flights[id].guestLane = UInt16(lane)
+        flights.stamp(id, .guestIngress, mark)
+        flights[id].guestLane = lane
         if let index {
-            flights[id].times[.guestIRQ] = lanes[lane].pending[index].time
+            flights.stamp(id, .guestIRQ, at: lanes[lane].pending[index].time, on: lane)
             if lanes[lane].pending[index].isClaimed { flights[id].flags.insert(.sharedInterrupt) }
             lanes[lane].pending[index].isClaimed = true
         }
         lanes[lane].polled = id
-        if ports[port].queue < 0 {
+        if ports[port].queue.isNone {
             tracePassThrough(id, port, lane, index.map { lanes[lane].pending[$0] })
             measureArrival(id, .vfio)
         } else if flights[id].flags.isDisjoint(with: [.half, .cut]) {
@@ -63,14 +60,14 @@ extension Tracker {
         }
     }
 
-    private mutating func guestDropped(_ mark: Mark, _ lane: Int, _ machine: Int) {
+    private mutating func guestDropped(_ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
         let id = flight(mark.a, on: machine)
         guard !id.isNone else { return }
-        unname(id)
-        if isOriginalOfCopy(id, mark, lane, machine) { return }
+        flights.unname(id)
+        if isDropOfAnother(mark, id) || isOriginalOfCopy(id, mark, lane, machine) { return }
         leaveSocket(id, machine)
         endFragments(of: id, .dropped, machine)
-        flights[id].dropReason = UInt32(truncatingIfNeeded: mark.b)
+        flights[id].dropReason = mark.dropReason
         if lanes[lane].isOnRecorders(mark), flights[id].direction == .receive {
             flights[id].flags.insert(.recorders)
             lanes[lane].leaveRecorder()
@@ -78,7 +75,7 @@ extension Tracker {
         if flights[id].direction == .receive {
             end(id, .dropped)
         } else if flights[id].flags.contains(.queued) {
-            discard(id)
+            flights.discard(id)
         } else if lanes[lane].handover?.flight == id {
             // The driver dropped it: it never was on the ring.
             takeBack(id)
@@ -86,11 +83,10 @@ extension Tracker {
         }
     }
 
-    // MARK: Transmit
-
-    private mutating func guestQueued(_ mark: Mark, _ lane: Int, _ machine: Int) {
+    private mutating func guestQueued(_ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
         let known = flight(mark.a, on: machine)
-        guard let handover = lanes[lane].handover, handover.skb == mark.a, handover.flight == known, flights.contains(known),
+        guard let handover = lanes[lane].handover, handover.skb == mark.a, handover.flight == known,
+            flights.contains(known),
             !isQueued(known)
         else {
             queued(mark, lane, machine)
@@ -102,21 +98,21 @@ extension Tracker {
         flights[known].flags.remove(.seen)
     }
 
-    private mutating func guestStartXmit(_ mark: Mark, _ lane: Int, _ machine: Int) {
+    private mutating func guestStartXmit(_ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
         let id = sending(mark, machine)
         if lanes[lane].isOnRecorders(mark) { flights[id].flags.insert(.recorders) }
-        let port = portIndex(machine, mark.name, pair: mark.transmitQueue)
+        let port = port(of: machine, mark.name, pair: mark.transmitQueue)
         flights[id].flags.remove(.queued)
         flights[id].flags.insert(.seen)
-        flights[id].times[.guestEgress] = mark.time
+        flights.stamp(id, .guestEgress, mark)
         flights[id].length = mark.frameLength
-        flights[id].port = Int16(port)
+        flights[id].port = port
         measureSending(id, lane)
-        lanes[lane].beginHandover(mark, id, port: Int16(port))
+        lanes[lane].beginHandover(mark, id, port: port)
         putTransmitted(id, port)
     }
 
-    private mutating func guestXmitDone(_ mark: Mark, _ lane: Int) {
+    private mutating func guestXmitDone(_ mark: Mark, _ lane: LaneID) {
         guard let handover = lanes[lane].endHandover(mark.a), flights.contains(handover.flight) else { return }
         let id = handover.flight
         // Only while the guest still has it: the host may have named it anew.
@@ -126,10 +122,10 @@ extension Tracker {
             takeBack(id)
             flights[id].flags.insert(.queued)
             flights[id].flags.remove(.seen)
-            flights[id].times[.guestEgress] = PointTimes.absent
+            flights.clear(id, .guestEgress)
         } else {
-            unname(id)
-            sentDirectly(id, at: mark.time)
+            flights.unname(id)
+            sentDirectly(id, at: mark.time, on: lane)
         }
     }
 }

@@ -6,8 +6,8 @@ import NIOCore
 import Sessions
 import Synchronization
 
-/// A session of the agent. Its states follow each other: greeted, prepared, recording, stopped; a request out of turn is refused, and whatever ends the
-/// conversation switches tracing off and removes the instance.
+/// A session of the agent. Its states follow each other: greeted, prepared, recording, stopped; a request out of turn
+/// is refused, and whatever ends the conversation switches tracing off and removes the instance.
 struct AgentSession {
     private let channel: MessageChannel
     private let spoolFolder: String?
@@ -24,7 +24,6 @@ struct AgentSession {
     /// What a prepared session holds.
     private struct Recording {
         var trace: MachineTrace
-        var watch: Guard?
         var sampler: CrossTimestampSampler?
         var interval: Int32
         var isLive: Bool
@@ -45,18 +44,22 @@ struct AgentSession {
         }
     }
 
-    /// A share of the memory that is available when the recording is prepared.
-    private static let shareOfMemory = 2
+    /// The trace takes this share of the memory, or of the spool folder's space, that is free when the recording is
+    /// prepared.
+    private static let shareOfSpace = 2
+    /// Times the patience with an answer: the recorder asks other guests too before it records.
+    private static let requestPatience = 4
     /// Events in one session, and ms between cross-timestamps, are not more.
     private static let mostEvents = 512
     private static let longestInterval: UInt32 = 3_600_000
 
-    /// Starts the guard of an instance, which is this program again; tests are another program.
-    private let watch: @Sendable (TraceInstance) -> Guard?
+    /// Who watches over the instance: one guard for all sessions of an agent, which may start no program any more.
+    /// Nobody in tests.
+    private let watch: Guard?
 
     init(
         _ channel: MessageChannel, spoolFolder: String?,
-        watch: @escaping @Sendable (TraceInstance) -> Guard? = { try? Guard($0, folder: nil) }
+        watch: Guard? = nil
     ) {
         self.channel = channel
         self.spoolFolder = spoolFolder
@@ -66,31 +69,35 @@ struct AgentSession {
     /// Answers until the recorder says `end` or is gone.
     mutating func run() async throws {
         defer { cleanUp() }
-        try await channel.send(.welcome(try Self.welcome()))
-        while true {
-            let request: Message
-            do { request = try await channel.receive() } catch ProtocolFault.closed {
-                // With nothing under way the recorder may leave without a word.
-                if recording == nil { return }
-                throw ProtocolFault.closed
-            }
-            quiet.interrupt(bytes: recording?.trace.moved ?? 0)
-            do {
-                if case .end = request {
-                    cleanUp()
-                    // The recorder may be gone already, and needs no answer then.
-                    try? await channel.send(.ended)
-                    return
-                }
+        do {
+            try await channel.send(.welcome(try Self.welcome()))
+            while true {
+                channel.expectAnswer(within: isHeld ? channel.patience * Self.requestPatience : nil)
+                let request = try await channel.receive()
+                channel.expectAnswer(within: nil)
+                quiet.interrupt(bytes: recording?.trace.moved ?? 0)
+                if case .end = request { break }
                 try await answer(request)
-            } catch let fault as TracingFault {
-                cleanUp()
-                try await channel.send(.refused(Message.Refusal(reason: fault.text)))
-            } catch let fault as ProtocolFault where fault != .closed {
-                try await channel.send(.refused(Message.Refusal(reason: fault.text)))
-                throw fault
+                quiet.begin(bytes: recording?.trace.moved ?? 0)
             }
-            quiet.begin(bytes: recording?.trace.moved ?? 0)
+        } catch ProtocolFault.closed where recording == nil {
+            // With nothing under way the recorder may leave without a word.
+            return
+        } catch let fault as ProtocolFault where fault != .closed {
+            // Not waited for: who breaks the rules may not listen either.
+            channel.post(.refused(Message.Refusal(reason: fault.text)))
+            throw fault
+        }
+        cleanUp()
+        // The recorder may be gone already, and needs no answer then.
+        try? await channel.send(.ended)
+    }
+
+    /// Nothing is recorded yet, so that the machine is kept from others for nothing.
+    private var isHeld: Bool {
+        switch state {
+        case .greeted, .prepared: true
+        case .recording, .stopped: false
         }
     }
 
@@ -102,12 +109,18 @@ struct AgentSession {
     }
 
     private mutating func answer(_ request: Message) async throws {
-        switch (request, state) {
-        case (.prepare(let preparation), .greeted): try await prepare(preparation)
-        case (.start, .prepared(let recording)): try await start(recording)
-        case (.stop, .recording(let recording)): try await stop(recording)
-        case (.collect(let collection), .stopped(let recording)): try await collect(recording, collection)
-        default: throw ProtocolFault.unexpected(request.name)
+        do {
+            switch (request, state) {
+            case (.prepare(let preparation), .greeted): try await prepare(preparation)
+            case (.start, .prepared(let recording)): try await start(recording)
+            case (.stop, .recording(let recording)): try await stop(recording)
+            case (.collect(let collection), .stopped(let recording)): try await collect(recording, collection)
+            default: throw ProtocolFault.unexpected(request.name)
+            }
+        } catch let fault as TracingFault {
+            // It may be asked for otherwise.
+            cleanUp()
+            try await channel.send(.refused(Message.Refusal(reason: fault.text)))
         }
     }
 
@@ -119,7 +132,6 @@ struct AgentSession {
         recording.trace.stop()
         _ = recording.sampler?.stop()
         try? recording.trace.finish()
-        recording.watch?.dismiss()
         recording.trace.instance.remove()
     }
 
@@ -131,18 +143,22 @@ struct AgentSession {
         return Message.Welcome(
             name: system.name, release: system.release, uname: system.text, cpus: UInt16(clamping: facts.cpus),
             pageSize: UInt32(facts.pageSize),
-            longSize: UInt8(MemoryLayout<Int>.size), availableMemoryKiB: UInt64(Memory.availableKiB ?? 0), clocks: facts.clocks,
+            longSize: UInt8(MemoryLayout<Int>.size), availableMemoryKiB: UInt64(Memory.availableKiB ?? 0),
+            clocks: facts.clocks,
             networkAddresses: facts.networkAddresses, remarks: facts.remarks)
     }
 
     private mutating func prepare(_ preparation: Message.Preparation) async throws {
-        guard preparation.events.count <= Self.mostEvents else { throw ProtocolFault.malformed(message: "prepare", field: "events") }
+        guard preparation.events.count <= Self.mostEvents else {
+            throw ProtocolFault.malformed(message: "prepare", field: "events")
+        }
         guard preparation.crossTimestampMilliseconds <= Self.longestInterval else {
             throw ProtocolFault.malformed(message: "prepare", field: "interval")
         }
         var events: [EventRequest] = []
         for wanted in preparation.events {
-            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter, !wanted.filter.contains("\n")
+            guard let event = EventName(wanted.name), wanted.filter.utf8.count <= EventRequest.longestFilter,
+                !wanted.filter.contains("\n")
             else {
                 throw ProtocolFault.malformed(message: "prepare", field: "event \(wanted.name)")
             }
@@ -150,29 +166,39 @@ struct AgentSession {
         }
         let available = Memory.availableKiB ?? 0
         let trace = try MachineTrace(
-            clock: preparation.clock, bufferKiB: preparation.bufferKiB == 0 ? nil : Int(clamping: preparation.bufferKiB), events: events,
+            clock: preparation.clock,
+            bufferKiB: preparation.bufferKiB == 0 ? nil : Int(clamping: preparation.bufferKiB), events: events,
             wakingAt: preparation.isLive ? 10 : 50)
-        let watch = watch(trace.instance)
         let spool = preparation.isLive ? nil : try Spool(cpus: trace.cpus, unnamedIn: spoolFolder)
         let conversion = preparation.clock == "x86-tsc" ? CycleConversion.ofThisMachine : nil
         state = .prepared(
             Recording(
-                trace: trace, watch: watch, sampler: CrossTimestampSampler(traceClock: preparation.clock),
-                interval: Int32(clamping: preparation.crossTimestampMilliseconds), isLive: preparation.isLive, spool: spool))
-        memoryForSpool = spoolFolder == nil ? (available / Self.shareOfMemory) << 10 : .max
+                trace: trace, sampler: CrossTimestampSampler(traceClock: preparation.clock),
+                interval: Int32(clamping: preparation.crossTimestampMilliseconds), isLive: preparation.isLive,
+                spool: spool))
+        spoolBytes = ((try spoolFolder.map(Self.freeKiB) ?? available) / Self.shareOfSpace) << 10
         try await channel.send(
             .prepared(
                 Message.Prepared(
                     bufferKiB: UInt32(clamping: trace.bufferKiB),
-                    enabled: trace.enabled.map { Message.Preparation.Event(name: $0.event.description, filter: $0.filter ?? "") },
-                    absent: trace.absent.map(\.description), multiplier: conversion?.multiplier ?? 0, shift: conversion?.shift ?? 0)))
+                    enabled: trace.enabled.map {
+                        Message.Preparation.Event(name: $0.event.description, filter: $0.filter ?? "")
+                    },
+                    absent: trace.absent.map(\.description), multiplier: conversion?.multiplier ?? 0,
+                    shift: conversion?.shift ?? 0)))
     }
 
-    /// Bytes.
-    private var memoryForSpool = 0
+    /// The most that the spool takes.
+    private var spoolBytes = 0
+
+    private static func freeKiB(in folder: String) throws(TracingFault) -> Int {
+        do throws(SystemError) { return try Folder.freeKiB(in: folder) } catch { throw .spool(path: folder, error) }
+    }
 
     private mutating func start(_ recording: Recording) async throws {
-        let sink: any TraceSink = recording.spool.map { BoundedSpool($0, bytes: memoryForSpool) } ?? LiveSink(channel)
+        let sink: any TraceSink =
+            recording.spool.map { BoundedSpool($0, bytes: spoolBytes, isInMemory: spoolFolder == nil) }
+            ?? LiveSink(channel)
         let fault = recording.fault
         let trace = recording.trace
         try trace.start(into: sink) { error in
@@ -202,6 +228,7 @@ struct AgentSession {
         channel.answerProbes(nil)
         // With live transfer, what the buffers still hold goes out before the answer.
         do throws(SystemError) { try recording.trace.finish() } catch { recording.fault.set(error) }
+        if let text = recording.trace.interference { recording.fault.text.withLock { if $0.isEmpty { $0 = text } } }
         state = .stopped(recording)
         try await channel.send(
             .stopped(
@@ -209,10 +236,11 @@ struct AgentSession {
                     processorTime: UInt64(clamping: quiet.longest.usage.processorTime),
                     wakeUps: UInt64(clamping: quiet.longest.usage.wakeUps),
                     bytesDuring: UInt64(clamping: quiet.longest.bytes),
-                    threads: ProcessEntry.threads(of: processID()) + (recording.watch.map { [$0.process] } ?? []),
+                    threads: ProcessEntry.threads(of: processID()) + (watch.map { [$0.process] } ?? []),
                     crossTimestamps: stamps.suffix(FieldReader.longestList).map {
                         Message.Stopped.Stamp(
-                            host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic ?? 0,
+                            host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw,
+                            monotonic: $0.monotonic ?? 0,
                             before: $0.before, after: $0.after)
                     },
                     fault: recording.fault.text.withLock { $0 })))

@@ -1,4 +1,4 @@
-// A spool in the guest must not take the memory that its applications need.
+// A spool in the guest must not take the memory or the disk space that its applications need.
 
 import Glibc
 import LinuxSystem
@@ -8,10 +8,12 @@ import Synchronization
 final class BoundedSpool: TraceSink {
     let spool: Spool
     private let left: Mutex<Int>
+    private let isInMemory: Bool
 
     /// - Parameter bytes: the most that is kept.
-    init(_ spool: Spool, bytes: Int) {
+    init(_ spool: Spool, bytes: Int, isInMemory: Bool) {
         self.spool = spool
+        self.isInMemory = isInMemory
         left = Mutex(bytes)
     }
 
@@ -31,6 +33,6 @@ final class BoundedSpool: TraceSink {
             left -= count
             return true
         }
-        guard fits else { throw SystemError(call: "spool", errno: ENOMEM) }
+        guard fits else { throw SystemError(call: "spool", errno: isInMemory ? ENOMEM : ENOSPC) }
     }
 }

@@ -19,16 +19,21 @@ struct GuestFacts: Sendable {
         }
         var absent: [EventName] = []
         for request in EventSet.guest where try !TraceFS.hasEvent(request.event) { absent.append(request.event) }
-        if !absent.isEmpty { remarks.append("this kernel has no event " + absent.map(\.description).joined(separator: ", ")) }
+        if !absent.isEmpty {
+            remarks.append("this kernel has no event " + absent.map(\.description).joined(separator: ", "))
+        }
         return GuestFacts(
-            cpus: try MachineTrace.tracedCPUs().count, pageSize: try MachineTrace.subBufferSize(), clocks: try TraceFS.clocks(),
+            cpus: try MachineTrace.tracedCPUs().count, pageSize: try MachineTrace.subBufferSize(),
+            clocks: try TraceFS.clocks(),
             networkAddresses: networkAddressesOfThisMachine(), remarks: remarks)
     }
 
     private static func networkAddressesOfThisMachine() -> [String] {
         let folder = "/sys/class/net"
         return ((try? Folder.names(in: folder)) ?? []).compactMap { name in
-            guard name != "lo", let address = TextFile.optional("\(folder)/\(name)/address"), address.count == 17 else { return nil }
+            guard name != "lo", let address = TextFile.optional("\(folder)/\(name)/address"), address.count == 17 else {
+                return nil
+            }
             return address.lowercased()
         }.sorted()
     }

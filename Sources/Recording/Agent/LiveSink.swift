@@ -4,8 +4,8 @@ import Glibc
 import LinuxSystem
 import NIOCore
 
-/// Sends what the drain reads, and does not return before the socket has taken it: while the other side is slow, the ring buffer fills, and what it can't hold
-/// is counted by the kernel.
+/// Sends what the drain reads, and does not return before the socket has taken it: while the other side is slow, the
+/// ring buffer fills, and what it can't hold is counted by the kernel.
 final class LiveSink: TraceSink {
     private let channel: MessageChannel
 
@@ -15,7 +15,9 @@ final class LiveSink: TraceSink {
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
-            let got = unsafe bytes.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress! + done, count - done) }
+            let got = unsafe bytes.withUnsafeMutableBytes {
+                unsafe read(descriptor, $0.baseAddress! + done, count - done)
+            }
             if got < 0, errno == EINTR { continue }
             guard got > 0 else { throw SystemError(call: "read", errno: got < 0 ? errno : EIO) }
             done += got
@@ -27,7 +29,7 @@ final class LiveSink: TraceSink {
 
     private func send(_ cpu: Int, _ bytes: [UInt8]) throws(SystemError) {
         do {
-            try channel.channel.writeAndFlush(Message.data(Message.TraceBytes(cpu: UInt16(cpu), bytes: bytes))).wait()
+            try channel.sending(.data(Message.TraceBytes(cpu: UInt16(cpu), bytes: bytes))).wait()
         } catch {
             throw SystemError(call: "send", errno: EPIPE)
         }

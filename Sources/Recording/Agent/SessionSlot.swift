@@ -6,8 +6,9 @@ import LinuxSystem
 
 /// Held while a recorder is answered; free again when nobody refers to it, or the process ends in whatever way.
 ///
-/// It is a lock, flock(2), on tracefs' README: a file that every kernel has once, whatever is mounted where and however little can be written, and that nobody
-/// else locks. For whom it is held stands in a memory file of the process that holds it, so nothing of that outlives it either.
+/// It is a lock, flock(2), on tracefs' README: a file that every kernel has once, whatever is mounted where and however
+/// little can be written, and that nobody else locks. For whom it is held stands in a memory file of the process that
+/// holds it, so nothing of that outlives it either.
 final class SessionSlot: Sendable {
     /// The open file the lock belongs to.
     private let lock: Int32
@@ -67,13 +68,15 @@ final class SessionSlot: Sendable {
         return Holder(peer: "somebody", seconds: 0)
     }
 
-    /// The kernel tells which process has a lock, /proc/locks of proc(5): "1: FLOCK  ADVISORY  WRITE 812 00:0d:83 0 EOF".
+    /// The kernel tells which process has a lock, /proc/locks of proc(5): "1: FLOCK ADVISORY WRITE 812 00:0d:83 0 EOF".
     private static func noted(_ descriptor: Int32) -> Holder? {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0, let locks = TextFile.optional("/proc/locks") else { return nil }
         for line in locks.split(separator: "\n") {
             let words = line.split(separator: " ")
-            guard words.count > 5, words[1] == "FLOCK", words[5].hasSuffix(":\(status.st_ino)"), let process = Int32(words[4]) else {
+            guard words.count > 5, words[1] == "FLOCK", words[5].hasSuffix(":\(status.st_ino)"),
+                let process = Int32(words[4])
+            else {
                 continue
             }
             if let holder = holder(process) { return holder }
@@ -83,7 +86,8 @@ final class SessionSlot: Sendable {
 
     private static func holder(_ process: Int32) -> Holder? {
         let folder = "/proc/\(process)/fd"
-        for number: Int32 in Folder.numbers(in: folder) where Link.target(of: "\(folder)/\(number)") == "/memfd:\(noteName) (deleted)" {
+        for number: Int32 in Folder.numbers(in: folder)
+        where Link.target(of: "\(folder)/\(number)") == "/memfd:\(noteName) (deleted)" {
             let lines = TextFile.optional("\(folder)/\(number)")?.split(separator: "\n") ?? []
             guard lines.count == 2, let since = Int64(lines[0]) else { return nil }
             let through = process == processID() ? "" : ", through the agent that is process \(process)"

@@ -10,7 +10,8 @@ import Synchronization
 struct KVMPTPClock: ~Copyable, Sendable {
     private let descriptor: Int32
 
-    /// nil where there is none, or its host can't tell (its clocksource is neither the TSC nor the architecture's counter).
+    /// nil where there is none, or its host can't tell (its clocksource is neither the TSC nor the architecture's
+    /// counter).
     init?() {
         let folder = "/sys/class/ptp"
         for name in (try? Folder.names(in: folder)) ?? []
@@ -33,7 +34,8 @@ struct KVMPTPClock: ~Copyable, Sendable {
         guard unsafe clinux_ptp_cross_timestamp(descriptor, &stamp) == 0 else { return nil }
         let monotonic = TraceClock.nanoseconds(CLOCK_MONOTONIC)
         return CrossTimestamp(
-            host: stamp.device, realtime: stamp.realtime, monotonicRaw: stamp.monotonic_raw, monotonic: monotonic, before: before,
+            host: stamp.device, realtime: stamp.realtime, monotonicRaw: stamp.monotonic_raw, monotonic: monotonic,
+            before: before,
             after: clock.read())
     }
 }
@@ -53,7 +55,9 @@ final class CrossTimestampSampler: Sendable {
 
     /// nil where there is no such clock, or the trace clock can't be read.
     init?(traceClock: String) {
-        guard let clock = TraceClock(traceClock), let device = KVMPTPClock(), device.read(clock) != nil, let pipe = try? Pipe() else {
+        guard let clock = TraceClock(traceClock), let device = KVMPTPClock(), device.read(clock) != nil,
+            let pipe = try? Pipe()
+        else {
             return nil
         }
         self.clock = clock
@@ -99,6 +103,7 @@ extension ClockReading {
         let realtime = TraceClock.nanoseconds(CLOCK_REALTIME)
         let raw = TraceClock.nanoseconds(CLOCK_MONOTONIC_RAW)
         let monotonic = TraceClock.nanoseconds(CLOCK_MONOTONIC)
-        return ClockReading(realtime: realtime, monotonicRaw: raw, monotonic: monotonic, before: before, after: clock.read())
+        return ClockReading(
+            realtime: realtime, monotonicRaw: raw, monotonic: monotonic, before: before, after: clock.read())
     }
 }

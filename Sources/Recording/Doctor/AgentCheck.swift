@@ -1,5 +1,6 @@
 // One guest that is to be recorded: whether its agent answers, and what it has in common with this host.
 
+import LinuxSystem
 import NIOCore
 import NIOPosix
 import Sessions
@@ -11,7 +12,12 @@ struct AgentAnswer: Sendable {
 
     /// Asks all of them, and ends each conversation at once.
     static func of(_ targets: [GuestTarget], key: PreSharedKey?) async -> [AgentAnswer] {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let group: MultiThreadedEventLoopGroup
+        do throws(SystemError) { group = try NetworkThread.start() } catch {
+            return targets.map {
+                AgentAnswer(target: $0, result: .failure(GuestFault(guest: $0.name, reason: FaultText.of(error))))
+            }
+        }
         let answers = await withTaskGroup(of: (Int, AgentAnswer).self) { tasks in
             for (index, target) in targets.enumerated() {
                 tasks.addTask { (index, AgentAnswer(target: target, result: await ask(target, key, on: group))) }
@@ -28,7 +34,7 @@ struct AgentAnswer: Sendable {
         do {
             let connection = try await GuestConnection.open(target, as: .doctor, key: key, on: group)
             // TLS says goodbye both ways, so somebody has to read theirs.
-            connection.read(data: { _ in }, lost: { _ in })
+            connection.read(sections: 0, data: { _ in }, lost: { _ in })
             await connection.close()
             return .success(connection.welcome)
         } catch {
@@ -81,16 +87,21 @@ struct AgentCheck {
                 "its agent answers at \(answer.target.address): \(welcome.name), Linux \(welcome.release), "
                 + "\(Finding.counted(Int(welcome.cpus), "CPU")), protocol \(welcome.version)"
             return [Finding("agent", .ok, name, greeting), vm(answer.target, welcome)] + clock(name, welcome)
-                + SpaceCheck(machine: name).memory(availableKiB: Int(clamping: welcome.availableMemoryKiB), cpus: Int(welcome.cpus))
+                + SpaceCheck(machine: name).memory(
+                    availableKiB: Int(clamping: welcome.availableMemoryKiB), cpus: Int(welcome.cpus))
                 + welcome.remarks.map {
-                    Finding("agent.remark", .warning, name, $0, remedy: "virtlat doctor --guest, in this guest, says what it means")
+                    Finding(
+                        "agent.remark", .warning, name, $0,
+                        remedy: "virtlat doctor --guest, in this guest, says what it means")
                 }
         }
     }
 
     /// What the host itself knows about an agent that does not answer.
     private func remedy(_ fault: GuestFault, _ address: AgentAddress) -> String? {
-        guard case .vsock(let cid, _) = address, fault.isUnreachable, topology.vm(cid: cid) == nil, !topology.vms.isEmpty else {
+        guard case .vsock(let cid, _) = address, fault.isUnreachable, topology.vm(cid: cid) == nil,
+            !topology.vms.isEmpty
+        else {
             return fault.remedy
         }
         let known = topology.vms.compactMap { vm in vm.cid.map { "\(vm.label) has \($0)" } }
@@ -112,7 +123,8 @@ struct AgentCheck {
         }
         guard others.isEmpty else {
             return Finding(
-                "agent.vm", .error, target.name, "it is the same virtual machine as \(others.map(\.target.name).joined(separator: ", "))",
+                "agent.vm", .error, target.name,
+                "it is the same virtual machine as \(others.map(\.target.name).joined(separator: ", "))",
                 meaning: "a session has each guest once", remedy: "name it once, with --vm")
         }
         return Finding(
@@ -126,7 +138,8 @@ struct AgentCheck {
         guard common.contains("x86-tsc") || common.contains("mono_raw") else {
             return [
                 Finding(
-                    "agent.clock", .error, name, "it has neither the trace clock x86-tsc nor mono_raw in common with the host",
+                    "agent.clock", .error, name,
+                    "it has neither the trace clock x86-tsc nor mono_raw in common with the host",
                     meaning: "a recording would be refused", remedy: "boot Linux 4.2 or newer in it")
             ]
         }
@@ -152,10 +165,12 @@ struct AgentCheck {
             )
         }
         return Finding(
-            "clock.session", clocks.contains("x86-tsc") ? .warning : .note, host, "the session's trace clock would be \(clock)",
+            "clock.session", clocks.contains("x86-tsc") ? .warning : .note, host,
+            "the session's trace clock would be \(clock)",
             meaning:
                 "guests' times are known to half a round trip between recorder and agent (tens of µs), or to what the trace's own events bound",
             remedy: clocks.contains("x86-tsc")
-                ? "x86-tsc takes KVM's TSC offset of each guest that is named: see clock.tsc, clock.offset and agent.vm" : nil)
+                ? "x86-tsc takes KVM's TSC offset of each guest that is named: see clock.tsc, clock.offset and agent.vm"
+                : nil)
     }
 }

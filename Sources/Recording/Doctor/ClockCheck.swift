@@ -14,14 +14,19 @@ struct ClockCheck {
 
     private var folder: String { system.sys + "/devices/system/clocksource/clocksource0" }
     private var source: String? { TextFile.optional(folder + "/current_clocksource") }
-    private var available: [Substring] { (TextFile.optional(folder + "/available_clocksource") ?? "").split(separator: " ") }
+    private var available: [Substring] {
+        (TextFile.optional(folder + "/available_clocksource") ?? "").split(separator: " ")
+    }
 
     /// x86-tsc is the TSC itself; the counter of other architectures has no clock of that name.
     var isX86: Bool {
-        facts.clocks.contains("x86-tsc") || available.contains { $0 == "tsc" || $0 == "acpi_pm" || $0 == "hpet" || $0 == "kvm-clock" }
+        facts.clocks.contains("x86-tsc")
+            || available.contains { $0 == "tsc" || $0 == "acpi_pm" || $0 == "hpet" || $0 == "kvm-clock" }
     }
 
-    var findings: [Finding] { facts.clocks.isEmpty ? [sourceFinding].compactMap { $0 } : [traceClock, sourceFinding].compactMap { $0 } }
+    var findings: [Finding] {
+        facts.clocks.isEmpty ? [sourceFinding].compactMap { $0 } : [traceClock, sourceFinding].compactMap { $0 }
+    }
 
     private var traceClock: Finding {
         guard facts.clocks.contains("x86-tsc") else {
@@ -31,7 +36,8 @@ struct ClockCheck {
                         "clock.tsc", .warning, machine, "this kernel has no trace clock x86-tsc", meaning: Self.instead,
                         remedy: "boot Linux 3.10 or newer on x86")
                     : Finding(
-                        "clock.tsc", .note, machine, "the trace clock is mono_raw: this architecture has no x86-tsc", meaning: Self.instead)
+                        "clock.tsc", .note, machine, "the trace clock is mono_raw: this architecture has no x86-tsc",
+                        meaning: Self.instead)
             }
             return Finding(
                 "clock.tsc", .error, machine,
@@ -44,13 +50,15 @@ struct ClockCheck {
         if role == .guest {
             // KVM's offset and ratio lead to the host's TSC, and the host knows the rate of that.
             return Finding(
-                "clock.tsc", .note, machine, "trace clock x86-tsc; this kernel does not tell its rate, as is usual with kvm-clock",
+                "clock.tsc", .note, machine,
+                "trace clock x86-tsc; this kernel does not tell its rate, as is usual with kvm-clock",
                 meaning: "exchanges of messages can't check what KVM says of this guest's clock")
         }
         return noConversion(error)
     }
 
-    /// arch/x86/events/core.c, arch_perf_update_userpage: the rate is told where the scheduler's clock is the TSC, and stable.
+    /// arch/x86/events/core.c, arch_perf_update_userpage: the rate is told where the scheduler's clock is the TSC, and
+    /// stable.
     private func noConversion(_ error: SystemError) -> Finding {
         let (statement, remedy) =
             switch error.errno {
@@ -59,11 +67,13 @@ struct ClockCheck {
                     "its own clock is not the TSC, or not a stable one",
                     "dmesg | grep -i -e tsc -e sched_clock says why; on a host that is a virtual machine itself, boot with no-kvmclock"
                 )
-            case 1, 13: ("\(error.call): \(error.text)", "sysctl kernel.perf_event_paranoid=2, or run as root")  // EPERM, EACCES
+            case 1, 13:  // EPERM, EACCES
+                ("\(error.call): \(error.text)", "sysctl kernel.perf_event_paranoid=2, or run as root")
             default: ("\(error.call): \(error.text)", "boot a kernel with CONFIG_PERF_EVENTS")
             }
         return Finding(
-            "clock.tsc", .warning, machine, "x86-tsc is there, but the kernel does not tell its rate: \(statement)", meaning: Self.instead,
+            "clock.tsc", .warning, machine, "x86-tsc is there, but the kernel does not tell its rate: \(statement)",
+            meaning: Self.instead,
             remedy: remedy)
     }
 
@@ -71,7 +81,9 @@ struct ClockCheck {
         guard let source else { return nil }
         if role == .guest { return guestSource(source) }
         // drivers/clocksource/arm_arch_timer.c and arch/x86/kernel/tsc.c: what ptp_kvm can read at one instant.
-        if ["tsc", "arch_sys_counter"].contains(source) { return Finding("clock.source", .ok, machine, "clocksource \(source)") }
+        if ["tsc", "arch_sys_counter"].contains(source) {
+            return Finding("clock.source", .ok, machine, "clocksource \(source)")
+        }
         let isThere = available.contains("tsc")
         return Finding(
             "clock.source", .warning, machine, "the clocksource is \(source), not the TSC",
@@ -88,7 +100,8 @@ struct ClockCheck {
         }
         return Finding(
             "clock.source", .note, machine, "the clocksource is \(source)",
-            meaning: "each reading of the time is a VM exit, which the applications pay: it is part of what is measured",
+            meaning:
+                "each reading of the time is a VM exit, which the applications pay: it is part of what is measured",
             remedy: available.contains("kvm-clock") ? "echo kvm-clock > \(folder)/current_clocksource" : nil)
     }
 }

@@ -14,7 +14,9 @@ package struct Doctor: Sendable {
         let (topology, gaps) = Topology.discover(in: system)
         let facts = TracingFacts.gather(EventSet.host(topology, vms: []))
         let answers = await AgentAnswer.of(guests, key: key)
-        return findings(host: facts, topology, gaps, wantsGuests: !guests.isEmpty, names: answers.names(in: topology), output: output)
+        return findings(
+            host: facts, topology, gaps, wantsGuests: !guests.isEmpty, names: answers.names(in: topology),
+            output: output)
             + AgentCheck(
                 answers: answers, topology: topology, clocks: facts.clocks, hasConversion: facts.conversionError == nil,
                 host: topology.host.name,
@@ -23,9 +25,11 @@ package struct Doctor: Sendable {
     }
 
     /// The host's part, from what was gathered.
-    /// - Parameter names: of guests, by their virtual machines' processes, where somebody has named them; else they are called as QEMU calls them.
+    /// - Parameter names: of guests, by their virtual machines' processes, where somebody has named them; else they are
+    ///   called as QEMU calls them.
     package func findings(
-        host facts: TracingFacts, _ topology: Topology, _ gaps: [Topology.Gap], wantsGuests: Bool, names: [Int32: String] = [:],
+        host facts: TracingFacts, _ topology: Topology, _ gaps: [Topology.Gap], wantsGuests: Bool,
+        names: [Int32: String] = [:],
         output: String
     ) -> [Finding] {
         let name = topology.host.name
@@ -35,8 +39,10 @@ package struct Doctor: Sendable {
             facts: facts, machine: name, role: .host, hasKVM: KVMCheck.isLoaded(system), hasVMs: !topology.vms.isEmpty,
             usesOVS: topology.vms.contains { $0.devices.contains { $0.bridge == "ovs-system" } }, isX86: clock.isX86)
         let kvm = KVMCheck(
-            topology: topology, gaps: gaps, system: system, machine: name, wantsGuests: wantsGuests, names: names, isX86: clock.isX86)
-        return TracingCheck(facts: facts, machine: name, system: system).findings + events.findings + clock.findings + space.memory(facts)
+            topology: topology, gaps: gaps, system: system, machine: name, wantsGuests: wantsGuests, names: names,
+            isX86: clock.isX86)
+        return TracingCheck(facts: facts, machine: name, system: system).findings + events.findings + clock.findings
+            + space.memory(facts)
             + space.disk(output, facts) + kvm.findings
     }
 

@@ -1,6 +1,9 @@
-// One thing that was looked at before a recording: how it is, what that means for the breakdown, and what to do about it.
+// One thing that was looked at before a recording: how it is, what that means for the breakdown, and what to do about
+// it.
 
-package struct Finding: Equatable, Sendable {
+package import Notation
+
+package struct Finding: Encodable, Equatable, Sendable {
     package enum Severity: String, Codable, Sendable, CaseIterable, Comparable {
         case ok, note, warning, error
 
@@ -16,12 +19,14 @@ package struct Finding: Equatable, Sendable {
     package var machine: String
     package var statement: String
     /// What it means for the recording or the breakdown.
-    package var meaning: String?
+    @Nullable package var meaning: String?
     /// What to do: a command where there is one.
-    package var remedy: String?
+    @Nullable package var remedy: String?
 
-    package init(_ id: String, _ severity: Severity, _ machine: String, _ statement: String, meaning: String? = nil, remedy: String? = nil)
-    {
+    package init(
+        _ id: String, _ severity: Severity, _ machine: String, _ statement: String, meaning: String? = nil,
+        remedy: String? = nil
+    ) {
         self.id = id
         self.severity = severity
         self.machine = machine
@@ -34,19 +39,4 @@ package struct Finding: Equatable, Sendable {
 extension Finding {
     /// "1 vCPU", "2 vCPUs".
     static func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
-}
-
-extension Finding: Encodable {
-    enum CodingKeys: String, CodingKey { case id, severity, machine, statement, meaning, remedy }
-
-    /// What is not known is null, so that every finding has the same keys.
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(id, forKey: .id)
-        try container.encode(severity, forKey: .severity)
-        try container.encode(machine, forKey: .machine)
-        try container.encode(statement, forKey: .statement)
-        try container.encode(meaning, forKey: .meaning)
-        try container.encode(remedy, forKey: .remedy)
-    }
 }

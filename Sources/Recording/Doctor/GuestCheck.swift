@@ -38,39 +38,49 @@ struct GuestCheck {
     var machine: String
 
     private static let instead = "the host can reach the agent over TCP only"
-    private static let load = "modprobe vmw_vsock_virtio_transport; the VM needs a vsock device (QEMU: -device vhost-vsock-pci,guest-cid=3)"
+    private static let load =
+        "modprobe vmw_vsock_virtio_transport; the VM needs a vsock device (QEMU: -device vhost-vsock-pci,guest-cid=3)"
 
     var findings: [Finding] { [vsock, ptp] }
 
     private var vsock: Finding {
         if let error = links.socketError {
             return Finding(
-                "vsock", .warning, machine, "vsock sockets can't be made: \(error.text)", meaning: Self.instead, remedy: Self.load)
+                "vsock", .warning, machine, "vsock sockets can't be made: \(error.text)", meaning: Self.instead,
+                remedy: Self.load)
         }
         guard let context = links.context else {
             let reason = links.contextError.map { ": \($0.text)" } ?? ""
-            return Finding("vsock", .warning, machine, "/dev/vsock can't be asked\(reason)", meaning: Self.instead, remedy: Self.load)
+            return Finding(
+                "vsock", .warning, machine, "/dev/vsock can't be asked\(reason)", meaning: Self.instead,
+                remedy: Self.load)
         }
         switch context {
         // VMADDR_CID_ANY, VMADDR_CID_LOCAL and VMADDR_CID_HOST of vsock(7).
         case .max, 1:
             return Finding(
-                "vsock", .warning, machine, "vsock is there, but no transport to the host", meaning: Self.instead, remedy: Self.load)
+                "vsock", .warning, machine, "vsock is there, but no transport to the host", meaning: Self.instead,
+                remedy: Self.load)
         case 2:
             return Finding(
-                "vsock", .note, machine, "this machine is a vsock host (context id 2)", meaning: "--guest is meant for the guests",
+                "vsock", .note, machine, "this machine is a vsock host (context id 2)",
+                meaning: "--guest is meant for the guests",
                 remedy: "virtlat doctor")
         default:
-            return Finding("vsock", .ok, machine, "vsock context id \(context): the host reaches the agent as vsock:\(context)")
+            return Finding(
+                "vsock", .ok, machine, "vsock context id \(context): the host reaches the agent as vsock:\(context)")
         }
     }
 
     private var ptp: Finding {
-        let meaning = "no cross-timestamps: where KVM's TSC offset can't be read, the clock rests on message exchanges alone"
+        let meaning =
+            "no cross-timestamps: where KVM's TSC offset can't be read, the clock rests on message exchanges alone"
         return switch links.ptp {
         case .works: Finding("clock.ptp", .ok, machine, "KVM virtual PTP answers: cross-timestamps with the host")
         case .absent:
-            Finding("clock.ptp", .warning, machine, "no clock \"KVM virtual PTP\"", meaning: meaning, remedy: "modprobe ptp_kvm, as root")
+            Finding(
+                "clock.ptp", .warning, machine, "no clock \"KVM virtual PTP\"", meaning: meaning,
+                remedy: "modprobe ptp_kvm, as root")
         case .refused:
             Finding(
                 "clock.ptp", .warning, machine, "KVM virtual PTP gives no cross-timestamps", meaning: meaning,

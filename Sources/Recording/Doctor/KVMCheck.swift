@@ -40,20 +40,27 @@ struct KVMCheck {
         }
         return Finding(
             "kvm", wantsGuests ? .warning : .note, machine, "no virtual machine uses KVM here",
-            meaning: wantsGuests ? "packets can't be followed into guests of another host" : "only the host itself can be recorded",
-            remedy: wantsGuests ? "record on the host that the guests run on, as root; virtlat vms lists its virtual machines" : nil)
+            meaning: wantsGuests
+                ? "packets can't be followed into guests of another host" : "only the host itself can be recorded",
+            remedy: wantsGuests
+                ? "record on the host that the guests run on, as root; virtlat vms lists its virtual machines" : nil)
     }
 
     private func finding(_ gap: Topology.Gap) -> Finding {
-        let meaning = "virtual machines are found by their threads' names only, and KVM's word on the guests' clocks is missing"
+        let meaning =
+            "virtual machines are found by their threads' names only, and KVM's word on the guests' clocks is missing"
         switch gap {
         case .noDebugfs(let path):
-            return Finding("debugfs", .warning, machine, "no debugfs at \(path)", meaning: meaning, remedy: "mount -t debugfs none \(path)")
+            return Finding(
+                "debugfs", .warning, machine, "no debugfs at \(path)", meaning: meaning,
+                remedy: "mount -t debugfs none \(path)")
         case .unreadableDebugfs(let path, let error):
-            return Finding("debugfs", .warning, machine, "\(path): \(error.text)", meaning: meaning, remedy: "run as root")
+            return Finding(
+                "debugfs", .warning, machine, "\(path): \(error.text)", meaning: meaning, remedy: "run as root")
         case .closedProcesses(let ids):
             return Finding(
-                "processes", .warning, machine, "what \(ids.map { "process \($0)" }.joined(separator: ", ")) has open can't be read",
+                "processes", .warning, machine,
+                "what \(ids.map { "process \($0)" }.joined(separator: ", ")) has open can't be read",
                 meaning: "the network devices of its virtual machine are unknown", remedy: "run as root")
         }
     }
@@ -63,12 +70,15 @@ struct KVMCheck {
             nanoseconds == 0
                 ? Finding(
                     "kvm.halt_poll", .note, machine, "halt polling is off",
-                    meaning: "a vCPU that sleeps is always woken by the scheduler: it shows as kvm-wakeup, delivery woken")
+                    meaning:
+                        "a vCPU that sleeps is always woken by the scheduler: it shows as kvm-wakeup, delivery woken")
                 : Finding(
                     "kvm.halt_poll", .note, machine, "KVM polls up to \(nanoseconds) ns before a halted vCPU sleeps",
-                    meaning: "an interrupt that comes within that time finds the thread running: delivery halt-poll, no vcpu.wake",
+                    meaning:
+                        "an interrupt that comes within that time finds the thread running: delivery halt-poll, no vcpu.wake",
                     remedy:
-                        "/sys/module/kvm/parameters/halt_poll_ns is the setting, and part of what is measured: leave it as in production")
+                        "/sys/module/kvm/parameters/halt_poll_ns is the setting, and part of what is measured: leave it as in production"
+                )
         }
     }
 
@@ -80,7 +90,8 @@ struct KVMCheck {
             meaning:
                 "a running vCPU gets its interrupt without a VM exit: what is between irq.inject and guest.irq is one interval, delivery posted"
                 + (passedThrough.isEmpty
-                    ? "" : "; interrupts of what is passed through to \(passedThrough.joined(separator: ", ")) leave no event on the host"),
+                    ? ""
+                    : "; interrupts of what is passed through to \(passedThrough.joined(separator: ", ")) leave no event on the host"),
             remedy: "none: enable_apicv=0 or avic=0 would show more, and measure another system")
     }
 
@@ -94,14 +105,16 @@ struct KVMCheck {
         guard isX86 else { return nil }
         let readings = vm.kvmReadings(.begin, in: system)
         guard readings.isEmpty || readings.count < vm.vcpus.count else {
-            return Finding("clock.offset", .ok, name(of: vm), "KVM tells the TSC offset of each vCPU; \(Self.scaling(readings))")
+            return Finding(
+                "clock.offset", .ok, name(of: vm), "KVM tells the TSC offset of each vCPU; \(Self.scaling(readings))")
         }
         return Finding(
             "clock.offset", .warning, name(of: vm),
             "KVM does not tell the TSC offset of \(readings.isEmpty ? "its vCPUs" : "\(vm.vcpus.count - readings.count) of its \(Finding.counted(vm.vcpus.count, "vCPU"))")",
             meaning: ClockCheck.instead,
             remedy: gaps.isEmpty
-                ? "ls \(system.kvm)/\(vm.process)-*/vcpu0/tsc-offset, as root" : "mount -t debugfs none \(system.debug), as root")
+                ? "ls \(system.kvm)/\(vm.process)-*/vcpu0/tsc-offset, as root"
+                : "mount -t debugfs none \(system.debug), as root")
     }
 
     /// What KVM says of the guest TSC's rate, arch/x86/kvm/debugfs.c: files that are there where the CPU can scale.
@@ -129,7 +142,8 @@ struct KVMCheck {
             open == 0 ? "no vhost serves \(names)" : "vhost serves \(open) of the \(queues) queues of \(names)",
             meaning: "QEMU's own thread moves the packets: the stages of vhost are its, and its other work is in them",
             remedy:
-                "modprobe vhost_net, and -netdev tap,...,vhost=on (libvirt: <driver name='vhost'/>), if that is what you mean to measure")
+                "modprobe vhost_net, and -netdev tap,...,vhost=on (libvirt: <driver name='vhost'/>), if that is what you mean to measure"
+        )
     }
 }
 

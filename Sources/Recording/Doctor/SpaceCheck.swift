@@ -9,7 +9,9 @@ struct SpaceCheck {
     func memory(_ facts: TracingFacts) -> [Finding] {
         guard facts.cpus > 0, let available = facts.availableKiB else { return [] }
         let memory = "\(Self.size(available)) of memory are available"
-        guard let buffer = facts.bufferKiB else { return [tooSmall("\(Finding.counted(facts.cpus, "CPU")), and only \(memory)")] }
+        guard let buffer = facts.bufferKiB else {
+            return [tooSmall("\(Finding.counted(facts.cpus, "CPU")), and only \(memory)")]
+        }
         return [size(of: buffer, cpus: facts.cpus, memory)]
     }
 
@@ -25,7 +27,8 @@ struct SpaceCheck {
 
     private func tooSmall(_ statement: String) -> Finding {
         Finding(
-            "memory", .error, machine, statement, meaning: "ring buffers don't fit, so recording is refused", remedy: "free some memory")
+            "memory", .error, machine, statement, meaning: "ring buffers don't fit, so recording is refused",
+            remedy: "free some memory")
     }
 
     private func size(of buffer: Int, cpus: Int, _ memory: String) -> Finding {
@@ -33,7 +36,8 @@ struct SpaceCheck {
         guard buffer < MachineTrace.defaultBufferKiB else { return Finding("memory", .ok, machine, statement) }
         return Finding(
             "memory", .note, machine, statement + ", of which a quarter is taken at the most",
-            meaning: "smaller than the usual \(Self.size(MachineTrace.defaultBufferKiB)): bursts may overrun them, and the events are lost",
+            meaning:
+                "smaller than the usual \(Self.size(MachineTrace.defaultBufferKiB)): bursts may overrun them, and the events are lost",
             remedy: "free some memory")
     }
 
@@ -47,7 +51,8 @@ struct SpaceCheck {
                     remedy: "give another folder with -o")
             ]
         }
-        let place = Folder.exists(folder) ? folder : Self.parent(of: folder)
+        if let obstacle = SessionPlace.obstacle(to: folder) { return [refused(obstacle)] }
+        let place = Folder.exists(folder) ? folder : Folder.parent(of: folder)
         let free: Int
         do throws(SystemError) {
             guard Folder.isWritable(place) else { throw SystemError(call: "access") }
@@ -74,11 +79,8 @@ struct SpaceCheck {
         return [Finding("output", .ok, machine, statement)]
     }
 
-    private static func parent(of path: String) -> String {
-        var path = Substring(path)
-        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
+    private func refused(_ obstacle: SessionPlace.Obstacle) -> Finding {
+        Finding("output", .error, machine, obstacle.statement, meaning: "recording is refused", remedy: obstacle.remedy)
     }
 
     /// 4 MiB, 1.5 GiB.

@@ -1,4 +1,5 @@
-// What tracing this machine gives when it is tried: an instance is made, each event is switched on in it, and it is removed.
+// What tracing this machine gives when it is tried: an instance is made, each event is switched on in it, and it is
+// removed.
 
 internal import CLinux
 package import LinuxSystem
@@ -27,7 +28,8 @@ package struct TracingFacts: Sendable {
     package var clocks: [String] = []
     /// CPUs that have a ring buffer.
     package var cpus = 0
-    /// What the ring buffer of each CPU would have, in KiB, when nobody says otherwise; nil where there is no room for any.
+    /// What the ring buffer of each CPU would have, in KiB, when nobody says otherwise; nil where there is no room for
+    /// any.
     package var bufferKiB: Int?
     package var availableKiB: Int?
     /// Why the TSC can't be converted to ns; nil when it can.

@@ -1,4 +1,5 @@
-// Finishing a session whose recorder was killed: what the guard does with the folder, or a person when the guard was killed too.
+// Finishing a session whose recorder was killed: what the guard does with the folder, or a person when the guard was
+// killed too.
 
 import LinuxSystem
 import Sessions
@@ -25,10 +26,13 @@ package enum CutOffSession {
         }
         try TraceFS.removeStale()
         guard try TraceFS.instancesOfOurs().isEmpty else { throw Fault.running(folder: folder) }
-        do { try finish(folder: folder, instance: nil) } catch { throw Fault.unfinished(folder: folder, reason: FaultText.of(error)) }
+        do { try finish(folder: folder, instance: nil) } catch {
+            throw Fault.unfinished(folder: folder, reason: FaultText.of(error))
+        }
     }
 
-    /// Makes host.dat of what was spooled and of what the buffers still hold, unless it is there already. Tracing is off by then.
+    /// Makes host.dat of what was spooled and of what the buffers still hold, unless it is there already. Tracing is
+    /// off by then.
     /// - Parameter instance: the name of the ftrace instance; nil when it is gone.
     package static func finish(folder: String, instance: String?) throws {
         guard var manifest = try Manifest.read(folder: folder), manifest.outcome == .recording else { return }
@@ -41,10 +45,12 @@ package enum CutOffSession {
         for index in manifest.machines.indices where manifest.machines[index].role == .guest {
             if let file = manifest.machines[index].file, Folder.hasFile(folder + "/" + file) { continue }
             manifest.machines[index].file = nil
-            manifest.faults.append("\(manifest.machines[index].name): the recorder was killed before it had this guest's trace")
+            manifest.faults.append(
+                "\(manifest.machines[index].name): the recorder was killed before it had this guest's trace")
         }
         try manifest.write(folder: folder)
-        for name in (try? Folder.names(in: folder)) ?? [] where name.hasSuffix(".partial") || name == HostFile.reserveName {
+        for name in (try? Folder.names(in: folder)) ?? []
+        where name.hasSuffix(".partial") || name == HostFile.reserveName {
             TextFile.remove(folder + "/" + name)
         }
     }
@@ -65,7 +71,8 @@ package enum CutOffSession {
             clocks = TextFile.optional(path + "/trace_clock") ?? clocks
         }
         let sections = try TraceSection.gather(
-            clocks: clocks, events: manifest.machines[0].events.compactMap { EventName($0.event) }, statistics: statistics,
+            clocks: clocks, events: manifest.machines[0].events.compactMap { EventName($0.event) },
+            statistics: statistics,
             kernelSymbols: false)
         try HostFile.write(
             folder: folder, spool: spool, pageSize: pageSize, description: manifest.hostDescription(sections))

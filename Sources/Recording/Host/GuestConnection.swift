@@ -31,14 +31,15 @@ package struct GuestFault: Error, Sendable {
 
 /// One guest's agent, connected and greeted.
 ///
-/// Whatever it sends is taken at once, on a task of its own: trace data goes to `data`, the rest waits for whoever has asked.
+/// Whatever it sends is taken at once, on a task of its own: trace data goes to `data`, the rest waits for whoever has
+/// asked.
 final class GuestConnection: Sendable {
     let target: GuestTarget
     let welcome: Message.Welcome
     private let channel: MessageChannel
     private let replies = Replies()
-    /// Somebody takes what it sends.
-    private let isRead = Atomic<Bool>(false)
+    /// Takes what it sends; nil until somebody wants it.
+    private let reading = Mutex<Task<Void, Never>?>(nil)
 
     private init(_ target: GuestTarget, _ welcome: Message.Welcome, _ channel: MessageChannel) {
         self.target = target
@@ -48,15 +49,26 @@ final class GuestConnection: Sendable {
 
     /// From now on, messages are taken.
     /// - Parameters:
+    ///   - sections: bytes of sections that are taken in all.
     ///   - data: gets the trace; what it throws ends the connection.
     ///   - lost: called once, when nothing more will come; not after `close`.
-    func read(data: @escaping @Sendable (Message.TraceBytes) throws -> Void, lost: @escaping @Sendable (GuestFault) -> Void) {
-        isRead.store(true, ordering: .relaxed)
-        Task {
+    func read(
+        sections most: Int, data: @escaping @Sendable (Message.TraceBytes) throws -> Void,
+        lost: @escaping @Sendable (GuestFault) -> Void
+    ) {
+        let task = Task {
+            var sectionBytes = 0
             do {
                 while true {
                     switch try await channel.receive() {
                     case .data(let bytes): try data(bytes)
+                    case .section(let piece):
+                        sectionBytes += piece.bytes.count + piece.name.utf8.count + GuestBudget.sectionOverhead
+                        guard sectionBytes <= most else {
+                            throw GuestFault.overBudget(
+                                target.name, "what its trace says of itself", most, option: "--guest-memory")
+                        }
+                        try replies.add(.section(piece))
                     case let message: try replies.add(message)
                     }
                 }
@@ -64,35 +76,44 @@ final class GuestConnection: Sendable {
                 // Told before whoever waits for an answer hears of it.
                 if replies.isOpen { lost(fault(error, during: "the recording")) }
                 replies.end(error)
-                await channel.close()
+                // Whoever does not keep to the rules is not waited for.
+                if error as? ProtocolFault == .closed { await channel.close() } else { await channel.abort() }
             }
         }
+        reading.withLock { $0 = task }
     }
+
+    /// Returns when nothing of it goes on any more, after it was closed or lost.
+    func end() async { await reading.withLock { $0 }?.value }
 
     /// Who asks an agent.
     enum Asker: String { case record, doctor }
 
     /// - Throws: `GuestFault`, which says why the agent could not be reached.
-    static func open(_ target: GuestTarget, as asker: Asker = .record, key: PreSharedKey?, on group: any EventLoopGroup) async throws
-        -> GuestConnection
-    {
+    static func open(
+        _ target: GuestTarget, as asker: Asker = .record, key: PreSharedKey?,
+        patience: TimeAmount = MessageChannel.patience,
+        on group: any EventLoopGroup
+    ) async throws -> GuestConnection {
         func fault(_ reason: String, _ remedy: String? = nil) -> GuestFault {
             GuestFault(guest: target.name, reason: reason, remedy: remedy)
         }
         let channel: MessageChannel
         do {
-            channel = try await Connection.open(target.address, key: key, on: group)
+            channel = try await Connection.open(target.address, key: key, patience: patience, on: group)
         } catch {
             let obstacle = Obstacle(error, at: target.address)
             throw GuestFault(
-                guest: target.name, reason: "its agent can't be reached at \(target.address): \(obstacle.reason)", remedy: obstacle.remedy,
+                guest: target.name, reason: "its agent can't be reached at \(target.address): \(obstacle.reason)",
+                remedy: obstacle.remedy,
                 isUnreachable: true)
         }
-        channel.expectAnswer(true)
-        defer { channel.expectAnswer(false) }
+        channel.expectAnswer(within: patience)
+        defer { channel.expectAnswer(within: nil) }
         do {
             let system = SystemName.own
-            channel.post(.hello(Message.Hello(peer: "virtlat \(asker.rawValue) on \(system.name), process \(processID())")))
+            channel.post(
+                .hello(Message.Hello(peer: "virtlat \(asker.rawValue) on \(system.name), process \(processID())")))
             switch try await channel.receive() {
             case .welcome(let welcome):
                 guard welcome.version == Message.version else { throw ProtocolFault.version(theirs: welcome.version) }
@@ -107,32 +128,46 @@ final class GuestConnection: Sendable {
         } catch {
             await channel.close()
             if let fault = error as? GuestFault { throw fault }
-            throw fault("at \(target.address): \(FaultText.of(error))", "What the agent prints in the guest may say more")
+            throw fault(
+                "at \(target.address): \(FaultText.of(error))", "What the agent prints in the guest may say more")
         }
     }
 
     // MARK: Requests
 
     /// Sends a request and waits for its answer.
-    private func ask(_ request: Message) async throws -> Message {
+    /// - Parameter section: takes what a guest says of its trace before it answers, where it may do so.
+    private func ask(_ request: Message, section: (TraceSection) -> Bool = { _ in false }) async throws -> Message {
+        channel.expectAnswer(within: channel.patience)
+        defer { channel.expectAnswer(within: nil) }
         do {
             channel.post(request)
-            return try await answer()
+            while true {
+                switch try await replies.next() {
+                case .refused(let refusal):
+                    throw GuestFault(guest: target.name, reason: "its agent refuses: \(refusal.reason)")
+                case .section(let piece) where section(piece): continue
+                case let message: return message
+                }
+            }
         } catch {
             throw fault(error, during: request.name)
         }
     }
 
-    private func answer() async throws -> Message {
-        channel.expectAnswer(true)
-        defer { channel.expectAnswer(false) }
-        let message = try await replies.next()
-        if case .refused(let refusal) = message { throw GuestFault(guest: target.name, reason: "its agent refuses: \(refusal.reason)") }
-        return message
-    }
-
     private func fault(_ error: any Error, during what: String) -> GuestFault {
-        if let fault = error as? GuestFault { return fault }
+        switch error {
+        case let fault as GuestFault: return fault
+        case GuestFile.Fault.tooMuch(let bytes):
+            return .overBudget(target.name, "trace data", bytes, option: "--guest-data")
+        case GuestFile.Fault.notACPU(let cpu):
+            return GuestFault(
+                guest: target.name, reason: "its agent sends data of CPU \(cpu), which it has not, or had before")
+        case GuestFile.Fault.notWhole(let count):
+            return GuestFault(
+                guest: target.name, reason: "its agent sends \(count) bytes of data, which are no whole sub-buffers")
+        default: break
+        }
         return GuestFault(guest: target.name, reason: "lost during \(what): \(FaultText.of(error))")
     }
 
@@ -148,17 +183,18 @@ final class GuestConnection: Sendable {
 
     /// - Parameter section: gets what a guest that sends live says of its trace beforehand.
     func start(section: (TraceSection) -> Void) async throws {
-        var message = try await ask(.start)
-        while case .section(let piece) = message {
+        let message = try await ask(.start) { piece in
             section(piece)
-            do { message = try await answer() } catch { throw fault(error, during: "start") }
+            return true
         }
         guard case .started = message else { throw unexpected(message) }
     }
 
     /// Exchanges probes; this side's stamps go to `markers`.
     func exchange(_ numbers: Range<UInt32>, markers: MarkerFile) async throws {
-        do { try await channel.exchange(numbers, markers: markers) } catch { throw fault(error, during: "the clock exchange") }
+        do { try await channel.exchange(numbers, markers: markers) } catch {
+            throw fault(error, during: "the clock exchange")
+        }
     }
 
     func stop() async throws -> Message.Stopped {
@@ -170,15 +206,12 @@ final class GuestConnection: Sendable {
     /// Fetches what is left: sections go to `section` as they come, data where `read` says.
     /// - Returns: what the agent could not keep, for people; empty when all is there.
     func collect(kernelSymbols: Bool, section: (TraceSection) -> Void) async throws -> String {
-        var message = try await ask(.collect(Message.Collection(wantsKernelSymbols: kernelSymbols)))
-        while true {
-            switch message {
-            case .section(let piece): section(piece)
-            case .collected(let fault): return fault
-            default: throw unexpected(message)
-            }
-            do { message = try await answer() } catch { throw fault(error, during: "the transfer") }
+        let message = try await ask(.collect(Message.Collection(wantsKernelSymbols: kernelSymbols))) { piece in
+            section(piece)
+            return true
         }
+        guard case .collected(let fault) = message else { throw unexpected(message) }
+        return fault
     }
 
     /// Ends the connection in the middle of whatever goes on, which is then lost.
@@ -187,7 +220,7 @@ final class GuestConnection: Sendable {
     /// Ends the conversation.
     func close() async {
         replies.close()
-        if isRead.load(ordering: .relaxed) {
+        if reading.withLock({ $0 != nil }) {
             // Waited for, so that the agent's instance is gone when we are.
             _ = try? await ask(.end)
         } else {
@@ -201,14 +234,18 @@ final class GuestConnection: Sendable {
         private let state = Mutex(State())
 
         private struct State {
-            var messages: [Message] = []
+            var messages: CircularBuffer<Message> = []
+            /// Those among them that are no sections.
+            var others = 0
             var waiting: CheckedContinuation<Message, any Error>?
             var fault: (any Error)?
             var isClosed = false
         }
 
-        /// An agent that sends more than this unasked is none.
+        /// An agent that sends more than this unasked is none: of sections, whose bytes are counted elsewhere, and of
+        /// others.
         private static let most = 65_536
+        private static let mostOthers = 16
 
         func add(_ message: Message) throws {
             try state.withLock { state in
@@ -216,7 +253,10 @@ final class GuestConnection: Sendable {
                     state.waiting = nil
                     return waiting.resume(returning: message)
                 }
-                guard state.messages.count < Self.most else { throw ProtocolFault.unexpected("a flood of messages") }
+                if case .section = message {} else { state.others += 1 }
+                guard state.messages.count < Self.most, state.others <= Self.mostOthers else {
+                    throw ProtocolFault.unexpected("a flood of messages")
+                }
                 state.messages.append(message)
             }
         }
@@ -225,7 +265,9 @@ final class GuestConnection: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 state.withLock { state in
                     if !state.messages.isEmpty {
-                        continuation.resume(returning: state.messages.removeFirst())
+                        let message = state.messages.removeFirst()
+                        if case .section = message {} else { state.others -= 1 }
+                        continuation.resume(returning: message)
                     } else if let fault = state.fault {
                         continuation.resume(throwing: fault)
                     } else {

@@ -8,7 +8,8 @@ import TraceData
 
 /// A guest's trace.dat, written on the task that reads its connection.
 ///
-/// With transfer `after` the data of one CPU follows the other's, so it goes into the file at once. Live data comes in any order; it waits in a file for each CPU.
+/// With transfer `after` the data of one CPU follows the other's, so it goes into the file at once. Live data comes in
+/// any order; it waits in a file for each CPU.
 final class GuestFile: Sendable {
     let path: String
     private let descriptor: Int32
@@ -19,16 +20,22 @@ final class GuestFile: Sendable {
 
     private struct State: ~Copyable {
         var writer: TraceFileWriter
+        /// Bytes that the guest may send; none before it was asked.
+        var most = 0
         var cpu: Int?
         var bytes = 0
         var isOpen = true
     }
 
     enum Fault: Error {
-        case system(SystemError)
         case notACPU(Int)
         case notWhole(Int)
+        /// More than this.
+        case tooMuch(Int)
     }
+
+    /// From now on the guest may send, up to so many bytes in all.
+    func allow(_ bytes: Int) { state.withLock { $0.most = bytes } }
 
     /// - Parameter isLive: data comes while it is recorded.
     init(folder: String, name: String, cpus: Int, pageSize: Int, isLive: Bool) throws(TracingFault) {
@@ -36,8 +43,9 @@ final class GuestFile: Sendable {
         self.cpus = cpus
         self.pageSize = pageSize
         spool = isLive ? try Spool(cpus: Array(0..<cpus), unnamedIn: folder) : nil
-        descriptor = unsafe open(path + ".partial", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .spool(path: path, SystemError(call: "open")) }
+        do throws(SystemError) { descriptor = try NewFile.make(path + ".partial") } catch {
+            throw .spool(path: path, error)
+        }
         do throws(SystemError) {
             state = Mutex(State(writer: try TraceFileWriter(descriptor: descriptor, pageSize: pageSize)))
         } catch {
@@ -57,11 +65,12 @@ final class GuestFile: Sendable {
         let cpu = Int(data.cpu)
         guard cpu < cpus else { throw Fault.notACPU(cpu) }
         guard data.bytes.count % pageSize == 0 else { throw Fault.notWhole(data.bytes.count) }
-        if let spool {
-            try unsafe data.bytes.withUnsafeBytes { try unsafe spool.take(cpu: cpu, bytes: $0) }
-            state.withLock { $0.bytes += data.bytes.count }
-        } else {
-            try state.withLock { state in
+        try state.withLock { state in
+            guard state.most > 0 else { throw ProtocolFault.unexpected("data") }
+            guard data.bytes.count <= state.most - state.bytes else { throw Fault.tooMuch(state.most) }
+            if let spool {
+                try unsafe data.bytes.withUnsafeBytes { try unsafe spool.take(cpu: cpu, bytes: $0) }
+            } else {
                 if state.cpu != cpu {
                     // A CPU comes once.
                     guard state.cpu ?? -1 < cpu else { throw Fault.notACPU(cpu) }
@@ -69,8 +78,8 @@ final class GuestFile: Sendable {
                     state.cpu = cpu
                 }
                 try unsafe data.bytes.withUnsafeBytes { try unsafe state.writer.append($0) }
-                state.bytes += data.bytes.count
             }
+            state.bytes += data.bytes.count
         }
     }
 
@@ -87,7 +96,9 @@ final class GuestFile: Sendable {
             state.isOpen = false
             try state.writer.finish(description)
         }
-        guard unsafe rename(path + ".partial", path) == 0 || access(path, F_OK) == 0 else { throw SystemError(call: "rename") }
+        guard unsafe rename(path + ".partial", path) == 0 || access(path, F_OK) == 0 else {
+            throw SystemError(call: "rename")
+        }
     }
 
     /// Leaves nothing behind.

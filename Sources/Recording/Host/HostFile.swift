@@ -16,11 +16,11 @@ enum HostFile {
 
     /// Puts the spooled sub-buffers into host.dat and removes them.
     ///
-    /// Where there is no space for both, what has been copied is punched out of the spool, so that no more than the reserve is needed.
+    /// Where there is no space for both, what has been copied is punched out of the spool, so that no more than the
+    /// reserve is needed.
     static func write(folder: String, spool: Spool, pageSize: Int, description: TraceDescription) throws(SystemError) {
         let path = folder + "/" + name
-        let descriptor = unsafe open(path + ".partial", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw SystemError(call: "open") }
+        let descriptor = try NewFile.make(path + ".partial")
         defer { close(descriptor) }
         unlink(folder + "/" + reserveName)
         var writer = try TraceFileWriter(descriptor: descriptor, pageSize: pageSize)
@@ -55,8 +55,7 @@ enum HostFile {
 
     /// Sets space aside; no more than a precaution, so its failure is none.
     static func reserve(folder: String) {
-        let descriptor = unsafe open(folder + "/" + reserveName, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return }
+        guard let descriptor = try? NewFile.make(folder + "/" + reserveName) else { return }
         posix_fallocate(descriptor, 0, off_t(reserveBytes))
         close(descriptor)
     }
@@ -64,7 +63,10 @@ enum HostFile {
 
 extension TraceDescription {
     /// What sections of tracefs say, and the manifest of the session.
-    init(_ sections: [TraceSection], machine: RecordedMachine, uname: String, traceClock: String, conversion: CycleConversion?) {
+    init(
+        _ sections: [TraceSection], machine: RecordedMachine, uname: String, traceClock: String,
+        conversion: CycleConversion?
+    ) {
         func bytes(_ kind: TraceSection.Kind) -> [UInt8] { sections.first { $0.kind == kind }?.bytes ?? [] }
         self.init(
             headerPage: bytes(.headerPage), headerEvent: bytes(.headerEvent),
@@ -89,13 +91,15 @@ extension TraceDescription {
 }
 
 extension Manifest {
-    /// GUEST of host.dat: each guest's trace id, and the host threads that are its CPUs. Guest CPUs are the vCPUs in order.
+    /// GUEST of host.dat: each guest's trace id, and the host threads that are its CPUs. Guest CPUs are the vCPUs in
+    /// order.
     var guestOptions: [GuestOption] {
         machines.filter { $0.role == .guest }.map { machine in
             let vcpus = topology.vms.first { $0.process == machine.vm }?.vcpus.sorted { $0.id < $1.id } ?? []
             return GuestOption(
                 name: machine.name, traceID: machine.traceID,
-                threadOfCPU: Dictionary(uniqueKeysWithValues: vcpus.enumerated().map { ($0.offset, $0.element.thread) }))
+                threadOfCPU: Dictionary(uniqueKeysWithValues: vcpus.enumerated().map { ($0.offset, $0.element.thread) })
+            )
         }
     }
 }

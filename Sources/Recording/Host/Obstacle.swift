@@ -37,10 +37,12 @@ struct Obstacle {
                 remedy: "In the guest: virtlat agent\(own) (is it running there, and on this port?)")
         case ENODEV:
             return Obstacle(
-                reason: "no virtual machine that runs has this context id, or vhost_vsock is not loaded (\(reason))", remedy: device)
+                reason: "no virtual machine that runs has this context id, or vhost_vsock is not loaded (\(reason))",
+                remedy: device)
         default:
             return Obstacle(
-                reason: reason, remedy: "In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). " + device)
+                reason: reason,
+                remedy: "In the guest: virtlat agent (and modprobe vmw_vsock_virtio_transport). " + device)
         }
     }
 
@@ -49,11 +51,14 @@ struct Obstacle {
         case ECONNREFUSED:
             Obstacle(
                 reason: "nothing listens on TCP port \(port) there (\(reason))",
-                remedy: "In the guest: virtlat agent --tcp ADDRESS --key-file FILE (is it running there, and on this port?)")
+                remedy:
+                    "In the guest: virtlat agent --tcp ADDRESS --key-file FILE (is it running there, and on this port?)"
+            )
         case EHOSTUNREACH, ENETUNREACH:
             Obstacle(
                 reason: "no machine answers at this address (\(reason))",
-                remedy: "Check the address, with ip address in the guest, and the way there, with ip route get on the host")
+                remedy:
+                    "Check the address, with ip address in the guest, and the way there, with ip route get on the host")
         default:
             Obstacle(
                 reason: reason,

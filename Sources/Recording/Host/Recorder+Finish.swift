@@ -9,10 +9,14 @@ import TraceData
 extension Recorder {
     /// - Throws: when not even the host's part can be kept.
     func finish(_ session: inout RecordingSession, host: MachineTrace, spool: Spool, watch: Guard) async throws {
-        await stopGuests(&session)
+        // The host first: a guest that hangs keeps nothing on here.
         host.stop()
+        if let text = host.interference { add(fault: "host: \(text)") }
+        await stopGuests(&session)
+        var isKept = true
         do throws(SystemError) { try host.finish() } catch {
-            // The drain's own fault has been told already.
+            // The drain's own fault has been told already, and what it left out may be the end's mark.
+            isKept = false
         }
         let during = host.disturbance
         let threads = ProcessEntry.threads(of: processID()) + [watch.process]
@@ -22,11 +26,18 @@ extension Recorder {
         try HostFile.write(folder: plan.folder, spool: spool, pageSize: host.pageSize, description: description)
         var scan = TraceScan()
         do {
-            scan = try TraceScan(plan.folder + "/" + HostFile.name, events: session.manifest.machines[0].events, threads: Set(threads))
+            scan = try TraceScan(
+                plan.folder + "/" + HostFile.name, events: session.manifest.machines[0].events, threads: Set(threads))
         } catch {
-            add(fault: "host: what was recorded can't be read back: \(error)")
+            add(fault: "host: what was recorded can't be read back: \(FaultText.of(error))")
         }
         session.manifest.takeWindow(scan)
+        if isKept, scan.lost == 0, host.interference == nil, scan.markers[.begin] == nil || scan.markers[.end] == nil {
+            add(
+                fault:
+                    "host: the recording has no mark of the measurement's \(scan.markers[.begin] == nil ? "begin" : "end"): it is not whole"
+            )
+        }
         session.manifest.machines[0].take(
             scan,
             Disturbance(usage: during.usage, during: during.bytesDuring, after: max(0, size - during.bytesDuring)))
@@ -39,9 +50,6 @@ extension Recorder {
         session.manifest.faults = faults.withLock { $0 }
         session.manifest.outcome = session.manifest.faults.isEmpty ? .complete : .cutOff
         try session.manifest.write(folder: plan.folder)
-        // The guard has the lifeline too, and an instance stays while one of its files is open.
-        watch.dismiss()
-        host.instance.remove()
     }
 
     private func stopGuests(_ session: inout RecordingSession) async {
@@ -62,7 +70,8 @@ extension Recorder {
             if !stopped.fault.isEmpty { add(fault: "\(session.guests[index].name): \(stopped.fault)") }
             session.guests[index].clock.crossTimestamps = stopped.crossTimestamps.map {
                 CrossTimestamp(
-                    host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic, before: $0.before,
+                    host: $0.host, realtime: $0.realtime, monotonicRaw: $0.monotonicRaw, monotonic: $0.monotonic,
+                    before: $0.before,
                     after: $0.after)
             }
         }
@@ -77,7 +86,8 @@ extension Recorder {
     /// One guest's trace, as much of it as comes.
     private func fetch(_ session: inout RecordingSession, _ index: Int, hostScan: TraceScan) async {
         let guest = session.guests[index]
-        guard let file = guest.file, let place = session.manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guest.name })
+        guard let file = guest.file,
+            let place = session.manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guest.name })
         else { return }
         let early = guest.health.sections.withLock { $0 }
         var pieces = early
@@ -89,8 +99,11 @@ extension Recorder {
                 await guest.connection.abandon()
             }
             defer { impatience.cancel() }
+            if plan.transfer == .after { allowData(guest) }
             do {
-                let missing = try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) { collected.append($0) }
+                let missing = try await guest.connection.collect(kernelSymbols: plan.wantsKernelSymbols) {
+                    collected.append($0)
+                }
                 pieces = collected
                 if !missing.isEmpty, missing != guest.stopped?.fault { add(fault: "\(guest.name): \(missing)") }
             } catch {
@@ -100,7 +113,8 @@ extension Recorder {
             await guest.connection.close()
         }
         let sections = TraceSection.joined(pieces)
-        guard sections.contains(where: { $0.kind == .headerPage }), sections.contains(where: { $0.kind == .format }) else {
+        guard sections.contains(where: { $0.kind == .headerPage }), sections.contains(where: { $0.kind == .format })
+        else {
             session.manifest.machines[place].file = nil
             file.discard()
             return
@@ -115,7 +129,8 @@ extension Recorder {
     }
 
     private func write(
-        _ session: inout RecordingSession, _ index: Int, _ place: Int, _ file: GuestFile, _ sections: [TraceSection], _ hostScan: TraceScan
+        _ session: inout RecordingSession, _ index: Int, _ place: Int, _ file: GuestFile, _ sections: [TraceSection],
+        _ hostScan: TraceScan
     ) throws {
         let guest = session.guests[index]
         var machine = session.manifest.machines[place]
@@ -125,7 +140,12 @@ extension Recorder {
             conversion: session.conversion)
         // Its own stamps are read from the file, and then go into it again as its time shift.
         try file.finish(description)
-        let scan = try TraceScan(file.path, events: machine.events, threads: Set(guest.stopped?.threads ?? []))
+        let scan = try ConfinedScan.read(
+            file.path,
+            .init(
+                markers: RecordingPlan.probes(ofGuest: index), threads: guest.stopped?.threads ?? [],
+                events: machine.events.map(\.event)),
+            by: plan.program)
         // A TSC that KVM does not scale runs at the host's rate, whatever the guest has calibrated.
         let isScaled = guest.clock.kvm.contains { $0.isScaled }
         let guestClock = isScaled ? guest.conversion : session.conversion
@@ -139,14 +159,18 @@ extension Recorder {
         description.peerTraceID = session.manifest.machines[0].traceID
         description.timeShifts = timeShifts(session, index)
         if description.timeShifts.isEmpty, !guest.health.isWell {
-            // What came of it has none of the exchanges: events that have no place in time would only keep the host's from being read.
+            // What came of it has none of the exchanges: events that have no place in time would only keep the host's
+            // from being read.
             session.manifest.machines[place].file = nil
             return file.discard()
         }
         if description.timeShifts.isEmpty {
             // Without that the analysis would refuse the host's file too.
             machine.file = nil
-            add(fault: "\(guest.name): nothing tells how its clock relates to the host's, so \(guest.fileName) is left out of the session")
+            add(
+                fault:
+                    "\(guest.name): nothing tells how its clock relates to the host's, so \(guest.fileName) is left out of the session"
+            )
         }
         try file.finish(description)
         let during = Int(clamping: guest.stopped?.bytesDuring ?? 0)
@@ -164,10 +188,14 @@ extension Recorder {
         if session.clock == "x86-tsc" {
             let readings = guest.clock.kvm
             let changed = readings.filter { last in
-                last.moment == .end && readings.contains { $0.moment == .begin && $0.vcpu == last.vcpu && $0.offset != last.offset }
+                last.moment == .end
+                    && readings.contains { $0.moment == .begin && $0.vcpu == last.vcpu && $0.offset != last.offset }
             }
-            for reading in changed { add(fault: "\(guest.name): the TSC offset of vCPU \(reading.vcpu) was changed while it was recorded") }
-            let shifts = TimeShift.kvm(readings, endTime: session.endTime &+ UInt64(bitPattern: readings.last?.offset ?? 0))
+            for reading in changed {
+                add(fault: "\(guest.name): the TSC offset of vCPU \(reading.vcpu) was changed while it was recorded")
+            }
+            let shifts = TimeShift.kvm(
+                readings, endTime: session.endTime &+ UInt64(bitPattern: readings.last?.offset ?? 0))
             if !shifts.isEmpty { return shifts }
             // Cycles on both sides and nothing exact: the exchanges would have to be converted back to cycles.
             return []

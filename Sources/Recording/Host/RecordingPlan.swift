@@ -17,11 +17,15 @@ package struct RecordingPlan: Sendable {
     package var duration: Int64?
     /// Recorded from its start to its end; empty for none.
     package var command: [String]
-    /// The command is a load that goes on by itself: it gets no input, and is ended together with all that it has started.
+    /// The command is a load that goes on by itself: it gets no input, and is ended together with all that it has
+    /// started.
     package var isCommandLoad = false
     /// What is bound for the time of the recording; nil when threads are left where they are.
     package var binding: TemporaryBinding?
     package var wantsKernelSymbols = false
+    package var guestBudget = GuestBudget()
+    /// The virtlat that is the recording's guard, and that reads what guests send; tests are another program.
+    var program = Guard.program
     /// Name and version of the program, for the manifest.
     package var recorder: String
 
@@ -49,7 +53,8 @@ package struct RecordingPlan: Sendable {
 package enum RecordingNews: Sendable {
     /// All machines record; the measurement begins.
     case recording
-    /// Once a second: since the beginning, events on the host in the last second, share of the fullest buffer, events lost on the host.
+    /// Once a second: since the beginning, events on the host in the last second, share of the fullest buffer, events
+    /// lost on the host.
     case status(elapsed: Int64, eventsPerSecond: Int, fill: Double, lost: Int)
     /// The measurement is over; the guests' traces are fetched.
     case transferring(guest: String, bytes: Int)
@@ -61,6 +66,8 @@ package enum RecordingNews: Sendable {
 package enum RecordingFault: Error, Sendable {
     case folderInUse(String)
     case folder(path: String, String)
+    /// Others can put something else in the place of what is recorded.
+    case unsafePlace(SessionPlace.Obstacle)
     case guests([GuestFault])
     case clock(String, machine: String, available: [String])
     /// The clock counts cycles, and the host's kernel does not tell how many make a ns.

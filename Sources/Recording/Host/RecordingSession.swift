@@ -62,7 +62,8 @@ struct RecordingSession: Sendable {
     /// Takes in what a guest's agent has prepared.
     mutating func prepared(_ index: Int, _ prepared: Message.Prepared) {
         guests[index].prepared = prepared
-        guard let place = manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guests[index].name }) else { return }
+        guard let place = manifest.machines.firstIndex(where: { $0.role == .guest && $0.name == guests[index].name })
+        else { return }
         manifest.machines[place].events = prepared.enabled.map {
             RecordedEvent(event: $0.name, filter: $0.filter.isEmpty ? nil : $0.filter)
         }
@@ -99,15 +100,18 @@ extension Manifest {
         let guestMachines = guests.map { guest in
             var machine = RecordedMachine(
                 name: guest.name, role: .guest, file: guest.fileName, release: guest.connection.welcome.release,
-                cpus: Int(guest.connection.welcome.cpus), traceID: guest.traceID, address: guest.connection.target.address.description,
+                cpus: Int(guest.connection.welcome.cpus), traceID: guest.traceID,
+                address: guest.connection.target.address.description,
                 events: [],
                 absentEvents: [], bufferKiB: 0)
             machine.vm = guest.vm?.process
             return machine
         }
         self.init(
-            recorder: plan.recorder, started: UTCTime.now, outcome: .recording, traceClock: clock, transfer: plan.transfer,
-            machines: [hostMachine] + guestMachines, topology: topology, command: plan.command.isEmpty ? nil : plan.command)
+            recorder: plan.recorder, started: UTCTime.now, outcome: .recording, traceClock: clock,
+            transfer: plan.transfer,
+            machines: [hostMachine] + guestMachines, topology: topology,
+            command: plan.command.isEmpty ? nil : plan.command)
         if clock == "x86-tsc", let conversion = CycleConversion.ofThisMachine {
             cycleRate = CycleRate(multiplier: conversion.multiplier, shift: conversion.shift)
         }

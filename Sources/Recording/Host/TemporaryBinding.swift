@@ -1,4 +1,5 @@
-// Threads that are bound while a recording goes on: when that is done is the recorder's, how it is done somebody else's.
+// Threads that are bound while a recording goes on: when that is done is the recorder's, how it is done somebody
+// else's.
 
 package import Sessions
 
@@ -25,7 +26,8 @@ extension Recorder {
         guard unknown.isEmpty else { throw RecordingFault.unknownVMs(unknown) }
         let processes = Set(session.guests.compactMap(\.vm?.process))
         let topology = session.manifest.topology
-        session.manifest.binding = try await binding.bind(topology.vms.filter { processes.contains($0.process) }, topology.host)
+        session.manifest.binding = try await binding.bind(
+            topology.vms.filter { processes.contains($0.process) }, topology.host)
         // It tells where threads run while the measurement does.
         session.manifest.topology = Topology.ofThisHost()
         try session.manifest.write(folder: plan.folder)

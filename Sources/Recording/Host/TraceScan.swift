@@ -25,32 +25,49 @@ struct TraceScan {
     ///   - events: names of the events that were recorded.
     ///   - threads: the recorder's own.
     init(_ path: String, events: [RecordedEvent], threads: Set<Int32>) throws {
-        let file = try TraceFile(path: path)
-        let queries = events.compactMap { EventName($0.event) }.map { EventQuery($0.name, kind: Kind.other) }
-        let stream = try MarkStream([
+        try self.init(try TraceFile(path: path), events: events.map(\.event), threads: threads)
+    }
+
+    init(_ file: TraceFile, events: [String], threads: Set<Int32>) throws {
+        let queries = events.compactMap { EventName($0) }.map { EventQuery($0.name, kind: Kind.other) }
+        let pass = try MarkPass([
             StreamSource(
-                file: file, selection: Selection([EventQuery("raw_data", kind: Kind.marker, [.number("id", to: .a, width: 32)])] + queries),
+                file: file,
+                selection: Selection(
+                    [EventQuery("raw_data", kind: Kind.marker, [.number("id", to: .a, width: 32)])] + queries),
                 // Times stay as they are: raw.
                 maps: [.host(nil)])
         ])
-        let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: 2048)
-        defer { unsafe marks.deallocate() }
-        while true {
-            let count = unsafe stream.next(into: marks)
-            guard count > 0 else { break }
-            for index in 0..<count {
-                let mark = unsafe marks[index]
-                guard mark.kind == Kind.marker || mark.kind == Kind.other else { continue }
-                if threads.contains(mark.thread) { ownEvents += 1 }
-                guard mark.kind == Kind.marker, let marker = Marker(id: UInt32(truncatingIfNeeded: mark.a)) else { continue }
-                markers[marker.kind, default: [:]][marker.number] = RawTime(bitPattern: mark.time)
-            }
-        }
-        for counts in stream.counts {
+        let reader = Reader(threads)
+        pass.run([reader])
+        self = reader.scan
+        for counts in pass.stream.counts {
             allEvents += counts.events
             lost = lost &+ counts.lost
         }
         lost = max(lost, file.options.statistics.reduce(0) { $0 &+ $1.overrun &+ $1.dropped })
+    }
+
+    private final class Reader: MarkReader {
+        private let threads: Set<Int32>
+        private(set) var scan = TraceScan()
+
+        init(_ threads: Set<Int32>) { self.threads = threads }
+
+        func take(_ marks: Span<Mark>) { scan.take(marks, threads) }
+    }
+
+    /// - Parameter threads: our own.
+    private mutating func take(_ marks: Span<Mark>, _ threads: Set<Int32>) {
+        for index in marks.indices {
+            let mark = marks[index]
+            guard mark.kind == Kind.marker || mark.kind == Kind.other else { continue }
+            if threads.contains(mark.thread) { ownEvents += 1 }
+            guard mark.kind == Kind.marker, let marker = Marker(id: UInt32(truncatingIfNeeded: mark.a)) else {
+                continue
+            }
+            markers[marker.kind, default: [:]][marker.number] = RawTime(bitPattern: mark.time)
+        }
     }
 }
 
@@ -58,13 +75,17 @@ extension Exchange {
     /// Pairs the stamps of both sides by the probe's number.
     /// - Parameters:
     ///   - host, guest: from each side's raw time to ns.
-    static func pair(host: TraceScan, hostClock: CycleConversion?, guest: TraceScan, guestClock: CycleConversion?, numbers: Range<UInt32>)
+    static func pair(
+        host: TraceScan, hostClock: CycleConversion?, guest: TraceScan, guestClock: CycleConversion?,
+        numbers: Range<UInt32>
+    )
         -> [Exchange]
     {
         let toHost = hostClock ?? .nanoseconds
         let toGuest = guestClock ?? .nanoseconds
         return numbers.compactMap { number in
-            guard let t1 = host.markers[.sent]?[number], let t2 = guest.markers[.received]?[number], let t3 = guest.markers[.sent]?[number],
+            guard let t1 = host.markers[.sent]?[number], let t2 = guest.markers[.received]?[number],
+                let t3 = guest.markers[.sent]?[number],
                 let t4 = host.markers[.received]?[number]
             else { return nil }
             let (sent, back) = (toHost.nanoseconds(t1), toHost.nanoseconds(t4))
@@ -73,7 +94,8 @@ extension Exchange {
             let there = came &- sent
             let here = left &- back
             return Exchange(
-                hostSent: t1, guestReceived: t2, guestSent: t3, hostReceived: t4, roundTrip: (back &- sent) &- (left &- came),
+                hostSent: t1, guestReceived: t2, guestSent: t3, hostReceived: t4,
+                roundTrip: (back &- sent) &- (left &- came),
                 offset: here &+ (there &- here) / 2)
         }
     }

@@ -45,7 +45,9 @@ struct FieldReader {
     /// Text that is part of a line wherever it is shown: not long, not empty, and no newline or tab to feign another.
     mutating func line(_ field: String) throws(ProtocolFault) -> String {
         let text = try text(field)
-        guard (1...Self.longestLine).contains(text.utf8.count), !text.contains(where: { "\n\t".contains($0) }) else { throw fault(field) }
+        guard (1...Self.longestLine).contains(text.utf8.count), !text.contains(where: { "\n\t".contains($0) }) else {
+            throw fault(field)
+        }
         return text
     }
 

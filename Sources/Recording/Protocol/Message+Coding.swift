@@ -1,4 +1,5 @@
-// Messages as bytes: a type, then the fields in order, big-endian; every count and length is bounded before anything is taken.
+// Messages as bytes: a type, then the fields in order, big-endian; every count and length is bounded before anything is
+// taken.
 
 import NIOCore
 
@@ -10,8 +11,12 @@ enum ProtocolFault: Error, Equatable, Sendable {
     case version(theirs: UInt16)
     case notVirtlat
     case unexpected(String)
-    /// No answer for `MessageChannel.patience`.
-    case silent
+    /// No answer for so long.
+    case silent(TimeAmount)
+    /// It answers, with less of its trace than `MessageChannel.leastPace`.
+    case slow
+    /// It has not taken a message for so long.
+    case deaf(TimeAmount)
     case closed
 }
 
@@ -99,7 +104,8 @@ extension Message {
             let interval: UInt32 = try fields.number("interval")
             self = .prepare(
                 Preparation(
-                    clock: clock, bufferKiB: size, isLive: isLive, events: try fields.events("events"), crossTimestampMilliseconds: interval
+                    clock: clock, bufferKiB: size, isLive: isLive, events: try fields.events("events"),
+                    crossTimestampMilliseconds: interval
                 ))
         case 3: self = .start
         case 4: self = .probe(number: try fields.number("number"))
@@ -111,7 +117,8 @@ extension Message {
         case 67:
             self = .prepared(
                 Prepared(
-                    bufferKiB: try fields.number("buffer"), enabled: try fields.events("enabled"), absent: try fields.texts("absent"),
+                    bufferKiB: try fields.number("buffer"), enabled: try fields.events("enabled"),
+                    absent: try fields.texts("absent"),
                     multiplier: try fields.number("multiplier"), shift: try fields.number("shift")))
         case 68: self = .started
         case 69: self = .probed(number: try fields.number("number"))
@@ -174,7 +181,8 @@ extension ByteBuffer {
         for thread in stopped.threads { writeInteger(thread) }
         writeInteger(UInt16(stopped.crossTimestamps.count))
         for stamp in stopped.crossTimestamps {
-            writeMultipleIntegers(stamp.host, stamp.realtime, stamp.monotonicRaw, stamp.monotonic, stamp.before, stamp.after)
+            writeMultipleIntegers(
+                stamp.host, stamp.realtime, stamp.monotonicRaw, stamp.monotonic, stamp.before, stamp.after)
         }
         write(text: stopped.fault)
     }
@@ -183,13 +191,17 @@ extension ByteBuffer {
 extension FieldReader {
     fileprivate mutating func welcome() throws(ProtocolFault) -> Message.Welcome {
         let welcome = Message.Welcome(
-            version: try number("version"), name: try text("name"), release: try text("release"), uname: try text("uname"),
+            version: try number("version"), name: try text("name"), release: try text("release"),
+            uname: try text("uname"),
             cpus: try number("cpus"), pageSize: try number("page size"), longSize: try number("long size"),
-            availableMemoryKiB: try number("memory"), clocks: try texts("clocks"), networkAddresses: try texts("network addresses"),
+            availableMemoryKiB: try number("memory"), clocks: try texts("clocks"),
+            networkAddresses: try texts("network addresses"),
             remarks: try texts("remarks"))
         // What is calculated with later has to make sense now.
         guard (1...8192).contains(welcome.cpus) else { throw fault("cpus") }
-        guard (1024...1 << 26).contains(welcome.pageSize), welcome.pageSize.nonzeroBitCount == 1 else { throw fault("page size") }
+        guard (1024...1 << 26).contains(welcome.pageSize), welcome.pageSize.nonzeroBitCount == 1 else {
+            throw fault("page size")
+        }
         guard welcome.longSize == 4 || welcome.longSize == 8 else { throw fault("long size") }
         return welcome
     }
@@ -201,11 +213,14 @@ extension FieldReader {
         let threads = try list("threads") { (fields) throws(ProtocolFault) in try fields.number("thread") as Int32 }
         let stamps = try list("cross-timestamps") { (fields) throws(ProtocolFault) in
             Message.Stopped.Stamp(
-                host: try fields.number("host"), realtime: try fields.number("realtime"), monotonicRaw: try fields.number("monotonic raw"),
-                monotonic: try fields.number("monotonic"), before: try fields.number("before"), after: try fields.number("after"))
+                host: try fields.number("host"), realtime: try fields.number("realtime"),
+                monotonicRaw: try fields.number("monotonic raw"),
+                monotonic: try fields.number("monotonic"), before: try fields.number("before"),
+                after: try fields.number("after"))
         }
         return Message.Stopped(
-            processorTime: time, wakeUps: wakeUps, bytesDuring: bytes, threads: threads, crossTimestamps: stamps, fault: try text("fault"))
+            processorTime: time, wakeUps: wakeUps, bytesDuring: bytes, threads: threads, crossTimestamps: stamps,
+            fault: try text("fault"))
     }
 
     fileprivate mutating func events(_ field: String) throws(ProtocolFault) -> [Message.Preparation.Event] {

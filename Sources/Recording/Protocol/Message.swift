@@ -1,7 +1,7 @@
 // What a recorder and an agent say to each other: version 1, see Documentation/protocol.md.
 
-/// One message. The recorder asks and the agent answers each request with one message, but for `collect` (and, with live transfer, `start`), which a
-/// stream of `data` follows.
+/// One message. The recorder asks and the agent answers each request with one message, but for `collect` (and, with
+/// live transfer, `start`), which a stream of `data` follows.
 enum Message: Equatable, Sendable {
     // Recorder to agent.
     case hello(Hello)
@@ -110,6 +110,15 @@ enum Message: Equatable, Sendable {
         var cpu: UInt16
         /// Whole sub-buffers.
         var bytes: [UInt8]
+    }
+
+    /// How much of a trace it brings.
+    var traceBytes: Int {
+        switch self {
+        case .data(let data): data.bytes.count
+        case .section(let section): section.bytes.count
+        default: 0
+        }
     }
 
     struct Refusal: Equatable, Sendable {

@@ -49,5 +49,7 @@ extension GuestDevice {
     }
 
     /// PCI class 02 is network; without a class there is no reason to leave it out.
-    private static func isNetwork(_ device: String) -> Bool { TextFile.optional(device + "/class")?.hasPrefix("0x02") ?? true }
+    private static func isNetwork(_ device: String) -> Bool {
+        TextFile.optional(device + "/class")?.hasPrefix("0x02") ?? true
+    }
 }

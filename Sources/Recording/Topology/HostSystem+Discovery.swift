@@ -9,7 +9,8 @@ extension HostSystem {
         self.init(
             name: TextFile.optional(system.proc + "/sys/kernel/hostname") ?? "",
             release: TextFile.optional(system.proc + "/sys/kernel/osrelease") ?? "",
-            cpus: TextFile.optional(system.sys + "/devices/system/cpu/online").flatMap(Self.count) ?? onlineProcessors(),
+            cpus: TextFile.optional(system.sys + "/devices/system/cpu/online").flatMap(Self.count)
+                ?? onlineProcessors(),
             haltPoll: TextFile.number(in: system.sys + "/module/kvm/parameters/halt_poll_ns"),
             postedInterrupts: Self.postedInterrupts(system),
             nics: network.interfaces.filter(network.isHardware).map { NetworkDevice($0, in: network, system) })
@@ -23,7 +24,8 @@ extension HostSystem {
         var count = 0
         for part in list.split(separator: ",") {
             let ends = part.split(separator: "-").map { Int($0) }
-            guard let first = ends.first ?? nil, let last = ends.last ?? nil, (0...last).contains(first), last < 1 << 20 else { return nil }
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, (0...last).contains(first), last < 1 << 20
+            else { return nil }
             count += last - first + 1
         }
         return count > 0 ? count : nil
@@ -53,7 +55,8 @@ extension NetworkDevice {
     }
 
     private static func interruptNumbers(device: String) -> [Int] {
-        // The interrupts of a virtio device are those of the PCI device it is on. No other parent's are looked at: a PCI port has its own.
+        // The interrupts of a virtio device are those of the PCI device it is on. No other parent's are looked at: a
+        // PCI port has its own.
         let owner = Link.name(of: device + "/subsystem") == "virtio" ? device + "/.." : device
         let message: [Int] = Folder.numbers(in: owner + "/msi_irqs")
         if !message.isEmpty { return message }
@@ -63,7 +66,8 @@ extension NetworkDevice {
 
 extension Interrupt {
     fileprivate init(_ number: Int, in system: SystemRoot) {
-        // The same names that /proc/interrupts ends its lines with, where they can't be told from the columns before them.
+        // The same names that /proc/interrupts ends its lines with, where they can't be told from the columns before
+        // them.
         let actions = TextFile.optional("\(system.sys)/kernel/irq/\(number)/actions") ?? ""
         self.init(
             number: number, name: actions.split(separator: ",").joined(separator: ", "),

@@ -1,4 +1,5 @@
-// debugfs kvm/PID-FD: the one place where the kernel says itself which thread is which vCPU, and how its TSC relates to the host's.
+// debugfs kvm/PID-FD: the one place where the kernel says itself which thread is which vCPU, and how its TSC relates to
+// the host's.
 
 import LinuxSystem
 package import Sessions
@@ -31,7 +32,8 @@ struct KVMFolder {
         let folder = "\(path)/vcpu\(vcpu)"
         guard let offset: Int64 = TextFile.number(in: folder + "/tsc-offset") else { return nil }
         return KVMReading(
-            moment: moment, vcpu: vcpu, thread: thread, offset: offset, ratio: TextFile.number(in: folder + "/tsc-scaling-ratio"),
+            moment: moment, vcpu: vcpu, thread: thread, offset: offset,
+            ratio: TextFile.number(in: folder + "/tsc-scaling-ratio"),
             fractionBits: TextFile.number(in: folder + "/tsc-scaling-ratio-frac-bits"))
     }
 }

@@ -53,7 +53,8 @@ struct OptionProperties: Equatable {
         return object?.compactMapValues(\.text) ?? [:]
     }
 
-    /// A JSON value as it would stand in the other form; lists and objects, which no option looked at here has, are nil.
+    /// A JSON value as it would stand in the other form; lists and objects, which no option looked at here has, are
+    /// nil.
     private struct Scalar: Decodable {
         var text: String?
 

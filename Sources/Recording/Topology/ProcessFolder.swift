@@ -17,7 +17,9 @@ struct ProcessFolder {
     /// argv; empty for kernel threads and for what has ended.
     var words: [String] {
         guard let bytes = try? TextFile.bytes(of: path + "/cmdline") else { return [] }
-        var words = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+        var words = bytes.split(separator: 0, omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         if words.last == "" { words.removeLast() }
         return words
     }

@@ -31,7 +31,8 @@ struct ProcessorFolders {
         let folder = "\(path)/cpu\(cpu)/cache"
         let caches = Folder.optionalNames(in: folder).filter { $0.hasPrefix("index") }.map { "\(folder)/\($0)" }
         let levels = caches.compactMap { cache -> (level: Int, cpus: String)? in
-            guard TextFile.optional(cache + "/type") != "Instruction", let level: Int = TextFile.number(in: cache + "/level"),
+            guard TextFile.optional(cache + "/type") != "Instruction",
+                let level: Int = TextFile.number(in: cache + "/level"),
                 let cpus = TextFile.optional(cache + "/shared_cpu_list")
             else { return nil }
             return (level, cpus)

@@ -51,7 +51,8 @@ struct QEMUCommandLine {
         passedThrough = devices.compactMap { device in
             guard device["driver"]?.hasPrefix("vfio-pci") == true else { return nil }
             // sysfsdev names a folder of sysfs; a mediated device there has no PCI address.
-            let address = device["host"] ?? device["sysfsdev"].flatMap { $0.split(separator: "/").last.map { String($0) } }
+            let address =
+                device["host"] ?? device["sysfsdev"].flatMap { $0.split(separator: "/").last.map { String($0) } }
             return address.flatMap(Self.pciAddress)
         }
     }
@@ -65,12 +66,16 @@ struct QEMUCommandLine {
 }
 
 extension QEMUCommandLine {
-    /// The address of the device that `interface` carries, when the command line leaves no doubt: by the interface's name, by the
-    /// descriptors it was handed, or because there is only one of each.
+    /// The address of the device that `interface` carries, when the command line leaves no doubt: by the interface's
+    /// name, by the descriptors it was handed, or because there is only one of each.
     func address(of interface: String, descriptors: [Int], isOnlyDevice: Bool) -> String? {
         if let named = backends.first(where: { $0.interface == interface }) { return named.address }
-        if let handed = backends.first(where: { !Set($0.descriptors).isDisjoint(with: descriptors) }) { return handed.address }
-        guard isOnlyDevice, backends.count == 1, backends[0].interface == nil, backends[0].descriptors.isEmpty else { return nil }
+        if let handed = backends.first(where: { !Set($0.descriptors).isDisjoint(with: descriptors) }) {
+            return handed.address
+        }
+        guard isOnlyDevice, backends.count == 1, backends[0].interface == nil, backends[0].descriptors.isEmpty else {
+            return nil
+        }
         return backends[0].address
     }
 }

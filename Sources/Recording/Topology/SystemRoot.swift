@@ -2,7 +2,8 @@
 
 import LinuxSystem
 
-/// The trees that topology is read from. What is absent or unreadable is nil or empty: processes end while they are looked at.
+/// The trees that topology is read from. What is absent or unreadable is nil or empty: processes end while they are
+/// looked at.
 package struct SystemRoot: Sendable, Equatable {
     package var proc: String
     package var sys: String
@@ -39,9 +40,12 @@ extension TextFile {
 
 extension String {
     /// What stands between `prefix` and `suffix`, when it is a number: 3 of "CPU 3/KVM".
-    func number<Number: FixedWidthInteger>(after prefix: String, before suffix: String = "", as type: Number.Type = Number.self) -> Number?
-    {
-        guard hasPrefix(prefix), hasSuffix(suffix), utf8.count > prefix.utf8.count + suffix.utf8.count else { return nil }
+    func number<Number: FixedWidthInteger>(
+        after prefix: String, before suffix: String = "", as type: Number.Type = Number.self
+    ) -> Number? {
+        guard hasPrefix(prefix), hasSuffix(suffix), utf8.count > prefix.utf8.count + suffix.utf8.count else {
+            return nil
+        }
         let digits = dropFirst(prefix.count).dropLast(suffix.count)
         return digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Number(digits) : nil
     }

@@ -33,7 +33,8 @@ extension Topology {
             if let gap = gap(debugfs: system, error) { gaps.append(gap) }
         }
         let vms = users.compactMap {
-            VirtualMachine(ProcessFolder($0, in: system), folders: folders[$0] ?? [], kernelWorkers: kernelWorkers, in: system)
+            VirtualMachine(
+                ProcessFolder($0, in: system), folders: folders[$0] ?? [], kernelWorkers: kernelWorkers, in: system)
         }
         let closed = vms.map(\.process).filter { id in
             let process = ProcessFolder(id, in: system)
@@ -56,7 +57,9 @@ extension Topology {
         for id in processes {
             let process = ProcessFolder(id, in: system)
             // Anybody may call a process so; only kernel threads have no words.
-            guard let owner = TextFile.optional(process.path + "/comm")?.vhostOwner, process.words.isEmpty else { continue }
+            guard let owner = TextFile.optional(process.path + "/comm")?.vhostOwner, process.words.isEmpty else {
+                continue
+            }
             workers[owner, default: []].append(
                 VhostWorker(thread: id, kind: .kernel, cpus: process.cpus(of: id), lastCPU: process.lastCPU(of: id)))
         }

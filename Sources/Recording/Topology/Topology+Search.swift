@@ -11,13 +11,22 @@ extension Topology {
     /// The VM that has a device with one of these hardware addresses, in either case of letters.
     package func vm(macAddresses: Set<String>) -> VirtualMachine? {
         let wanted = Set(macAddresses.map { $0.lowercased() })
-        return only { $0.devices.contains { device in device.address.map { wanted.contains($0.lowercased()) } ?? false } }
+        return only {
+            $0.devices.contains { device in device.address.map { wanted.contains($0.lowercased()) } ?? false }
+        }
     }
 
     /// The VM that a guest is whose agent has said who it is: by what can't be mistaken first.
+    ///
+    /// An agent may say the hardware addresses of another VM. Where a VM has the name that the user gave, it is that or
+    /// none.
     func vm(of target: GuestTarget, _ welcome: Message.Welcome) -> VirtualMachine? {
         if case .vsock(let cid, _) = target.address, let vm = vm(cid: cid) { return vm }
-        return vm(macAddresses: Set(welcome.networkAddresses)) ?? vm(named: target.name) ?? vm(named: welcome.name)
+        let named = vm(named: target.name)
+        guard let addressed = vm(macAddresses: Set(welcome.networkAddresses)) else {
+            return named ?? vm(named: welcome.name)
+        }
+        return named == nil || named?.process == addressed.process ? addressed : nil
     }
 
     private func only(_ matches: (VirtualMachine) -> Bool) -> VirtualMachine? {

@@ -7,20 +7,24 @@ extension VirtualMachine {
     ///   - folders: what debugfs has of this process; none without debugfs.
     ///   - kernelWorkers: vhost's kernel threads by the thread that opened vhost, which is in their name.
     /// - Returns: nil when the process has ended.
-    init?(_ process: ProcessFolder, folders: [KVMFolder], kernelWorkers: [Int32: [VhostWorker]], in system: SystemRoot) {
+    init?(_ process: ProcessFolder, folders: [KVMFolder], kernelWorkers: [Int32: [VhostWorker]], in system: SystemRoot)
+    {
         let threads = process.threads
         guard !threads.isEmpty else { return nil }
         let words = QEMUCommandLine(process.words)
         let own = threads.compactMap { thread in
             thread.name.vhostOwner.map { _ in
                 VhostWorker(
-                    thread: thread.id, kind: .process, cpus: process.cpus(of: thread.id), lastCPU: process.lastCPU(of: thread.id))
+                    thread: thread.id, kind: .process, cpus: process.cpus(of: thread.id),
+                    lastCPU: process.lastCPU(of: thread.id))
             }
         }
         self.init(
             name: words.name, process: process.id, cid: words.cid,
             vcpus: Self.vcpus(threads, folders).map {
-                VCPU(id: $0.id, thread: $0.thread, cpus: process.cpus(of: $0.thread), lastCPU: process.lastCPU(of: $0.thread))
+                VCPU(
+                    id: $0.id, thread: $0.thread, cpus: process.cpus(of: $0.thread),
+                    lastCPU: process.lastCPU(of: $0.thread))
             },
             vhostWorkers: (own + threads.flatMap { kernelWorkers[$0.id] ?? [] }).sorted { $0.thread < $1.thread },
             devices: GuestDevice.all(of: process, words, in: system))
@@ -28,7 +32,9 @@ extension VirtualMachine {
         if process.isOpenToUs { vhostQueues = process.descriptors.count { $0.link == "/dev/vhost-net" } }
     }
 
-    private static func vcpus(_ threads: [(id: Int32, name: String)], _ folders: [KVMFolder]) -> [(id: Int, thread: Int32)] {
+    private static func vcpus(_ threads: [(id: Int32, name: String)], _ folders: [KVMFolder]) -> [(
+        id: Int, thread: Int32
+    )] {
         var found: [Int: Int32] = [:]
         for thread in threads {
             if let vcpu = thread.name.vcpu { found[vcpu] = thread.id }

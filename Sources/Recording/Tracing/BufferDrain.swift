@@ -1,4 +1,5 @@
-// From the ring buffer to where the trace is kept: one thread, one descriptor for each CPU, no copy where the kernel can do without.
+// From the ring buffer to where the trace is kept: one thread, one descriptor for each CPU, no copy where the kernel
+// can do without.
 
 internal import CLinux
 import Glibc
@@ -15,9 +16,10 @@ protocol TraceSink: AnyObject, Sendable {
 
 /// Reads an instance's per_cpu/cpuN/trace_pipe_raw into a sink.
 ///
-/// It sleeps in poll(2) until a buffer is as full as `buffer_percent` says, so a short recording is not disturbed at all. Kernels before 6.1 wake
-/// pollers for any event; then it reads ten times a second. Full sub-buffers are spliced: their pages move, their bytes are not touched; the
-/// last, partly filled ones are read, which is all that the kernel allows (tracing_buffers_splice_read).
+/// It sleeps in poll(2) until a buffer is as full as `buffer_percent` says, so a short recording is not disturbed at
+/// all. Kernels before 6.1 wake pollers for any event; then it reads ten times a second. Full sub-buffers are spliced:
+/// their pages move, their bytes are not touched; the last, partly filled ones are read, which is all that the kernel
+/// allows (tracing_buffers_splice_read).
 @safe final class BufferDrain: Sendable {
     private let sink: any TraceSink
     private let pageSize: Int

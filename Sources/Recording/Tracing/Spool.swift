@@ -14,14 +14,14 @@ final class Spool: TraceSink {
         var opened: [Int: Int32] = [:]
         for cpu in cpus {
             let path = Self.path(folder: folder, prefix: prefix, cpu: cpu)
-            let descriptor = unsafe open(path, O_RDWR | O_CREAT | (isContinued ? 0 : O_TRUNC) | O_CLOEXEC, 0o644)
-            if isContinued { lseek(descriptor, 0, SEEK_END) }
-            guard descriptor >= 0 else {
-                let error = SystemError(call: "open")
+            do throws(SystemError) {
+                let descriptor = try isContinued ? NewFile.continued(path) : NewFile.make(path)
+                if isContinued { lseek(descriptor, 0, SEEK_END) }
+                opened[cpu] = descriptor
+            } catch {
                 opened.values.forEach { close($0) }
                 throw .spool(path: path, error)
             }
-            opened[cpu] = descriptor
         }
         descriptors = opened
     }

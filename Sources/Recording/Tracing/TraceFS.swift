@@ -1,12 +1,15 @@
 // tracefs as a whole: where it is mounted, what the kernel can trace, and instances that others left behind.
 
 internal import CTraceFS
+import Glibc
 import LinuxSystem
 
 enum TraceFS {
     /// Where tracefs is mounted; libtracefs mounts it where it is not.
     static func folder() throws(TracingFault) -> String {
-        guard let path = unsafe tracefs_tracing_dir() else { throw .noTraceFS(SystemError(call: "mount", errno: LinuxSystem.lastError)) }
+        guard let path = unsafe tracefs_tracing_dir() else {
+            throw .noTraceFS(SystemError(call: "mount", errno: LinuxSystem.lastError))
+        }
         return unsafe String(cString: path)
     }
 
@@ -29,10 +32,11 @@ enum TraceFS {
     }
 }
 
-/// An instance's name says whose it is, so that one whose owner is gone can be told from one in use.
+/// An instance's name: that it is ours, and, for people, whose. Whether its owner lives is told by a lock
+/// (`TraceFS.removeStale`).
 ///
-/// "virtlat-PID-START": START is the process' start time in clock ticks since boot (field 22 of /proc/PID/stat), because
-/// process ids come back.
+/// "virtlat-PID-START": START is the process' start time in clock ticks since boot (field 22 of /proc/PID/stat),
+/// because process ids come back.
 struct InstanceName: Equatable {
     var process: Int32
     var startTime: UInt64
@@ -60,25 +64,63 @@ struct InstanceName: Equatable {
     }
 
     var text: String { "\(Self.prefix)\(process)-\(startTime)" }
-    var ownerLives: Bool { ProcessEntry.startTime(of: process) == startTime }
 }
 
 extension TraceFS {
-    /// Removes instances of recorders and agents that are gone; returns their names.
+    static func instancesFolder() throws(TracingFault) -> String { try folder() + "/instances" }
+
+    // An owner that can't be seen may live: in another pid namespace it has another process id, or none. So its life is
+    // a lock, flock(2), which the kernel drops with the process: on its instance's `tracing_on`, a file that does
+    // nothing when it is closed.
+
+    /// Says that the instance in this folder has an owner, as long as what is returned is referred to.
+    static func ownership(of instance: String) throws(SystemError) -> FileLock {
+        try FileLock(file: lockedFile(of: instance))
+    }
+
+    private static func lockedFile(of instance: String) -> String { instance + "/tracing_on" }
+
+    private static let patience: Int64 = 5_000_000_000
+
+    /// One virtlat at a time makes an instance or looks for those without an owner: between its making and its lock an
+    /// instance seems to have none.
+    static func turn() throws(TracingFault) -> FileLock {
+        let folder = try instancesFolder()
+        do throws(SystemError) {
+            return try FileLock(folder: folder, patience: patience)
+        } catch {
+            throw error.errno == EWOULDBLOCK ? .busy(folder: folder) : .instance(name: InstanceName.prefix, error)
+        }
+    }
+
+    /// Removes instances of recorders and agents that are gone; returns their names. Whose turn it is for too long is
+    /// not disturbed: they stay then.
     @discardableResult
     package static func removeStale() throws(TracingFault) -> [String] {
-        let instances = try folder() + "/instances"
+        _ = try folder()
+        guard let turn = try? Self.turn() else { return [] }
+        return try removeStale(turn)
+    }
+
+    @discardableResult
+    static func removeStale(_ turn: FileLock) throws(TracingFault) -> [String] {
+        let instances = try instancesFolder()
         var removed: [String] = []
-        for name in (try? Folder.names(in: instances)) ?? [] {
-            guard let owner = InstanceName(name), !owner.ownerLives else { continue }
+        for name in try instancesOfOurs() where isStale("\(instances)/\(name)") {
             try? TextFile.write("0", to: "\(instances)/\(name)/tracing_on")
             if Folder.remove("\(instances)/\(name)") { removed.append(name) }
         }
+        withExtendedLifetime(turn) {}
         return removed
     }
 
-    /// Instances of recorders and agents that live.
+    /// Nobody owns it. One that can't be looked at is taken to be in use.
+    private static func isStale(_ instance: String) -> Bool {
+        (try? FileLock(file: lockedFile(of: instance), isShared: true)) != nil
+    }
+
+    /// Instances of recorders and agents.
     static func instancesOfOurs() throws(TracingFault) -> [String] {
-        ((try? Folder.names(in: try folder() + "/instances")) ?? []).filter { InstanceName($0) != nil }
+        ((try? Folder.names(in: try instancesFolder())) ?? []).filter { InstanceName($0) != nil }
     }
 }

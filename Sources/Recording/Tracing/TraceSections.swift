@@ -7,7 +7,8 @@ extension MachineTrace {
     /// Formats, names and counters, after `finish`.
     func sections(kernelSymbols: Bool) throws(TracingFault) -> [TraceSection] {
         try TraceSection.gather(
-            clocks: try instance.text("trace_clock"), events: enabled.map(\.event), statistics: statistics, kernelSymbols: kernelSymbols)
+            clocks: try instance.text("trace_clock"), events: enabled.map(\.event), statistics: statistics,
+            kernelSymbols: kernelSymbols)
     }
 }
 
@@ -30,10 +31,13 @@ extension TraceSection {
             }
         }
         for event in events {
-            sections.append(TraceSection(kind: .format, name: event.system, bytes: try bytes("events/\(event.path)/format")))
+            sections.append(
+                TraceSection(kind: .format, name: event.system, bytes: try bytes("events/\(event.path)/format")))
         }
         sections.append(TraceSection(kind: .commandLines, bytes: Array(commandLines.utf8)))
-        if let formats = try? bytes("printk_formats") { sections.append(TraceSection(kind: .printFormats, bytes: formats)) }
+        if let formats = try? bytes("printk_formats") {
+            sections.append(TraceSection(kind: .printFormats, bytes: formats))
+        }
         if kernelSymbols, let symbols = try? TextFile.bytes(of: "/proc/kallsyms", limit: 256 << 20) {
             sections.append(TraceSection(kind: .kernelSymbols, bytes: symbols))
         }
@@ -54,7 +58,9 @@ extension TraceSection {
 
     private static var ftraceEvents: [String] {
         guard let folder = try? TraceFS.folder() else { return [] }
-        return ((try? Folder.names(in: folder + "/events/ftrace")) ?? []).filter { Folder.exists("\(folder)/events/ftrace/\($0)") }
+        return ((try? Folder.names(in: folder + "/events/ftrace")) ?? []).filter {
+            Folder.exists("\(folder)/events/ftrace/\($0)")
+        }
     }
 
     /// Threads that live are in /proc; some that ended meanwhile are in saved_cmdlines.

@@ -8,6 +8,9 @@ package enum TracingFault: Error, Sendable {
     case noTraceFS(SystemError)
     /// The instance can't be made.
     case instance(name: String, SystemError)
+    /// Another virtlat has been making or removing an instance for longer than that takes; `folder` is what it has
+    /// locked.
+    case busy(folder: String)
     /// A file of the instance refused a value; `reason` is the kernel's own (error_log), where it gave one.
     case setting(file: String, value: String, SystemError, reason: String?)
     /// A file of tracefs can't be read.

@@ -57,6 +57,13 @@ package enum AgentListenAddress: Equatable, Sendable, CustomStringConvertible {
     case vsock(port: UInt32)
     case tcp(host: String, port: Int)
 
+    package var port: Int {
+        switch self {
+        case .vsock(let port): Int(port)
+        case .tcp(_, let port): port
+        }
+    }
+
     package var description: String {
         switch self {
         case .vsock(let port): "vsock port \(port)"

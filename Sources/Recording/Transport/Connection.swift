@@ -9,7 +9,11 @@ enum Connection {
     private static let connectTimeout = TimeAmount.seconds(10)
 
     /// Connects to an agent.
-    static func open(_ address: AgentAddress, key: PreSharedKey?, on group: any EventLoopGroup) async throws -> MessageChannel {
+    /// - Parameter patience: with its answers, once it is connected.
+    static func open(
+        _ address: AgentAddress, key: PreSharedKey?, patience: TimeAmount = MessageChannel.patience,
+        on group: any EventLoopGroup
+    ) async throws -> MessageChannel {
         let context = try key?.clientContext()
         let bootstrap = ClientBootstrap(group: group)
             // Bytes are read when somebody asks for a message.
@@ -20,15 +24,16 @@ enum Connection {
             return try await bootstrap.connect(
                 to: VsockAddress(cid: VsockAddress.ContextID(rawValue: cid), port: VsockAddress.Port(rawValue: port))
             ) { channel in
-                channel.eventLoop.makeCompletedFuture { try MessageChannel(on: channel) }
+                channel.eventLoop.makeCompletedFuture { try MessageChannel(on: channel, patience: patience) }
             }
         case .tcp(let host, let port):
             return try await bootstrap.connect(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let context {
-                        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil))
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: context, serverHostname: nil))
                     }
-                    return try MessageChannel(on: channel)
+                    return try MessageChannel(on: channel, patience: patience)
                 }
             }
             .keepingWatch()
@@ -38,10 +43,15 @@ enum Connection {
     /// Takes connections until the channel that is returned is closed.
     /// - Parameter taken: called for each, with a name for its other side; refused ones never get that far.
     static func listen(
-        _ address: AgentListenAddress, key: PreSharedKey?, allowedContexts: Set<UInt32>?, on group: any EventLoopGroup,
+        _ address: AgentListenAddress, key: PreSharedKey?, allowedContexts: Set<UInt32>?,
+        patience: TimeAmount = MessageChannel.patience,
+        on group: any EventLoopGroup,
         refused: @escaping @Sendable (String) -> Void, taken: @escaping @Sendable (MessageChannel, String) -> Void
     ) async throws -> any Channel {
         let context = try key?.serverContext()
+        let request = { @Sendable (channel: any Channel) in
+            try MessageChannel(on: channel, patience: patience, longestFrame: MessageCodec.longestRequest)
+        }
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 4)
@@ -51,7 +61,7 @@ enum Connection {
             return try await bootstrap.childChannelInitializer { channel in
                 Peer.context(of: channel).flatMapThrowing { cid in
                     guard let allowedContexts, !allowedContexts.contains(cid) else {
-                        return taken(try MessageChannel(on: channel), "vsock CID \(cid)")
+                        return taken(try request(channel), "vsock CID \(cid)")
                     }
                     refused("vsock CID \(cid)")
                     throw ProtocolFault.closed
@@ -62,12 +72,17 @@ enum Connection {
             // Without a key anybody could trace: the caller has seen to it that there is one.
             guard let context else { throw ProtocolFault.unexpected("listening on TCP without a key") }
             return try await bootstrap.childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                let peer = channel.remoteAddress?.text ?? "TCP"
+                return Silence.options(of: channel).flatMapThrowing {
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
-                    taken(try MessageChannel(on: channel), channel.remoteAddress?.text ?? "TCP")
+                    // Last of all: who is taken has a connection that works.
+                    taken(try request(channel), peer)
+                    Silence.watch(channel)
                 }
-                .flatMap { Silence.options(of: channel) }
-                .map { Silence.watch(channel) }
+                .flatMapErrorThrowing { error in
+                    refused("\(peer): \(FaultText.of(error))")
+                    throw error
+                }
             }
             .bind(host: host, port: port).get()
         }
@@ -82,8 +97,9 @@ extension MessageChannel {
     }
 }
 
-/// How the recorder finds that an agent has vanished, within 4 s (3 s, and the timers' coarseness): TCP's own probes, see tcp(7). Only the
-/// recorder probes: its packets and the answers to them can be told from the measured ones (tcp_probe in the guest), an agent's could not.
+/// How the recorder finds that an agent has vanished, within 4 s (3 s, and the timers' coarseness): TCP's own probes,
+/// see tcp(7). Only the recorder probes: its packets and the answers to them can be told from the measured ones
+/// (tcp_probe in the guest), an agent's could not.
 private enum KeepAlive {
     static func set(on channel: any Channel) -> EventLoopFuture<Void> {
         Silence.options(
@@ -98,7 +114,8 @@ private enum KeepAlive {
     }
 }
 
-/// How the agent finds that a recorder has vanished: no segment came for 4 s, where the recorder's kernel sends one each second.
+/// How the agent finds that a recorder has vanished: no segment came for 4 s, where the recorder's kernel sends one
+/// each second.
 private enum Silence {
     private static let limit = TimeAmount.seconds(4)
     private static let interval = TimeAmount.milliseconds(500)
@@ -127,7 +144,7 @@ private enum Silence {
                 if segments != seen.value.segments || segments == 0 {
                     seen.value = (segments, .now())
                 } else if .now() - seen.value.since > limit {
-                    channel.close(promise: nil)
+                    channel.cut()
                 }
             }
         }
@@ -168,7 +185,9 @@ private enum Peer {
             return channel.eventLoop.makeFailedFuture(ProtocolFault.unexpected("a connection that is no socket"))
         }
         return options.unsafeGetSocketOption(level: .socket, name: peerName).flatMapThrowing { (address: Address) in
-            guard address.family == 40 else { throw ProtocolFault.unexpected("a connection of family \(address.family)") }  // AF_VSOCK
+            guard address.family == 40 else {
+                throw ProtocolFault.unexpected("a connection of family \(address.family)")
+            }  // AF_VSOCK
             return address.context
         }
     }

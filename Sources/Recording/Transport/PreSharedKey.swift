@@ -6,8 +6,8 @@ import NIOSSL
 
 /// 256 bits, kept in a file as 64 hexadecimal digits; both ends have a copy.
 ///
-/// TLS 1.2 with a pre-shared key and an ephemeral key exchange (ECDHE_PSK, RFC 5489): each side proves that it has the key, and a key that leaks later
-/// does not open what was sent before.
+/// TLS 1.2 with a pre-shared key and an ephemeral key exchange (ECDHE_PSK, RFC 5489): each side proves that it has the
+/// key, and a key that leaks later does not open what was sent before.
 package struct PreSharedKey: Sendable {
     private let bytes: [UInt8]
 
@@ -25,16 +25,17 @@ package struct PreSharedKey: Sendable {
 
     /// Reads the key from a file that only its owner may read.
     package init(file path: String) throws(Fault) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else { throw .unreadable(path: path, SystemError(call: "stat")) }
-        guard status.st_mode & 0o077 == 0 else { throw .exposed(path: path, mode: status.st_mode & 0o777) }
-        let text: String
+        var mode: UInt32 = 0
+        var read: [UInt8] = []
         do throws(SystemError) {
-            text = try TextFile.text(of: path)
+            read = try TextFile.bytes(of: path, limit: 4096) { mode = $0.mode & 0o777 }
         } catch {
+            // EFBIG: no key is that long.
+            if error.errno == EFBIG { throw .malformed(path: path) }
             throw .unreadable(path: path, error)
         }
-        let digits = Array(text)
+        guard mode & 0o077 == 0 else { throw .exposed(path: path, mode: mode) }
+        let digits = Array(TextFile.text(read))
         guard digits.count == 2 * Self.byteCount else { throw .malformed(path: path) }
         var bytes: [UInt8] = []
         for index in stride(from: 0, to: digits.count, by: 2) {
@@ -54,7 +55,7 @@ package struct PreSharedKey: Sendable {
             let byte = UInt8.random(in: 0...255, using: &random)
             return (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }.joined()
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             if errno == EEXIST { throw .exists(path: path) }
             throw .unreadable(path: path, SystemError(call: "open"))
@@ -74,7 +75,9 @@ package struct PreSharedKey: Sendable {
     func clientContext() throws -> NIOSSLContext {
         var configuration = Self.configuration
         let key = bytes
-        configuration.pskClientProvider = { _ in PSKClientIdentityResponse(key: NIOSSLSecureBytes(key), identity: Self.identity) }
+        configuration.pskClientProvider = { _ in
+            PSKClientIdentityResponse(key: NIOSSLSecureBytes(key), identity: Self.identity)
+        }
         return try NIOSSLContext(configuration: configuration)
     }
 

@@ -1,4 +1,5 @@
-// bench-trace SOURCE-FOLDER OUT-FOLDER [EVENTS] makes a recording of host and guest: a short one, repeated until it is long enough to measure with.
+// bench-trace SOURCE-FOLDER OUT-FOLDER [EVENTS] makes a recording of host and guest: a short one, repeated until it is
+// long enough to measure with.
 
 import Glibc
 import LinuxSystem

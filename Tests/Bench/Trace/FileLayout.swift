@@ -79,7 +79,8 @@ struct FileLayout {
         data = (ranges.map(\.lowerBound).min() ?? 0)..<(ranges.map(\.upperBound).max() ?? 0)
     }
 
-    /// What to write where, when each CPU's data have a new size. Sizes are whole sub-buffers, so all offsets stay aligned.
+    /// What to write where, when each CPU's data have a new size. Sizes are whole sub-buffers, so all offsets stay
+    /// aligned.
     func patches(cpuSizes: [Int]) -> [Patch] {
         let growth = UInt64(bitPattern: Int64(cpuSizes.reduce(0, +) - data.count))
         var patches = [Patch(place: sectionSize, value: number(sectionSize, UInt64.self) &+ growth)]

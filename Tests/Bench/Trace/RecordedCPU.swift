@@ -41,7 +41,9 @@ struct RecordedCPU {
 
     /// Counts the events of one sub-buffer and notes their times.
     private mutating func walk(_ range: Range<Int>, from start: UInt64) throws {
-        guard range.upperBound <= bytes.count else { throw Fault(text: "a sub-buffer that says it is larger than it is") }
+        guard range.upperBound <= bytes.count else {
+            throw Fault(text: "a sub-buffer that says it is larger than it is")
+        }
         var now = start
         var place = range.lowerBound
         while range.upperBound - place >= 8 {

@@ -8,8 +8,8 @@ struct RecordedMachine {
     private let layout: FileLayout
     private let cpus: [RecordedCPU]
 
-    /// - Parameter host: leaves out what begins while the host was not recorded. Where repetitions meet, it would look as if the
-    ///   guest ran without its host.
+    /// - Parameter host: leaves out what begins while the host was not recorded. Where repetitions meet, it would look
+    ///   as if the guest ran without its host.
     init(path: String, host: RecordedMachine? = nil) throws {
         let file = try TraceFile(path: path)
         guard file.version == 7, file.buffers.count == 1, !file.buffers[0].cpus.contains(where: \.isChunked) else {
@@ -56,7 +56,8 @@ struct RecordedMachine {
         var bytes = Array(mapping.bytes[range])
         for patch in patches where range.contains(patch.place) {
             bytes.withUnsafeMutableBytes {
-                $0.storeBytes(of: patch.value.littleEndian, toByteOffset: patch.place - range.lowerBound, as: UInt64.self)
+                $0.storeBytes(
+                    of: patch.value.littleEndian, toByteOffset: patch.place - range.lowerBound, as: UInt64.self)
             }
         }
         return bytes

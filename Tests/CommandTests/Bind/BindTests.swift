@@ -12,12 +12,12 @@ import Testing
             [ "$before" = "$(threads)" ] && [ ! -e /run/virtlat ] && echo unchanged
             "$VIRTLAT" bind --vm $name --policy same-cpu --vcpus 1,0 --sched fifo:3 || exit 1
             threads
-            stat -c '%a %n' /run/virtlat /run/virtlat/affinity /run/virtlat/affinity/*.json | sed "s/$web/PID/"
+            stat -c '%a %n' /run/virtlat $account $account/*.json | sed "s,$account,ACCOUNT,; s/$web/PID/"
             "$VIRTLAT" bind --vm $web --policy cpus=0 > /dev/null || exit 1
             threads
             "$VIRTLAT" bind --restore --vm $name
             [ "$before" = "$(threads)" ] && echo restored
-            ls /run/virtlat/affinity
+            ls $account
             "$VIRTLAT" bind --restore
             """#)
         let lines = run.output.split(separator: "\n").map { String($0) }
@@ -30,11 +30,26 @@ import Testing
         #expect(lines[11].hasSuffix("CPU /KVM:1:0 CPU /KVM:0:0 vhost:1:1 vhost:0:1"), "\(lines[11])")
         #expect(
             Array(lines[12...14]) == [
-                "700 /run/virtlat", "700 /run/virtlat/affinity", "600 /run/virtlat/affinity/PID-bind.json",
+                "700 /run/virtlat", "700 ACCOUNT", "600 ACCOUNT/PID-bind.json",
             ])
         #expect(lines[15].hasSuffix("CPU /KVM:1:0 CPU /KVM:0:0 vhost:0:1 vhost:0:1"))
         #expect(Array(lines[16...]) == ["restored NAME: 4 threads", "restored", "lock", "nothing is bound"])
         #expect(run.errors.contains("virtlat bind --restore brings back what was before"))
+    }
+
+    @Test func `in another pid namespace, where ids mean other processes, nothing is restored and no account is lost`()
+        async throws
+    {
+        let run = try await FakeHost.run(
+            #"""
+            before=$(threads)
+            "$VIRTLAT" bind --vm $name --policy cpus=0 --vcpus 1,0 > /dev/null 2>&1 || exit 1
+            unshare --pid --fork --mount-proc "$VIRTLAT" bind --restore || exit 1
+            [ -e $account/$web-bind.json ] && echo kept
+            "$VIRTLAT" bind --restore --vm $name
+            [ "$before" = "$(threads)" ] && echo restored
+            """#)
+        #expect(run.output == "nothing is bound\nkept\nrestored NAME: 4 threads\nrestored\n", "\(run)")
     }
 
     @Test func `what can't be done is status 1, changes nothing and says why`() async throws {
@@ -43,12 +58,12 @@ import Testing
             before=$(threads)
             "$VIRTLAT" bind --vm nobody --policy same-cpu; echo $?
             "$VIRTLAT" bind --vm $name --policy cpus=7000; echo $?
-            mkdir -p /run/virtlat/affinity; echo '{' > /run/virtlat/affinity/$web-bind.json
-            chmod 700 /run/virtlat /run/virtlat/affinity
+            mkdir -p $account; echo '{' > $account/$web-bind.json
+            chmod 700 /run/virtlat $account
             "$VIRTLAT" bind --vm $name --policy cpus=0; echo $?
             "$VIRTLAT" bind --restore; echo $?
-            cat /run/virtlat/affinity/$web-bind.json
-            rm /run/virtlat/affinity/$web-bind.json
+            cat $account/$web-bind.json
+            rm $account/$web-bind.json
             setpriv --reuid 1000 --clear-groups "$VIRTLAT" bind --vm $name --policy cpus=0; echo $?
             [ "$before" = "$(threads)" ] && echo unchanged
             """#)
@@ -64,16 +79,25 @@ import Testing
 
     @Test(arguments: [
         ["bind"], ["bind", "--vm", "g"], ["bind", "--policy", "same-cpu"], ["bind", "--vm", "g", "--policy", "nearby"],
-        ["bind", "--vm", "g", "--policy", "cpus="], ["bind", "--vm", "g", "--vcpus", "x"], ["bind", "--vm", "g", "--sched", "fifo"],
-        ["bind", "--vm", "g", "--sched", "fifo:100"], ["bind", "--restore", "--policy", "same-cpu"], ["bind", "--restore", "--dry-run"],
-        ["record", "--bind", "same-cpu"], ["record", "--vcpus", "current"], ["record", "--vm", "g=vsock:3", "--bind", "nearby"],
+        ["bind", "--vm", "g", "--policy", "cpus="], ["bind", "--vm", "g", "--vcpus", "x"],
+        ["bind", "--vm", "g", "--sched", "fifo"],
+        ["bind", "--vm", "g", "--sched", "fifo:100"], ["bind", "--restore", "--policy", "same-cpu"],
+        ["bind", "--restore", "--dry-run"],
+        ["record", "--bind", "same-cpu"], ["record", "--vcpus", "current"],
+        ["record", "--vm", "g=vsock:3", "--bind", "nearby"],
         ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--duration", "1s", "-o", "x"],
         ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "unbound", "--duration", "1s", "-o", "x"],
         ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu", "-o", "x"],
         ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu", "--duration", "0s", "-o", "x"],
         ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu", "--duration", "1s"],
-        ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu", "--duration", "1s", "--rounds", "0", "-o", "x"],
-        ["experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu+fifo", "--duration", "1s", "-o", "x"],
+        [
+            "experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu", "--duration", "1s", "--rounds",
+            "0", "-o", "x",
+        ],
+        [
+            "experiment", "--vm", "g=vsock:3", "--arm", "unbound", "--arm", "same-cpu+fifo", "--duration", "1s", "-o",
+            "x",
+        ],
         ["experiment", "--arm", "unbound", "--arm", "same-cpu", "--duration", "1s", "-o", "x"],
     ])
     func `wrong usage is status 64 and says how it is done`(arguments: [String]) async throws {

@@ -1,5 +1,5 @@
-// This machine with a virtual machine that is none, in a mount namespace where nothing of it is anybody else's: /run, and debugfs, without
-// which threads are known by their names.
+// This machine with a virtual machine that is none, in a mount namespace where nothing of it is anybody else's: /run,
+// and debugfs, without which threads are known by their names.
 
 import Foundation
 import Testing
@@ -8,12 +8,16 @@ enum FakeHost {
     static let isPossible = geteuid() == 0 && ProcessInfo.processInfo.activeProcessorCount > 1
     static let reason: Comment = "BINDING IS NOT TESTED: it needs root and two CPUs"
 
-    /// What every script begins with: `$name` is the machine's name and `$web` its process, `threads` prints where its threads may run.
+    /// What every script begins with: `$name` is the machine's name and `$web` its process, `$account` is virtlat's
+    /// folder in /run, `threads` prints where its threads may run.
     private static let preamble = #"""
         set -u
         mount -t tmpfs none /sys/kernel/debug && mount -t tmpfs none /run && mkdir /run/work && cd /run/work || exit 99
         # Others may test as well, and all see the same processes.
         name=web$$
+        # Where virtlat keeps account of what it binds; a container, where the tests may run, has its own.
+        account=/run/virtlat/affinity namespace=$(readlink /proc/self/ns/pid | tr -dc 0-9)
+        [ $namespace = 4026531836 ] || account=$account-$namespace
         # Nothing is left of a script that is killed.
         setpriv --pdeathsig KILL "$VM" -name guest=$name -smp 2 -workers 2 > started &
         web=$!
@@ -28,12 +32,15 @@ enum FakeHost {
         """#
 
     /// The threads before anything is bound: QEMU's, two vCPUs', two workers', with the policy of each.
-    static func run(_ script: String, sourceLocation: SourceLocation = #_sourceLocation) async throws -> Run {
+    static func run(
+        _ script: String, patience: Duration = Command.patience, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Run {
         let unshare = try Command.path(of: "unshare", package: "util-linux")
-        let vm = URL(fileURLWithPath: Command.executable).deletingLastPathComponent().appendingPathComponent("fake-vm").path
+        let vm = URL(fileURLWithPath: Command.executable).deletingLastPathComponent().appendingPathComponent("fake-vm")
+            .path
         var run = try await Command.run(
             [unshare, "--mount", "--propagation", "private", "/bin/bash", "-c", preamble + script],
-            environment: ["VIRTLAT": Command.executable, "VM": vm])
+            environment: ["VIRTLAT": Command.executable, "VM": vm], patience: patience)
         #expect(!run.isStuck && run.status == 0, "\(run)", sourceLocation: sourceLocation)
         #expect(!run.errors.contains("Fatal error"), "\(run.errors)", sourceLocation: sourceLocation)
         let name = try Regex("web[0-9]+")

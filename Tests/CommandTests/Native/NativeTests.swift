@@ -11,14 +11,6 @@ extension RecordTests {
             "two-senders", "two-lengths", "two-threads", "two-processes", "ping", "tcp-splice-reader",
         ]
 
-        /// TCP frees what it has merged without an event, and what a splice took: where its address is read again before the
-        /// stream goes on, that is taken for the packet's own read. To be mended; seen on busy machines.
-        private static let isKnownFault: Set = [
-            "tcp-request", "tcp-paced", "tcp-ipv6", "tcp-small", "tcp-bulk", "tcp-slow-reader", "tcp-spin", "tcp-epoll",
-            "tcp-waitall", "tcp-splice-reader", "tcp-sendfile", "tcp-writev", "tcp-short", "tcp-unix-noise", "tcp-both-ways",
-            "napi-tcp-paced", "napi-tcp-small", "napi-tcp-bulk",
-        ]
-
         @Test func `no packet is wrong, missing, or incomplete for a false reason, however it is sent and read`()
             async throws
         {
@@ -27,14 +19,7 @@ extension RecordTests {
             let run = try await recording.check()
             print(run.output)
             let verdicts = NativeVerdict.table(run.output)
-            let others = verdicts.filter { !Self.isKnownFault.contains($0.kind) }
-            #expect(run.status == 0 || run.status == 3, "\(run.output)")
-            #expect(others.allSatisfy { $0.faults == 0 }, "\(run.output)")
-            withKnownIssue(
-                "TCP's data that is merged or spliced and freed without an event, and whose address others read", isIntermittent: true
-            ) {
-                #expect(run.status == 0, "\(run.output)")
-            }
+            #expect(run.status == 0, "\(run.output)")
             #expect(verdicts.count >= 60, "kinds are missing")
             for verdict in verdicts where !Self.mayBeUnknown.contains(verdict.kind) {
                 #expect(

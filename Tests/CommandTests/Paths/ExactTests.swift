@@ -1,4 +1,5 @@
-// The k-th packet on its way is the k-th of the application: a journey has the times of its own packet, not those of a neighbour.
+// The k-th packet on its way is the k-th of the application: a journey has the times of its own packet, not those of a
+// neighbour.
 
 import Testing
 
@@ -20,8 +21,8 @@ import Testing
         try await holdSends(.lossy, complete: 0)
     }
 
-    /// Packets of a flow keep their order on the way, so the k-th at a point is the k-th that the application read. Where packets are not known
-    /// at a point, it is one of as many further as are missing.
+    /// Packets of a flow keep their order on the way, so the k-th at a point is the k-th that the application read.
+    /// Where packets are not known at a point, it is one of as many further as are missing.
     /// - Parameter share: of the packets, that must be complete.
     func holdReads(_ recording: PathRecording, complete share: Double) async throws {
         let journeys = try await recording.analyzed().journeys
@@ -39,12 +40,17 @@ import Testing
                 let line = Line(rows, at: point, of: end)
                 guard !line.rows.isEmpty else { continue }
                 fewestMissing = min(fewestMissing, line.missing)
-                #expect(line.missing >= 0, "\(end.machine): \(line.rows.count) packets at \(point), \(end.packets.count) were read")
+                #expect(
+                    line.missing >= 0,
+                    "\(end.machine): \(line.rows.count) packets at \(point), \(end.packets.count) were read")
                 let wrong = try line.strangers { row, packet in
-                    let read = try #require(row.times["guest.read"] ?? row.times["app.read"], "complete and never read: \(row.text)")
+                    let read = try #require(
+                        row.times["guest.read"] ?? row.times["app.read"], "complete and never read: \(row.text)")
                     return packet.receiving.contains(read)
                 }
-                #expect(wrong.isEmpty, "\(end.machine), in the order at \(point): \(wrong.count) were not read as this packet: \(wrong)")
+                #expect(
+                    wrong.isEmpty,
+                    "\(end.machine), in the order at \(point): \(wrong.count) were not read as this packet: \(wrong)")
                 if point == "guest.ingress" || end.machine == "host" { try holdWakeUps(line) }
             }
             if share > 0 { #expect(fewestMissing == 0, "\(end.machine): at no point all packets are known") }
@@ -73,7 +79,9 @@ import Testing
             try holdShare(share, rows, end)
             let point = end.machine == "host" ? "host.egress" : "guest.egress"
             let line = Line(rows, at: point, of: end)
-            #expect(line.missing >= 0 && (share < 1 || line.missing == 0), "\(end.machine): \(line.missing) answers missing at \(point)")
+            #expect(
+                line.missing >= 0 && (share < 1 || line.missing == 0),
+                "\(end.machine): \(line.missing) answers missing at \(point)")
             let call = { (row: JourneyRow) in row.times["guest.send"] ?? row.times["app.send"] }
             let isCallSeen = rows.contains { call($0) != nil }
             let wrong = try line.strangers { row, packet in
@@ -104,7 +112,9 @@ import Testing
         var missing: Int { end.packets.count - rows.count }
 
         init(_ rows: [JourneyRow], at point: String, of end: FlowEnd) {
-            self.rows = rows.filter { $0.times[point] != nil }.sorted { ($0.times[point] ?? 0) < ($1.times[point] ?? 0) }
+            self.rows = rows.filter { $0.times[point] != nil }.sorted {
+                ($0.times[point] ?? 0) < ($1.times[point] ?? 0)
+            }
             self.end = end
         }
 

@@ -1,22 +1,28 @@
-// Recordings of every path, and what both ends of each flow of packets wrote down: the truth that holds for any path alike.
+// Recordings of every path, and what both ends of each flow of packets wrote down: the truth that holds for any path
+// alike.
 
 import Foundation
 import TestSupport
 import Testing
 
-/// A recording with its logs and recording.json, in traces/ or made a moment ago: by the lab's record or record-trace-cmd, or by hand on arm64.
+/// A recording with its logs and recording.json, in traces/ or made a moment ago: by the lab's record or
+/// record-trace-cmd, or by hand on arm64.
 struct PathRecording: Hashable, Sendable, CustomStringConvertible {
     let folder: String
 
-    /// In traces/ by our own recorder: one for each way a packet can take, and for kernels that show it in other events.
+    /// In traces/ by our own recorder: one for each way a packet can take, and for kernels that show it in other
+    /// events.
     static let stored = [
         "macvtap", "ovs-miss", "xdp-generic", "xdp-native", "vfio", "qemu", "host",
-        "tap-2queues", "tap-guests", "tap-threadirqs", "tap-vlan", "tap-6.12", "tap-7.2", "tap-7.2-burst", "tap-rt", "arm64-tap",
+        "tap-2queues", "tap-guests", "tap-threadirqs", "tap-vlan", "tap-6.12", "tap-7.2", "tap-7.2-burst", "tap-rt",
+        "arm64-tap",
         "arm64-macvtap-2vcpu",
     ].map { PathRecording(folder: Checkout.recording($0)) }
 
     /// Those that trace-cmd made, all of them of a tap; no event is lost from them.
-    static let ofTraceCmd = ["tap-steady", "tap-burst", "tap-2vcpu-cross"].map { PathRecording(folder: Checkout.recording($0)) }
+    static let ofTraceCmd = ["tap-steady", "tap-burst", "tap-2vcpu-cross"].map {
+        PathRecording(folder: Checkout.recording($0))
+    }
 
     /// Most packets of it touch a hole.
     static let lossy = PathRecording(folder: Checkout.recording("tap-tinybuf-lost"))
@@ -45,7 +51,8 @@ struct RecordingFacts: Sendable {
 
     fileprivate init(_ recording: PathRecording) throws {
         let read = { (name: String) in
-            try JSON(String(decoding: Data(contentsOf: URL(fileURLWithPath: "\(recording.folder)/\(name)")), as: UTF8.self))
+            try JSON(
+                String(decoding: Data(contentsOf: URL(fileURLWithPath: "\(recording.folder)/\(name)")), as: UTF8.self))
         }
         let facts = try read("recording.json")
         let lab = try facts.text("path")
@@ -73,7 +80,8 @@ struct RecordingFacts: Sendable {
         for target in targets {
             for flow in 0..<flows {
                 let payload = try traffic.integer("payload") + 16 * flow
-                // Ethernet, IPv4 and UDP headers; and with a VLAN tag, which a device may carry beside the packet or inside of it.
+                // Ethernet, IPv4 and UDP headers; and with a VLAN tag, which a device may carry beside the packet or
+                // inside of it.
                 let lengths = Set([payload + 42, payload + (vlan == 0 ? 42 : 46)])
                 let suffix = flow == 0 ? "" : "-\(7777 + flow)"
                 let place = Int(target.dropFirst()).map { String($0) } ?? target
@@ -82,18 +90,22 @@ struct RecordingFacts: Sendable {
                         machine: target, lengths: lengths,
                         // What came before the recording began is none of ours.
                         packets: Array(
-                            try Table(file: "\(recording.folder)/echo-\(place)\(suffix).csv").echoed(clock, target).suffix(count))))
+                            try Table(file: "\(recording.folder)/echo-\(place)\(suffix).csv").echoed(clock, target)
+                                .suffix(count))))
                 guard from != "outside" else { continue }
                 let log = targets.count == 1 && flow == 0 ? "ping.csv" : "ping-\(place)\(suffix).csv"
                 ends.append(
-                    FlowEnd(machine: from, lengths: lengths, packets: try Table(file: "\(recording.folder)/\(log)").asked(clock, from)))
+                    FlowEnd(
+                        machine: from, lengths: lengths,
+                        packets: try Table(file: "\(recording.folder)/\(log)").asked(clock, from)))
             }
         }
         self.ends = ends
     }
 }
 
-/// One end of a flow: an application that receives and sends packets of a length that no other application of the machine uses.
+/// One end of a flow: an application that receives and sends packets of a length that no other application of the
+/// machine uses.
 struct FlowEnd: Sendable {
     /// g3, or host.
     let machine: String
@@ -107,12 +119,15 @@ struct FlowEnd: Sendable {
         let sending: ClosedRange<Int64>
     }
 
-    /// Whether each packet came once, and in the order it was sent. What the network loses or reorders is no matter of the recording.
+    /// Whether each packet came once, and in the order it was sent. What the network loses or reorders is no matter of
+    /// the recording.
     func isWhole(_ count: Int) -> Bool { packets.map(\.sequence) == Array(0..<count) }
 
     /// Its rows: the host is known by the path, because there is no guest then.
     func rows(_ journeys: [JourneyRow], _ direction: String) -> [JourneyRow] {
-        journeys.filter { $0.direction == direction && lengths.contains($0.length) && (machine == "host" || $0.machine == machine) }
+        journeys.filter {
+            $0.direction == direction && lengths.contains($0.length) && (machine == "host" || $0.machine == machine)
+        }
     }
 }
 
@@ -152,7 +167,8 @@ private struct TickClock {
         }
     }
 
-    /// By measurement: the arm64 counter runs at a whole number of ns, and the guest's PTP device told what its clock is behind the host's.
+    /// By measurement: the arm64 counter runs at a whole number of ns, and the guest's PTP device told what its clock
+    /// is behind the host's.
     init(_ clock: JSON, of machine: String) throws {
         multiplier = try clock.integer("ns_per_tick")
         shift = 0
@@ -168,7 +184,8 @@ private struct TickClock {
 }
 
 extension Table {
-    /// The server is one thread, which says when it asked for each packet; if it does not, it was after its last answer.
+    /// The server is one thread, which says when it asked for each packet; if it does not, it was after its last
+    /// answer.
     fileprivate func echoed(_ clock: TickClock, _ machine: String) throws -> [FlowEnd.Packet] {
         var previous = Int64.min
         return try rows.map { row in
@@ -214,7 +231,9 @@ private actor AnalyzedPaths {
                     ["analyze", recording.folder, "--format", "json", "--packets", folder.path("packets.csv")]
                         + recording.facts().clockOptions)
                 // An error of its own, so that each test that asks for the result fails.
-                guard run.status == 0 else { throw AnalysisFailure(description: "analyzing \(recording) fails: \(run.errors)") }
+                guard run.status == 0 else {
+                    throw AnalysisFailure(description: "analyzing \(recording) fails: \(run.errors)")
+                }
                 return (try JSON(run.output), try JourneyRow.rows(folder.text("packets.csv")))
             }
         tasks[recording] = task

@@ -1,10 +1,12 @@
-// A guest's TCP whose packets the host cuts into segments, because its NIC does not: what the analysis says of them against what the NIC was given.
+// A guest's TCP whose packets the host cuts into segments, because its NIC does not: what the analysis says of them
+// against what the NIC was given.
 
 import TestSupport
 import Testing
 
 @Suite struct SegmentPathTests {
-    @Test func `every packet that the host cut is one way from the guest to the NIC, of all its segments`() async throws {
+    @Test func `every packet that the host cut is one way from the guest to the NIC, of all its segments`() async throws
+    {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let session = Checkout.root + "/traces/tap-gso"
@@ -42,8 +44,11 @@ import Testing
         var segments: [Segment] = []
         for line in run.output.split(separator: "\n") where line.contains("dev=nic0") && line.contains("xmit:") {
             let words = line.split(separator: " ")
-            func value(_ name: String) -> Substring? { words.first { $0.hasPrefix(name + "=") }?.dropFirst(name.count + 1) }
-            let stamp = try #require(words.first { $0.hasSuffix(":") && $0.contains(".") && $0.first?.isNumber == true })
+            func value(_ name: String) -> Substring? {
+                words.first { $0.hasPrefix(name + "=") }?.dropFirst(name.count + 1)
+            }
+            let stamp = try #require(
+                words.first { $0.hasSuffix(":") && $0.contains(".") && $0.first?.isNumber == true })
             let time = try #require(Int64(stamp.filter(\.isNumber)))
             let address = try #require(value("skbaddr"))
             if line.contains("net_dev_start_xmit:") {

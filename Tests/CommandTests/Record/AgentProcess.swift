@@ -20,8 +20,14 @@ struct AgentProcess {
 
     /// - Parameters:
     ///   - prefix: a program that runs it, with its arguments (ip netns exec …).
+    ///   - confinement: another one, that is run on the agent's machine.
+    ///   - waits: until it listens.
     ///   - options: more of its own.
-    init(on host: String = "127.0.0.1", behind prefix: [String] = [], _ options: String...) async throws {
+    init(
+        on host: String = "127.0.0.1", behind prefix: [String] = [], confinedBy confinement: [String] = [],
+        waits: Bool = true,
+        _ options: String...
+    ) async throws {
         folder = try TemporaryFolder()
         self.host = host
         machine = try Self.machine("machine", in: folder)
@@ -30,11 +36,24 @@ struct AgentProcess {
         let made = try await Command.virtlat("agent", "--new-key", folder.path("key"))
         try #require(made.status == 0, "\(made)")
         command = try RunningCommand(
-            prefix + machine + [Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key")] + options)
-        try await command.wait(for: "listening on")
+            prefix + machine + confinement + [
+                Command.executable, "agent", "--tcp", "\(host):\(port)", "--key-file", folder.path("key"),
+            ]
+                + options)
+        if waits { try await command.wait(for: "listening on") }
     }
 
-    /// Runs a program on a machine of its own, as far as agents can tell: what they lock, tracefs' README, is a file in `folder` there.
+    /// Waits until it listens, or does not any more.
+    func isListening() async throws -> Bool {
+        while command.isRunning {
+            if command.errors.contains("listening on") { return true }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+
+    /// Runs a program on a machine of its own, as far as agents can tell: what they lock, tracefs' README, is a file in
+    /// `folder` there.
     static func machine(_ name: String, in folder: TemporaryFolder) throws -> [String] {
         try folder.write([], to: name)
         let unshare = try Command.path(of: "unshare", package: "util-linux")
@@ -46,7 +65,9 @@ struct AgentProcess {
     func end(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         command.send(SIGTERM)
         let run = try await command.end()
-        #expect(run.status == 0 && run.errors.hasSuffix("virtlat agent: ended by SIGTERM\n"), "\(run)", sourceLocation: sourceLocation)
+        #expect(
+            run.status == 0 && run.errors.hasSuffix("virtlat agent: ended by SIGTERM\n"), "\(run)",
+            sourceLocation: sourceLocation)
         try await Tracing.expectNothingLeft(of: command.id, sourceLocation: sourceLocation)
         folder.remove()
     }

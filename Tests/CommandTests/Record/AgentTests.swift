@@ -25,7 +25,8 @@ extension RecordTests {
             #expect(guest.disturbance.cpuTime ?? 0 > 0 && guest.disturbance.bytesAfter ?? 0 > 0)
             try await session.expectReadable("host.dat", "guest-g.dat")
 
-            // One kernel has one clock: any offset is an error, and no exchange may be wrong by more than half its round trip.
+            // One kernel has one clock: any offset is an error, and no exchange may be wrong by more than half its
+            // round trip.
             let exchanges = try #require(manifest.clocks.first).exchanges
             #expect(exchanges.count >= 300)
             for exchange in exchanges { #expect(abs(exchange.offset) <= exchange.roundTrip / 2 + 1, "\(exchange)") }
@@ -38,7 +39,8 @@ extension RecordTests {
             let middle = try #require(exchanges.last).hostSent / 2 + exchanges[0].hostSent / 2
             let halves = [exchanges.filter { $0.hostSent <= middle }, exchanges.filter { $0.hostSent > middle }]
             let bound = try halves.map { half in try #require(half.map(\.roundTrip).min()) / 2 }.max() ?? 0
-            let lines = try await session.report("host.dat", "-i", session.folder.path("s/guest-g.dat")).compactMap(Switch.init)
+            let lines = try await session.report("host.dat", "-i", session.folder.path("s/guest-g.dat")).compactMap(
+                Switch.init)
             let host = lines.filter { $0.file == "host" }
             let guest = lines.filter { $0.file == "guest-g" }
             #expect(host.count > 50 && guest.count > 50, "\(host.count), \(guest.count)")
@@ -47,7 +49,9 @@ extension RecordTests {
             let (begin, end) = (host.map(\.time).min() ?? 0, host.map(\.time).max() ?? 0)
             let both = guest.filter { begin < $0.time - bound && $0.time + bound < end }
             // A few microseconds pass between the two instances' stamps of one event.
-            let matching = both.filter { event in times[event.what]?.contains { abs($0 - event.time) <= bound + 20_000 } == true }
+            let matching = both.filter { event in
+                times[event.what]?.contains { abs($0 - event.time) <= bound + 20_000 } == true
+            }
             #expect(matching.count * 100 >= both.count * 95, "\(matching.count) of \(both.count) within \(bound) ns")
         }
 
@@ -62,7 +66,8 @@ extension RecordTests {
                 // A regular expression for each of many thousand lines takes minutes.
                 guard let mark = line.firstRange(of: ": sched_switch:"), let bracket = line.firstIndex(of: "["),
                     let file = line.split(separator: ".").first,
-                    let text = line[..<mark.lowerBound].split(separator: " ").last, let time = Int64(text.replacing(".", with: ""))
+                    let text = line[..<mark.lowerBound].split(separator: " ").last,
+                    let time = Int64(text.replacing(".", with: ""))
                 else { return nil }
                 self.file = file.trimmingCharacters(in: .whitespaces)
                 self.time = time
@@ -92,7 +97,8 @@ extension RecordTests {
                     Command.executable, "agent", "--tcp", "127.0.0.2:\(first.port)", "--key-file", first.key,
                 ])
             try await other.wait(for: "listening on")
-            let run = try await session.record(first.options + ["--vm", "h=tcp:127.0.0.2:\(first.port)", "--duration", "100ms"])
+            let run = try await session.record(
+                first.options + ["--vm", "h=tcp:127.0.0.2:\(first.port)", "--duration", "100ms"])
             #expect(run.status == 0, "\(run)")
             #expect(try session.manifest().clocks.map(\.exchanges.count).allSatisfy { $0 >= 300 })
             // Each guest's probes are its own: on one machine all clocks are one, to within the way there or back.
@@ -124,8 +130,12 @@ extension RecordTests {
             let run = try await second.record(agent.options + ["--duration", "100ms"])
             #expect(ContinuousClock.now - start < .seconds(3))
             #expect(run.status == 1)
-            #expect(run.errors.contains("g: its agent is busy: it has been recording for virtlat record on "), "\(run.errors)")
-            #expect(run.errors.contains("process \(running.id) (127.0.0.1:") && run.errors.contains(" s. Wait until"), "\(run.errors)")
+            #expect(
+                run.errors.contains("g: its agent is busy: it has been recording for virtlat record on "),
+                "\(run.errors)")
+            #expect(
+                run.errors.contains("process \(running.id) (127.0.0.1:") && run.errors.contains(" s. Wait until"),
+                "\(run.errors)")
             #expect(agent.command.errors.contains("refused virtlat record on "), "\(agent.command.errors)")
             #expect(second.names.isEmpty)
             running.send(SIGINT)
@@ -134,19 +144,24 @@ extension RecordTests {
             try await agent.end()
         }
 
-        @Test func `two agents of one machine record for one recorder at a time, and each knows whom the other has`() async throws {
+        @Test func `two agents of one machine record for one recorder at a time, and each knows whom the other has`()
+            async throws
+        {
             let agent = try await AgentProcess()
             let (first, second) = (try RecordedSession(), try RecordedSession())
             defer { [first.folder, second.folder].forEach { $0.remove() } }
             let address = "127.0.0.2:\(agent.port)"
-            let other = try RunningCommand(agent.machine + [Command.executable, "agent", "--tcp", address, "--key-file", agent.key])
+            let other = try RunningCommand(
+                agent.machine + [Command.executable, "agent", "--tcp", address, "--key-file", agent.key])
             try await other.wait(for: "listening on")
             let running = try first.start(agent.options)
             try await running.wait(for: "virtlat: recording")
             let options = ["--vm", "h=tcp:\(address)", "--key-file", agent.key, "--", "true"]
             let run = try await second.record(options)
             #expect(run.status == 1 && second.names.isEmpty)
-            #expect(run.errors.contains("h: its agent is busy: it has been recording for virtlat record on "), "\(run.errors)")
+            #expect(
+                run.errors.contains("h: its agent is busy: it has been recording for virtlat record on "),
+                "\(run.errors)")
             #expect(run.errors.contains("process \(running.id) (127.0.0.1:"), "\(run.errors)")
             #expect(run.errors.contains("through the agent that is process \(agent.command.id), for "), "\(run.errors)")
             // Whoever is killed holds nothing any more.
@@ -162,7 +177,9 @@ extension RecordTests {
         }
 
         @Test(arguments: [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")])
-        func `an agent says which signal ended it, and its help names all that do`(signal: Int32, name: String) async throws {
+        func `an agent says which signal ended it, and its help names all that do`(signal: Int32, name: String)
+            async throws
+        {
             let agent = try await AgentProcess()
             defer { agent.folder.remove() }
             agent.command.send(signal)
@@ -180,7 +197,9 @@ extension RecordTests {
             let run = try await session.record(
                 "--vm", "g=\(agent.address)", "--key-file", session.folder.path("other"), "--duration", "100ms")
             #expect(run.status == 1)
-            #expect(run.errors.contains("nothing was recorded. g: ") && run.errors.contains("no or another key"), "\(run.errors)")
+            #expect(
+                run.errors.contains("nothing was recorded. g: ") && run.errors.contains("no or another key"),
+                "\(run.errors)")
             #expect(session.names.isEmpty)
             try await agent.command.wait(for: "no or another key")
             // And it goes on.
@@ -191,7 +210,8 @@ extension RecordTests {
         @Test func `who speaks no TLS is not answered`() async throws {
             let agent = try await AgentProcess()
             let run = try await Command.shell(
-                "exec 3<>/dev/tcp/127.0.0.1/$1; printf '\\0\\0\\0\\1\\3' >&3; timeout 5 cat <&3 | wc -c", "\(agent.port)")
+                "exec 3<>/dev/tcp/127.0.0.1/$1; printf '\\0\\0\\0\\1\\3' >&3; timeout 5 cat <&3 | wc -c",
+                "\(agent.port)")
             // A TLS alert at the most.
             #expect((Int(run.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? .max) <= 7, "\(run)")
             try await agent.command.wait(for: "connection from")
@@ -205,7 +225,8 @@ extension RecordTests {
             #expect(try await Command.virtlat("agent", "--new-key", folder.path("key")).status == 0)
             let run = try await session.record("--vm", "g=tcp:127.0.0.1:1", "--key-file", folder.path("key"))
             run.expectRefusal(
-                naming: "g: its agent can't be reached at tcp:127.0.0.1:1", saying: "Connection refused", "virtlat agent --tcp")
+                naming: "g: its agent can't be reached at tcp:127.0.0.1:1", saying: "Connection refused",
+                "virtlat agent --tcp")
             #expect(session.names.isEmpty)
         }
     }

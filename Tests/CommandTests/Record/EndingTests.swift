@@ -27,6 +27,59 @@ extension RecordTests {
             try await agent.end()
         }
 
+        @Test(arguments: [SIGINT, SIGTERM])
+        func `a signal is passed on to the command, whose end is the recording's`(signal: Int32) async throws {
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start(["--", "sleep", "60"])
+            try await running.wait(for: "virtlat: recording")
+            let begin = ContinuousClock.now
+            running.send(signal)
+            let run = try await running.end()
+            #expect(ContinuousClock.now - begin < .seconds(10))
+            // As a shell has it: 128 and the signal that ended the command.
+            #expect(run.status == 128 + signal, "\(run)")
+            try await Tracing.expectNothingLeft(of: running.id)
+            #expect(try session.manifest().outcome == .complete)
+            try await session.expectReadable("host.dat")
+        }
+
+        /// What somebody with root may do to an instance that is not theirs.
+        @Test(
+            arguments: [
+                ("tracing_on", "0", "tracing off"), ("tracing_on", "01", "meanwhile (tracing_on)"),
+                ("trace", " ", "meanwhile (trace)"),
+                ("events/sched/sched_switch/enable", "0", "sched:sched_switch"),
+            ],
+            [false, true])
+        func `a recording that somebody else switched off is not called complete`(
+            what: (file: String, values: String, word: String), inGuest: Bool
+        )
+            async throws
+        {
+            let agent = try await AgentProcess()
+            let session = try RecordedSession()
+            defer { session.remove() }
+            let running = try session.start(agent.options)
+            try await running.wait(for: "virtlat: recording; Ctrl-C ends it")
+            let instance = try #require(Tracing.instances(of: inGuest ? agent.command.id : running.id).first)
+            for value in what.values {
+                try String(value).write(toFile: Tracing.path(instance, what.file), atomically: false, encoding: .utf8)
+            }
+            running.send(SIGINT)
+            let run = try await running.end()
+            #expect(run.status == 1)
+            let words = "\(inGuest ? "g" : "host"): somebody else has switched"
+            #expect(run.errors.contains(words) && run.errors.contains(what.word), "\(run.errors)")
+            try await expectNothingLeft(running, agent)
+            let manifest = try session.manifest()
+            #expect(manifest.outcome == .cutOff)
+            #expect(manifest.faults.contains { $0.contains(words) })
+            let analyzed = try await session.expectReadable("host.dat", "guest-g.dat")
+            #expect(analyzed.output.contains(words))
+            try await agent.end()
+        }
+
         @Test func `a signal at any moment leaves all or nothing`() async throws {
             let agent = try await AgentProcess()
             for milliseconds in [1, 20, 50, 80, 110, 150, 220, 300, 420, 560, 700] {
@@ -63,7 +116,9 @@ extension RecordTests {
             let manifest = try session.manifest()
             #expect(manifest.outcome == .cutOff)
             #expect(manifest.machines.map(\.file) == ["host.dat", nil])
-            #expect(manifest.faults.contains { $0.contains("the recorder was killed") } && manifest.faults.contains { $0.hasPrefix("g: ") })
+            #expect(
+                manifest.faults.contains { $0.contains("the recorder was killed") }
+                    && manifest.faults.contains { $0.hasPrefix("g: ") })
             #expect(manifest.measured != nil)
             let analyzed = try await session.expectReadable("host.dat")
             #expect(analyzed.output.contains("the recorder was killed"))
@@ -71,7 +126,9 @@ extension RecordTests {
             try await agent.end()
         }
 
-        @Test func `where the guard is killed too the kernel switches tracing off, and the next recording tidies up`() async throws {
+        @Test func `where the guard is killed too the kernel switches tracing off, and the next recording tidies up`()
+            async throws
+        {
             let session = try RecordedSession()
             defer { session.remove() }
             let running = try session.start([])
@@ -91,7 +148,8 @@ extension RecordTests {
             #expect(Tracing.instances(of: running.id).isEmpty)
             // What is there of the first one is said to be unfinished.
             #expect(try session.manifest().outcome == .recording)
-            try await Command.virtlat("analyze", session.path).expectRefusal(naming: session.path, saying: "its recorder was killed")
+            try await Command.virtlat("analyze", session.path).expectRefusal(
+                naming: session.path, saying: "its recorder was killed")
         }
 
         // MARK: The agent
@@ -101,7 +159,8 @@ extension RecordTests {
             let agent = try await AgentProcess()
             let session = try RecordedSession()
             defer { session.remove() }
-            let running = try session.start(agent.options + ["--transfer", transfer, "--buffer-size", "64K", "--duration", "1500ms"])
+            let running = try session.start(
+                agent.options + ["--transfer", transfer, "--buffer-size", "64K", "--duration", "1500ms"])
             try await running.wait(for: "virtlat: recording")
             // Live data has come by then.
             try await Task.sleep(for: .milliseconds(500))

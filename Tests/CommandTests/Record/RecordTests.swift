@@ -5,7 +5,7 @@ import Sessions
 import Testing
 
 /// Everything that records does so one after the other: they would trace each other's work.
-@Suite(.serialized, .timeLimit(.minutes(3)), .enabled(if: Tracing.isPossible, Tracing.reason)) struct RecordTests {
+@Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: Tracing.isPossible, Tracing.reason)) struct RecordTests {
     @Test func `a session has the host's trace, and says what it is`() async throws {
         let session = try RecordedSession()
         defer { session.remove() }
@@ -33,7 +33,8 @@ import Testing
         #expect(host.events.contains(RecordedEvent(event: "net:netif_receive_skb", filter: "name != \"lo\"")))
         for name in host.absentEvents {
             #expect(
-                !FileManager.default.fileExists(atPath: "/sys/kernel/tracing/events/" + name.replacingOccurrences(of: ":", with: "/")),
+                !FileManager.default.fileExists(
+                    atPath: "/sys/kernel/tracing/events/" + name.replacingOccurrences(of: ":", with: "/")),
                 "\(name)")
         }
         try await session.expectReadable("host.dat")
@@ -48,8 +49,11 @@ import Testing
         let marks = lines.filter { $0.contains("raw_data:") }
         #expect(marks.count == 2, "begin and end: \(marks)")
         let window = try #require(try session.manifest().measured)
-        let times = marks.compactMap { line in line.split(separator: " ").first { $0.hasSuffix(":") && $0.contains(".") }?.dropLast() }
-        #expect(times.map { $0.replacingOccurrences(of: ".", with: "") } == [String(window.begin), String(window.end ?? 0)])
+        let times = marks.compactMap { line in
+            line.split(separator: " ").first { $0.hasSuffix(":") && $0.contains(".") }?.dropLast()
+        }
+        #expect(
+            times.map { $0.replacingOccurrences(of: ".", with: "") } == [String(window.begin), String(window.end ?? 0)])
     }
 
     @Test(arguments: ["mono", "boot", "tai", "x86-tsc", "local", "global"])
@@ -77,15 +81,19 @@ import Testing
     private static var rateIsTold: Bool {
         get async throws {
             let doctor = try JSON(try await Command.virtlat("doctor", "--format", "json").output)
-            return try doctor["findings"].list.contains { try $0.text("id") == "clock.tsc" && $0.text("severity") == "ok" }
+            return try doctor["findings"].list.contains {
+                try $0.text("id") == "clock.tsc" && $0.text("severity") == "ok"
+            }
         }
     }
 
     @Test(arguments: [
-        ("counter", "measures no time"), ("uptime", "10 ms"), ("ppc-tb", "not known"), ("sundial", "not known"), ("tsc2nsec", "x86-tsc"),
+        ("counter", "measures no time"), ("uptime", "10 ms"), ("ppc-tb", "not known"), ("sundial", "not known"),
+        ("tsc2nsec", "x86-tsc"),
     ])
-    func `a clock that measures no time is refused before anything is recorded, with those that do`(clock: String, why: String) async throws
-    {
+    func `a clock that measures no time is refused before anything is recorded, with those that do`(
+        clock: String, why: String
+    ) async throws {
         let experiment = ["experiment", "--arm", "unbound", "--arm", "same-cpu", "--vm", "g3=vsock:3", "-o", "nowhere"]
         for arguments in [["record"], experiment] {
             let run = try await Command.virtlat(arguments + ["--trace-clock", clock])

@@ -26,7 +26,8 @@ struct RecordedSession {
     func record(_ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation) async throws -> Run {
         let command = try start(arguments)
         let run = try await command.end(sourceLocation: sourceLocation)
-        #expect(run.signal == nil && !run.errors.contains("Fatal error"), "crashes: \(run)", sourceLocation: sourceLocation)
+        #expect(
+            run.signal == nil && !run.errors.contains("Fatal error"), "crashes: \(run)", sourceLocation: sourceLocation)
         try await Tracing.expectNothingLeft(of: command.id, sourceLocation: sourceLocation)
         return run
     }

@@ -3,7 +3,8 @@
 import Foundation
 import Testing
 
-/// A process that was started and not waited for. Killed with the last reference, so that a failed test leaves nothing behind.
+/// A process that was started and not waited for. Killed with the last reference, so that a failed test leaves nothing
+/// behind.
 final class RunningCommand {
     private let process: ChildProcess
     private let folder: TemporaryFolder
@@ -15,7 +16,9 @@ final class RunningCommand {
         process = try ChildProcess(words, [:], output: folder.path("output"), errors: folder.path("errors"))
     }
 
-    static func virtlat(_ arguments: String...) throws -> RunningCommand { try RunningCommand([Command.executable] + arguments) }
+    static func virtlat(_ arguments: String...) throws -> RunningCommand {
+        try RunningCommand([Command.executable] + arguments)
+    }
 
     deinit {
         if ended == nil { process.kill() }
@@ -25,10 +28,14 @@ final class RunningCommand {
     var id: Int32 { process.id }
     var errors: String { (try? folder.text("errors")) ?? "" }
 
+    var isRunning: Bool { look() == nil }
+
     func send(_ signal: Int32) { process.send(signal) }
 
     /// Waits until it has written this to standard error.
-    func wait(for text: String, within patience: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    func wait(
+        for text: String, within patience: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
         let end = ContinuousClock.now + patience
         while !errors.contains(text) {
             if look() != nil || ContinuousClock.now > end {
@@ -39,7 +46,9 @@ final class RunningCommand {
     }
 
     /// Waits for its end; one that takes longer is killed, and fails the test.
-    func end(within patience: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation) async throws -> Run {
+    func end(within patience: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation) async throws
+        -> Run
+    {
         let end = ContinuousClock.now + patience
         while true {
             if let run = look() { return run }
@@ -69,7 +78,9 @@ final class RunningCommand {
     var children: [Int32] {
         let text = (try? String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)) ?? ""
         let others = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task")) ?? []
-        let all = others.map { (try? String(contentsOfFile: "/proc/\(id)/task/\($0)/children", encoding: .utf8)) ?? "" }.joined() + text
+        let all =
+            others.map { (try? String(contentsOfFile: "/proc/\(id)/task/\($0)/children", encoding: .utf8)) ?? "" }
+            .joined() + text
         return Array(Set(all.split(separator: " ").compactMap { Int32($0) }))
     }
 }

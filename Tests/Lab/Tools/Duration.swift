@@ -7,7 +7,9 @@ struct Duration: ExpressibleByArgument, CustomStringConvertible {
     let nanoseconds: Int64
     let description: String
 
-    private static let units: [(suffix: String, nanoseconds: Double)] = [("ns", 1), ("us", 1e3), ("ms", 1e6), ("s", 1e9)]
+    private static let units: [(suffix: String, nanoseconds: Double)] = [
+        ("ns", 1), ("us", 1e3), ("ms", 1e6), ("s", 1e9),
+    ]
 
     init?(argument: String) {
         let unit = Self.units.first { argument.hasSuffix($0.suffix) }

@@ -86,7 +86,8 @@ struct Echo: ParsableCommand {
                 if errno == EINTR { continue }
                 throw SystemError(call: "recvfrom")
             }
-            guard let message = Message(UnsafeRawBufferPointer(start: start, count: count)), message.length == count else { continue }
+            guard let message = Message(UnsafeRawBufferPointer(start: start, count: count)), message.length == count
+            else { continue }
             _ = log.answer(message, awaited: awaited, received: received) {
                 sendto(descriptor, start, count, 0, &peer, peerBytes) == count
             }

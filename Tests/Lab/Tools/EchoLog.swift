@@ -39,7 +39,9 @@ final class EchoLog: @unchecked Sendable {
             let succeeded = send()
             let sent = Instant.now()
             rows.append(
-                EchoRow(sequence: message.sequence, awaited: awaited, received: received, sends: sends, sent: succeeded ? sent : .never))
+                EchoRow(
+                    sequence: message.sequence, awaited: awaited, received: received, sends: sends,
+                    sent: succeeded ? sent : .never))
             return succeeded
         }
     }

@@ -3,8 +3,8 @@
 import Glibc
 import LinuxSystem
 
-/// Opened at the start, so that a path that can't be written is known before the first packet. Something else than a regular file (a
-/// pipe, a terminal) is written to directly.
+/// Opened at the start, so that a path that can't be written is known before the first packet. Something else than a
+/// regular file (a pipe, a terminal) is written to directly.
 final class LogFile: Sendable {
     private let path: String
     private let descriptor: Int32

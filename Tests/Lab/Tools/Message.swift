@@ -24,7 +24,8 @@ struct Message {
 
     /// Reads the header; nil when these bytes are a stranger's.
     init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count >= Self.headerBytes, UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) == Self.magic
+        guard bytes.count >= Self.headerBytes,
+            UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) == Self.magic
         else { return nil }
         sequence = UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
         length = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self)))

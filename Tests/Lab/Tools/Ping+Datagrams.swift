@@ -42,7 +42,9 @@ extension Ping {
         while !log.isOver(timeoutNS: timeoutNS) {
             let count = recv(descriptor, start, buffer.bytes.count, 0)
             let instant = Instant.now()
-            guard count == size, let message = Message(UnsafeRawBufferPointer(start: start, count: count)), message.length == size else {
+            guard count == size, let message = Message(UnsafeRawBufferPointer(start: start, count: count)),
+                message.length == size
+            else {
                 continue
             }
             log.take(answer: message.sequence, at: instant)

@@ -18,7 +18,9 @@ extension Ping {
             Message(sequence: sequence, length: size).write(to: buffer.bytes)
             try log.send { () throws(SystemError) in try socket.send(bytes) }
             let arrival = try reader.next(from: socket)
-            guard arrival.message.sequence == sequence, arrival.message.length == size else { throw MessageReader.Fault.stranger }
+            guard arrival.message.sequence == sequence, arrival.message.length == size else {
+                throw MessageReader.Fault.stranger
+            }
             log.take(answer: sequence, at: arrival.received)
         }
     }

@@ -61,11 +61,19 @@ struct Ping: ParsableCommand {
     var port: UInt16
 
     func validate() throws {
-        guard (1...1_000_000).contains(count) else { throw ValidationError("--count \(count) is not from 1 to 1000000.") }
-        guard (1...1_000_000).contains(burst) else { throw ValidationError("--burst \(burst) is not from 1 to 1000000.") }
-        guard transport == .udp || burst == 1 else { throw ValidationError("--burst is for UDP: TCP sends one message at a time.") }
+        guard (1...1_000_000).contains(count) else {
+            throw ValidationError("--count \(count) is not from 1 to 1000000.")
+        }
+        guard (1...1_000_000).contains(burst) else {
+            throw ValidationError("--burst \(burst) is not from 1 to 1000000.")
+        }
+        guard transport == .udp || burst == 1 else {
+            throw ValidationError("--burst is for UDP: TCP sends one message at a time.")
+        }
         guard Message.lengths.contains(size) else { throw ValidationError("--size \(size) is not from 16 to 65507.") }
-        guard timeout.nanoseconds > 0 else { throw ValidationError("--timeout \(timeout) leaves no time for an answer.") }
+        guard timeout.nanoseconds > 0 else {
+            throw ValidationError("--timeout \(timeout) leaves no time for an answer.")
+        }
         guard port > 0, Endpoint(address, port: port) != nil else {
             throw ValidationError("\(address) \(port) is no IPv4 address with a port.")
         }
@@ -94,7 +102,8 @@ struct Ping: ParsableCommand {
         switch error {
         case MessageReader.Fault.system(let error), let error as SystemError:
             [EAGAIN, EINPROGRESS].contains(error.errno)
-                ? Failure("\(address) \(port): \(error.call): nothing happened for \(timeout)") : Failure("\(address) \(port)", error)
+                ? Failure("\(address) \(port): \(error.call): nothing happened for \(timeout)")
+                : Failure("\(address) \(port)", error)
         case MessageReader.Fault.closed: Failure("\(address) \(port): the server closed the connection")
         case MessageReader.Fault.stranger: Failure("\(address) \(port): what came is not the answer of lab-tools echo")
         default: Failure("\(error)")

@@ -54,9 +54,12 @@ struct Redirect: ParsableCommand {
 
     private func checkPin(_ path: String) throws {
         guard lab_is_bpffs(Self.folder) else {
-            throw Failure("\(Self.folder): bpffs must be mounted there, to keep the program (mount -t bpf bpf \(Self.folder))")
+            throw Failure(
+                "\(Self.folder): bpffs must be mounted there, to keep the program (mount -t bpf bpf \(Self.folder))")
         }
-        guard access(path, F_OK) != 0 else { throw Failure("\(path): is there already, so \(from) redirects; remove it first") }
+        guard access(path, F_OK) != 0 else {
+            throw Failure("\(path): is there already, so \(from) redirects; remove it first")
+        }
     }
 
     private func load(_ target: UInt32) throws -> Int32 {

@@ -65,7 +65,9 @@ struct Socket: ~Copyable {
     func limit(_ direction: Int32, nanoseconds: Int64) throws(SystemError) {
         // A time of zero would be no limit at all.
         let microseconds = max(1, nanoseconds / 1000)
-        try set(direction, of: SOL_SOCKET, to: timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000)))
+        try set(
+            direction, of: SOL_SOCKET,
+            to: timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000)))
     }
 
     private func set<Value: BitwiseCopyable>(_ option: Int32, of level: Int32, to value: Value) throws(SystemError) {
@@ -79,7 +81,8 @@ struct Socket: ~Copyable {
     func send(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = Glibc.send(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+            let count = Glibc.send(
+                descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count, Int32(MSG_NOSIGNAL))
             guard count >= 0 else { throw SystemError(call: "send") }
             rest = rest.dropFirst(count)
         }

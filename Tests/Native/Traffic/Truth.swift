@@ -197,9 +197,7 @@ struct Truth {
     /// Ranks of packets that TCP sent once more although they had arrived, because their acknowledgement was late (a
     /// tail loss probe, net/ipv4/tcp_output.c): the receiver drops them, and without them the stream is whole.
     private func sentAgain(_ way: Way, _ total: Int) -> Set<Int> {
-        let received = journeys.filter {
-            $0.device == devices[way.to] && $0.direction == .rx && $0.length >= Self.shortest
-        }.sorted { $0.onDevice < $1.onDevice }
+        let received = received(way)
         let dropped = Set(received.indices.filter { received[$0].reason == "dropped" })
         for header in Self.streamHeaders {
             let all = received.reduce(0) { $0 + $1.length - header }
@@ -207,6 +205,26 @@ struct Truth {
             if all != total, all - twice == total { return dropped }
         }
         return []
+    }
+
+    private func received(_ way: Way) -> [Journey] {
+        journeys.filter { $0.device == devices[way.to] && $0.direction == .rx && $0.length >= Self.shortest }
+            .sorted { $0.onDevice < $1.onDevice }
+    }
+
+    /// What the next packet tells of one that came twice: a SACK option of one block with its padding (RFC 2883).
+    private static let duplicateOption = 12
+
+    /// Bytes of further options by rank of the packet: the first ones after others came twice from the other end.
+    private func furtherOptions(_ way: Way, _ data: [Journey], excess: Int) -> [Int: Int] {
+        guard excess > 0, excess % Self.duplicateOption == 0 else { return [:] }
+        let back: Way = way == .ab ? .ba : .ab
+        let total = calls.filter { $0.way == back && $0.event == .send }.reduce(0) { $0 + $1.bytes }
+        let (arrivals, again) = (received(back), sentAgain(back, total))
+        let tellers = again.sorted().compactMap { rank in data.firstIndex { $0.onDevice > arrivals[rank].onDevice } }
+        guard excess / Self.duplicateOption <= tellers.count else { return [:] }
+        return Dictionary(
+            tellers.prefix(excess / Self.duplicateOption).map { ($0, Self.duplicateOption) }, uniquingKeysWith: +)
     }
 
     private mutating func holdStream(
@@ -217,7 +235,8 @@ struct Truth {
         let data = data.indices.filter { !again.contains($0) }.map { data[$0] }
         let reads = calls.filter { $0.way == way && $0.event == .read }
         let sums = Self.streamHeaders.map { header in data.reduce(0) { $0 + $1.length - header } }
-        guard let index = sums.firstIndex(of: total) else {
+        let options = sums.map { furtherOptions(way, data, excess: $0 - total) }
+        guard let index = sums.indices.first(where: { sums[$0] - options[$0].values.reduce(0, +) == total }) else {
             let missing = total - sums[0]
             verdict.note(
                 missing > 0 ? .vanished : .wrong,
@@ -225,8 +244,8 @@ struct Truth {
             return
         }
         var place = 0
-        for journey in data {
-            let end = place + journey.length - Self.streamHeaders[index]
+        for (rank, journey) in data.enumerated() {
+            let end = place + journey.length - Self.streamHeaders[index] - (options[index][rank] ?? 0)
             let touches = { (row: CallRow) in row.sequence < end && place < row.sequence + row.bytes }
             switch direction {
             case .tx:

@@ -1,0 +1,142 @@
+// Native XDP: frames that have no skb on the host, and are their place in the order in which they were redirected.
+
+import TraceData
+
+extension Tracker {
+    mutating func redirectBare(_ mark: Mark, _ lane: LaneID) {
+        guard let queue = xdpQueue(mark.targetInterface) else { return }
+        let id = newFlight(.receive, on: .host)
+        flights[id].flags.formUnion([.seen, .bare])
+        flights.stamp(id, .hostIngress, mark)
+        flights[id].interface = mark.targetInterface
+        flights[id].queue = queue
+        queues[queue].hasFrames = true
+        lanes[lane].redirectedFrom = mark.interface
+        let nic = interfaceNames[mark.interface] ?? 0
+        flights[id].nic = nic
+        let isOnlyOne = nic == 0 && lanes[lane].pendingCount == 1
+        if let index = isOnlyOne ? 0 : lanes[lane].pendingIndex(receiving: nic, machines[.host].napi) {
+            stampInterrupt(id, lanes[lane].pending[index], lane)
+        }
+        // Each CPU sends its frames out by itself: in which order, no event tells.
+        for other in lanes.ids where other != lane {
+            for waiting in lanes[other].bulk
+            where waiting.interface == mark.targetInterface && flights.contains(waiting.flight) {
+                flights[id].flags.insert(.ambiguous)
+                flights[waiting.flight].flags.insert(.ambiguous)
+            }
+        }
+        addToBulk(id, mark, lane)
+        putReceived(id, queue)
+    }
+
+    /// A worker is woken while frames of this CPU are on their way out: it is that of their device, if there is only
+    /// one.
+    mutating func wokenForBulk(_ mark: Mark, _ lane: LaneID) {
+        let worker = machines[.host].threads.index(mark.wokenThread)
+        let bulk = lanes[lane].bulk
+        let isTold = bulk.allSatisfy { $0.interface == bulk[0].interface } && !flights.contains(lanes[lane].receiving)
+        if isTold, let queue = xdpQueue(bulk[0].interface), queues[queue].worker != worker {
+            serve(queue, worker, isWoken: true)
+        }
+        for frame in bulk where flights.contains(frame.flight) && flights[frame.flight].direction == .receive {
+            let id = frame.flight
+            guard queues[flights[id].queue].worker == worker, !flights[id].times.has(.vhostWake) else { continue }
+            flights.stamp(id, .vhostWake, mark)
+            flights[id].wokenThread = mark.wokenThread
+        }
+    }
+
+    mutating func takeBare(_ mark: Mark, _ lane: LaneID) {
+        guard workers.contains(mark.threadID) else { return }
+        let worker = thread(of: mark)
+        let known = machines[.host].threads[worker].queue
+        let queue: QueueID
+        if !known.isNone, queues[known].interface == mark.interface || queues[known].interface == 0 {
+            becomeXDP(known, mark.interface)
+            queue = known
+        } else if let found = xdpQueue(mark.interface) {
+            if queues[found].worker != worker { serve(found, worker) }
+            queue = found
+        } else {
+            return
+        }
+        machines[.host].threads[worker].isReceiving = false
+        let id = takeFromGuest(queue, length: 0)
+        queues[queue].rings[Direction.transmit.index].lastTaken = mark.time
+        flights.unname(id)
+        if machines[.host].openHoles > 0 { flights[id].flags.insert(.lost) }
+        flights[id].flags.insert(.bare)
+        flights[id].machine = .host
+        flights.stamp(id, .hostIngress, mark)
+        flights[id].worker = worker
+        flights[id].queue = queue
+        flights[id].interface = mark.targetInterface
+        flights[id].nic = interfaceNames[mark.targetInterface] ?? 0
+        addToBulk(id, mark, lane)
+        if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleTransmitted(id) }
+    }
+
+    /// A bulk of frames has been given to a device, the oldest first; those that found no room are dropped.
+    mutating func bulkSent(_ mark: Mark, _ lane: LaneID) {
+        let isFirst = nativeInterfaces.insert(mark.interface).inserted
+        if isFirst { neverRedirected(to: mark.targetInterface) }
+        var left = mark.sent + mark.dropped
+        var sent = mark.sent
+        var isContradicted = false
+        var kept: [RedirectedFrame] = []
+        for frame in lanes[lane].bulk {
+            guard frame.interface == mark.targetInterface else {
+                kept.append(frame)
+                continue
+            }
+            left -= 1
+            sent -= 1
+            let isLive = flights.contains(frame.flight)
+            if isLive { leave(frame.flight, mark, isDropped: sent < 0) }
+            // What has arrived was not dropped.
+            if sent < 0, !isLive || !flights[frame.flight].flags.contains(.ended) { isContradicted = true }
+        }
+        lanes[lane].bulk = kept
+        // All that was redirected on this CPU is in the bulk, and nothing else is: what is missing was taken for an
+        // skb's redirect, or came before the recording.
+        if left != 0 && (lanes[lane].isSettled || isFirst) || isContradicted { contradictedByBulk(mark) }
+    }
+
+    /// Frames went out, and more or fewer of them were redirected as far as the recording tells.
+    private mutating func contradictedByBulk(_ mark: Mark) {
+        let side: Direction = mark.inThread ? .transmit : .receive
+        let interface = side == .transmit ? mark.interface : mark.targetInterface
+        guard let queue = queues.firstID(where: { $0.interface == interface }) else { return }
+        breakOrder(queue, .ambiguous, of: [side])
+    }
+
+    /// The interface's programs run in the driver, so what seemed to be redirected as an skb was not: a frame was,
+    /// right after it.
+    private mutating func neverRedirected(to interface: Int32) {
+        var redirected: [FlightID] = []
+        flights.forEachLive { id in
+            guard flights[id].direction == .receive, flights[id].interface == interface,
+                flights[id].flags.isDisjoint(with: [.bare, .half, .ended]), !flights[id].times.has(.vhostCopy)
+            else { return }
+            redirected.append(id)
+        }
+        for id in redirected {
+            flights[id].flags.remove(.seen)
+            flights[id].interface = 0
+            flights.clear(id, .hostEgress)
+        }
+    }
+
+    mutating func leave(_ id: FlightID, _ mark: Mark, isDropped: Bool) {
+        if flights[id].direction == .transmit {
+            if !isDropped { flights.stamp(id, .nicXmit, mark) }
+            end(id, isDropped ? .dropped : .complete)
+        } else if !isDropped {
+            queues[flights[id].queue].lastCopy = mark.time
+        } else if !flights[id].times.has(.guestIngress) {
+            queues[flights[id].queue].rings[Direction.receive.index].remove(id)
+            end(id, .dropped)
+        }
+    }
+}
