@@ -18,15 +18,15 @@ package final class JourneyFile: JourneyReader {
     private var file: OutputFile?
     private var output: OutputStream?
     private var failure: SystemError?
+    /// What went to standard output or into a pipe is somebody's already; a file without a name is nobody's yet.
+    package let canForget: Bool
 
     /// - Parameter path: "-" for standard output.
     package init(_ path: String, _ format: some JourneyExport) {
         self.path = path == "-" ? nil : path
+        canForget = path != "-" && PathStatus(of: path, follows: true)?.isRegular ?? true
         self.format = format
     }
-
-    /// What was written to standard output is somebody's already; a file without a name is nobody's yet.
-    package var canForget: Bool { path != nil }
 
     package func begin(_ start: PassStart) throws {
         failure = nil

@@ -14,11 +14,13 @@ package enum Printable {
 
         /// Ends of lines, and tabs.
         package static let lines = Codes(rawValue: 1)
-        /// Bold, colours, and their end.
+        /// Bold, the colours of findings, and their end.
         package static let colours = Codes(rawValue: 2)
-        /// Back to the begin of the line, and what is behind it cleared.
-        package static let progress = Codes(rawValue: 4)
     }
+
+    /// What emphasis takes here (ECMA-48, SELECT GRAPHIC RENDITION), and no more: a name that got this far can set
+    /// itself off, and not hide, blink or move.
+    private static let emphasis: Set = ["0", "1", "31", "32", "33", "36"]
 
     package static func text(_ text: String, _ codes: Codes = []) -> String {
         guard needsCare(text) else { return text }
@@ -61,15 +63,13 @@ package enum Printable {
     private static func own(_ scalars: ArraySlice<Unicode.Scalar>, _ codes: Codes) -> Int {
         switch scalars.first {
         case "\n", "\t": return codes.contains(.lines) ? 1 : 0
-        case "\r": return codes.contains(.progress) ? 1 : 0
         case "\u{1b}":
-            guard scalars.dropFirst().first == "[" else { return 0 }
-            let code = scalars.dropFirst(2).prefix { ("0"..."9").contains($0) || $0 == ";" }
-            switch scalars.dropFirst(2 + code.count).first {
-            case "m": return codes.contains(.colours) ? code.count + 3 : 0
-            case "K": return codes.contains(.progress) && code.isEmpty ? 3 : 0
-            default: return 0
-            }
+            guard codes.contains(.colours), scalars.dropFirst().first == "[" else { return 0 }
+            let code = scalars.dropFirst(2).prefix { ("0"..."9").contains($0) }
+            guard scalars.dropFirst(2 + code.count).first == "m",
+                emphasis.contains(String(String.UnicodeScalarView(code)))
+            else { return 0 }
+            return code.count + 3
         default: return 0
         }
     }

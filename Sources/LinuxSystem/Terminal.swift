@@ -14,10 +14,24 @@ package enum Terminal {
 }
 
 extension Terminal {
-    /// Writes to standard error at once. Nothing can be done if that fails, so nothing is said.
-    package static func printError(_ text: String) {
-        var text = Printable.text(text, errorIsTerminal ? [.lines, .colours, .progress] : .lines)
-        text.withUTF8 { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    /// Writes to standard error at once.
+    package static func printError(_ text: String) { write(Printable.text(text, .lines)) }
+
+    /// Shows a line on standard error in the place of the one that was shown last; nothing where that is no terminal.
+    /// What moves the cursor is added here, so that no text may.
+    package static func showStatus(_ text: String) {
+        if errorIsTerminal { write("\r" + Printable.text(text) + "\u{1b}[K") }
+    }
+
+    /// Takes the line away.
+    package static func clearStatus() {
+        if errorIsTerminal { write("\r\u{1b}[K") }
+    }
+
+    /// Nothing can be done if that fails, so nothing is said.
+    private static func write(_ text: String) {
+        var text = text
+        text.withUTF8 { _ = unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 

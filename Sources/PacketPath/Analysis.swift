@@ -105,7 +105,7 @@ package final class Analysis {
         into sink: any JourneySink, witness: Witness? = nil, alongside readers: [any MarkReader] = [],
         progress: (Double) -> Void = { _ in }
     ) throws(SystemError) -> AnalysisAccount {
-        let relay = try JourneyRelay(to: sink)
+        let relay = try JourneyQueue(to: sink)
         let follower = PacketFollower(tracker(into: relay, witness))
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
         pass.run([follower] + readers) { bytes in
@@ -116,7 +116,7 @@ package final class Analysis {
         return AnalysisAccount(machines: account(follower), unclaimed: unclaimed)
     }
 
-    private func tracker(into relay: JourneyRelay, _ witness: Witness?) -> Tracker {
+    private func tracker(into relay: JourneyQueue, _ witness: Witness?) -> Tracker {
         Tracker(
             threadsOfGuests: machines.guests.map(\.threadOfCPU), agentPorts: machines.guests.map(\.agentPort),
             workers: machines.host.file.vhostThreads, otherThreads: machines.host.file.otherThreads,

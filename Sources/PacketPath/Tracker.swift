@@ -96,10 +96,7 @@ package struct Tracker: ~Copyable {
     /// KVM has told of an interrupt that a worker injected.
     var seesSignals = false
     var hostEnded = false
-    /// Interfaces whose programs run in the driver.
-    var nativeInterfaces: Set<Int32> = []
-    /// Names of interfaces, where events have told them.
-    var interfaceNames: [Int32: UInt16] = [:]
+    var redirects: Redirects
     /// Packets that went from one guest to another so far.
     var relays: UInt32 = 0
     /// Packets that ovs-vswitchd has, oldest first.
@@ -149,6 +146,7 @@ package struct Tracker: ~Copyable {
         self.witness = witness
         flights = FlightTable(machines: count, keepingEvidence: witness != nil)
         passThrough = PassThrough(names: names, machines: count)
+        redirects = Redirects(lanes: lanes.count)
         for _ in 0..<count { machines.append(MachineState()) }
         for (guest, port) in agentPorts.enumerated() { machines[MachineID(guest: guest)].agentPort = port }
         for lane in lanes {

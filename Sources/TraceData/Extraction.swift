@@ -63,7 +63,7 @@ struct NumberLoad: BitwiseCopyable {
 }
 
 /// Where in the operands a value goes: into one of them, the other one's mask is 0.
-struct Placement: BitwiseCopyable {
+struct OperandBits: BitwiseCopyable {
     var shift: UInt8
     var maskA: UInt64
     var maskB: UInt64
@@ -87,7 +87,7 @@ struct Placement: BitwiseCopyable {
 /// A number's way into the operands.
 struct NumberStep: BitwiseCopyable {
     var number: NumberLoad
-    var place: Placement
+    var place: OperandBits
 }
 
 /// A string's way into the operands, as a number (`NameTable`).
@@ -96,7 +96,7 @@ struct NameStep: BitwiseCopyable {
     var offset: UInt16
     /// What the string's own offset counts from: the record's beginning, or the end of that word (`__rel_loc`).
     var origin: UInt16
-    var place: Placement
+    var place: OperandBits
 }
 
 /// Everything a scanner needs to know of a file's events; compiled once, read by all of its CPUs.
@@ -159,13 +159,13 @@ struct NameStep: BitwiseCopyable {
             switch (operand.value, field.shape) {
             case (.number, .number):
                 guard let number = NumberLoad(field) else { return false }
-                numbers.append(NumberStep(number: number, place: Placement(operand, known: NumberLoad.mask(field))))
+                numbers.append(NumberStep(number: number, place: OperandBits(operand, known: NumberLoad.mask(field))))
             case (.name, .dynamic), (.name, .relativeDynamic):
                 guard field.size == 4, field.end <= Int(UInt16.max) else { return false }
                 names.append(
                     NameStep(
                         offset: UInt16(field.offset), origin: field.shape == .relativeDynamic ? UInt16(field.end) : 0,
-                        place: Placement(operand)))
+                        place: OperandBits(operand)))
             default: return false
             }
             return true

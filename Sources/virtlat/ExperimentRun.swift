@@ -127,12 +127,12 @@ struct ExperimentLine {
             let seconds = each * Int64(missing) / 1_000_000_000
             text += "   about \(seconds / 60):\(seconds % 60 < 10 ? "0" : "")\(seconds % 60) left"
         }
-        Terminal.printError("\r\(text)\u{1b}[K")
+        Terminal.showStatus(text)
     }
 
     /// In the line's place; the next recording begins a new one.
     static func note(_ text: String) {
-        if Terminal.errorIsTerminal { Terminal.printError("\r\u{1b}[K") }
+        Terminal.clearStatus()
         Failure.warn(text)
     }
 
@@ -145,7 +145,7 @@ struct ExperimentLine {
     }
 
     func end() {
-        if isTerminal { Terminal.printError("\r\u{1b}[K") }
+        Terminal.clearStatus()
     }
 }
 

@@ -16,10 +16,10 @@ struct ProgressLine {
         let now = monotonicNanoseconds()
         guard now - start > 1_000_000_000, now - shownAt > 200_000_000 else { return }
         shownAt = now
-        Terminal.printError("\r\(label) \(Int(share * 100)) %\u{1b}[K")
+        Terminal.showStatus("\(label) \(Int(share * 100)) %")
     }
 
     mutating func clear() {
-        if shownAt != 0 { Terminal.printError("\r\u{1b}[K") }
+        if shownAt != 0 { Terminal.clearStatus() }
     }
 }

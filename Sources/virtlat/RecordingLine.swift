@@ -16,23 +16,28 @@ final class RecordingLine: Sendable {
     }
 
     private static let isTerminal = Terminal.errorIsTerminal
-    private static let clear = isTerminal ? "\r\u{1b}[K" : ""
 
     func show(_ news: RecordingNews) {
         switch news {
         case .recording:
             // Whoever starts traffic by hand, or by script, has to know.
-            Terminal.printError(Self.clear + "virtlat: recording\(isOpenEnded ? "; Ctrl-C ends it" : "")\n")
+            tell("recording\(isOpenEnded ? "; Ctrl-C ends it" : "")")
         case .status(let elapsed, let rate, let fill, let lost):
             let seconds = elapsed / 1_000_000_000
-            Terminal.printError(
-                "\(Self.clear)\(seconds / 60):\(seconds % 60 < 10 ? "0" : "")\(seconds % 60)   \(rate) events/s on the host   buffers \(Int(fill * 100)) % full   "
+            Terminal.showStatus(
+                "\(seconds / 60):\(seconds % 60 < 10 ? "0" : "")\(seconds % 60)   \(rate) events/s on the host   buffers \(Int(fill * 100)) % full   "
                     + (lost == 0 ? "none lost" : "\(lost) lost"))
         case .transferring(let guest, let bytes):
             guard Self.isTerminal, isTimeToShow() else { return }
-            Terminal.printError("\(Self.clear)fetching the trace of \(guest): \(bytes >> 10) KiB")
-        case .warning(let text): Terminal.printError("\(Self.clear)virtlat: \(text)\n")
+            Terminal.showStatus("fetching the trace of \(guest): \(bytes >> 10) KiB")
+        case .warning(let text): tell(text)
         }
+    }
+
+    /// In the status line's place; the next one comes below.
+    private func tell(_ text: String) {
+        Terminal.clearStatus()
+        Terminal.printError("virtlat: \(text)\n")
     }
 
     /// Five times a second at the most.
@@ -49,8 +54,8 @@ final class RecordingLine: Sendable {
         let kept = manifest.machines.filter { $0.file != nil }
         let events = kept.reduce(0) { $0 + ($1.disturbance.allEvents ?? 0) }
         let lost = kept.reduce(0) { $0 + $1.lostEvents }
-        Terminal.printError(
-            "\(Self.clear)virtlat: \(events) events of \(kept.map(\.name).joined(separator: ", ")) are in \(folder)\(lost > 0 ? ", \(lost) were lost (--buffer-size)" : "")"
-                + "; see them with: virtlat analyze \(folder)\n")
+        tell(
+            "\(events) events of \(kept.map(\.name).joined(separator: ", ")) are in \(folder)\(lost > 0 ? ", \(lost) were lost (--buffer-size)" : "")"
+                + "; see them with: virtlat analyze \(folder)")
     }
 }

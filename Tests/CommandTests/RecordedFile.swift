@@ -88,6 +88,20 @@ struct RecordedFile: Sendable {
         try #require(place <= shift.data.upperBound)
     }
 
+    /// Puts a sub-buffer of a CPU at another time; the file has to be an uncompressed one.
+    mutating func stamp(cpu: Int, subBuffer: Int, _ time: UInt64) throws {
+        // Option BUFFER: the section's place, two strings, size of a sub-buffer, CPUs; each CPU's number, place, size.
+        let buffer = try #require(options.first { $0.id == 3 }, "there is no BUFFER")
+        var place = buffer.data.lowerBound + 8
+        for _ in 0..<2 { place = try #require(bytes[place...].firstIndex(of: 0)) + 1 }
+        let size = number(at: place, bytes: 4)
+        try #require(cpu < number(at: place + 4, bytes: 4), "there is no CPU \(cpu)")
+        place += 8 + 20 * cpu
+        try #require((subBuffer + 1) * size <= number(at: place + 12, bytes: 8), "there is no sub-buffer \(subBuffer)")
+        let start = number(at: place + 4, bytes: 8) + subBuffer * size
+        for index in 0..<8 { bytes[start + index] = UInt8(truncatingIfNeeded: time >> UInt64(8 * index)) }
+    }
+
     /// Makes an event's format one that no kernel writes, without changing its length.
     mutating func spoil(formatOf event: String) throws {
         let data = Data(bytes)

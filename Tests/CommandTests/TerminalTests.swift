@@ -64,6 +64,29 @@ import Testing
         }
     }
 
+    /// On a terminal the program has codes of its own; what a name holds does not pass for one of them.
+    @Test(arguments: ["analyze", "clock", "compare"])
+    func `on a terminal a file's name is neither emphasis that hides nor a line that is written over`(verb: String)
+        async throws
+    {
+        try Command.path(of: "script", package: "bsdutils")
+        let folder = try recording()
+        defer { folder.remove() }
+        let file = folder.path + "/h\u{1b}[8m\r\u{1b}[K\u{1b}[1;31m.dat"
+        try FileManager.default.moveItem(atPath: folder.path + "/h\u{1b}[2J.dat", toPath: file)
+        for name in [file, file + "\u{1b}[8m.is-not-there"] {
+            // The name goes by the environment, as script(1) has a shell take its command apart.
+            let run = try await Command.shell(
+                "export NAME=\"$1\" WORD=\"$2\"; script -qec '\"$VIRTLAT\" \"$WORD\" \"$NAME\" \"$NAME\"' /dev/null",
+                name, verb)
+            #expect(run.output.contains("h\\u001b[8m\\u000d\\u001b[K\\u001b[1;31m"), "\(run.output.debugDescription)")
+            // The terminal ends lines so; emphasis and, on a slow machine, a line of progress are the program's own.
+            var rest = run.output.replacing("\r\n", with: "\n")
+            for own in ["\u{1b}[1m", "\u{1b}[0m", "\u{1b}[K", "\r"] { rest = rest.replacing(own, with: "") }
+            expectFit(rest, verb)
+        }
+    }
+
     @Test func `a file's name in an error is fit to be shown`() async throws {
         let run = try await Command.virtlat(["analyze", "/nowhere/\u{1b}]0;own\u{7}\u{9b}2J.dat"])
         #expect(run.status == 1)

@@ -43,7 +43,7 @@ struct Flight {
         /// It has no skb on the host (native XDP): its order alone tells it from others.
         static let bare = Flags(rawValue: 8192)
         /// Perhaps read as part of another packet, which could not be told.
-        static let unsettled = Flags(rawValue: 16384)
+        static let perhapsRead = Flags(rawValue: 16384)
         /// Read in the order of its socket, which is not proven yet.
         static let unproven = Flags(rawValue: 1 << 15)
         /// The stack freed it while it received it: what it was cut into is read in its place, or nothing is.

@@ -12,12 +12,12 @@ import TraceData
 
 struct FlightTable: ~Copyable {
     /// In one piece of memory that is used again and again.
-    private var flights = Shelf<Flight>()
+    private var flights = StableArray<Flight>()
     private var free: Int32 = -1
     /// By machine: which flight has an skb's address.
     private var addresses = Table<MachineID, AddressTable>()
     /// By slot, where it is wanted: what shows that a flight passed its points.
-    private var evidence = Shelf<JourneyEvidence>()
+    private var evidence = StableArray<JourneyEvidence>()
     private let keepsEvidence: Bool
 
     /// - Parameter keepsEvidence: points keep the mark that shows them, for which every flight takes more memory.

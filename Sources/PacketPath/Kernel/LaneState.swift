@@ -23,12 +23,6 @@ struct Handover: BitwiseCopyable {
     var thread = ThreadID.none
 }
 
-/// A frame that native XDP has redirected, to an interface by index.
-struct RedirectedFrame: BitwiseCopyable {
-    var flight: FlightID
-    var interface: Int32
-}
-
 struct LaneState {
     var machine: MachineID
     var cpu: Int
@@ -40,7 +34,7 @@ struct LaneState {
     /// One of those that end with whatever happens next (`wakingFor`, `fresh`, `segmented`, `split`) may be set.
     private(set) var isHolding = false
     /// Something has shown that no softirq has been running here since before the recording, or since a hole in it.
-    var isSettled = false
+    var isSoftIRQKnown = false
 
     // The hardware interrupt being handled.
     var irq: Int32 = -1
@@ -90,10 +84,6 @@ struct LaneState {
     var split = FlightID.none { didSet { if !split.isNone { isHolding = true } } }
     /// The packet that a thread is writing to a tap.
     var written = FlightID.none
-    /// Frames that native XDP has redirected and not yet sent out, oldest first.
-    var bulk: [RedirectedFrame] = []
-    /// Interface that frames were redirected from in this poll, 0 for none.
-    var redirectedFrom: Int32 = 0
     /// The packet the driver gave to GRO last.
     var polled = FlightID.none
     /// The guest's queue pair it came from, none outside a poll and on the host.
@@ -110,7 +100,7 @@ struct LaneState {
     mutating func forget() {
         irq = -1
         wakingFor = -1
-        isSettled = false
+        isSoftIRQKnown = false
         pendingCount = 0
         handoverCount = 0
         stopReceiving()
@@ -118,17 +108,12 @@ struct LaneState {
         segmented = nil
         split = .none
         written = .none
-        forgetBulk()
-        redirectedFrom = 0
         polled = .none
         polledPort = .none
     }
 
     /// Takes note of what has ended.
     mutating func releaseHold() { isHolding = wakingFor >= 0 || !fresh.isNone || segmented != nil || !split.isNone }
-
-    /// What was redirected is out, or gone. Nearly always there is nothing, which costs nothing here.
-    mutating func forgetBulk() { if !bulk.isEmpty { bulk.removeAll(keepingCapacity: true) } }
 
     // MARK: The stack
 

@@ -57,19 +57,19 @@ struct ThreadedInterrupts: ~Copyable {
             let index = interrupts.firstIndex(where: { $0.thread == thread && $0.time != PointTimes.absent })
         else { return nil }
         let interrupt = interrupts[index]
-        settle(index)
+        answer(index)
         return Raise(irq: interrupt.irq, time: interrupt.time, wake: interrupt.wake)
     }
 
     /// A thread sleeps: whatever its interrupt was for, it was no NET_RX.
     mutating func sleep(_ thread: ThreadID) {
-        if let index = interrupts.firstIndex(where: { $0.thread == thread }) { settle(index) }
+        if let index = interrupts.firstIndex(where: { $0.thread == thread }) { answer(index) }
     }
 
     /// Events are missing: which interrupt still waits for its thread is not known.
-    mutating func forget() { for index in interrupts.indices { settle(index) } }
+    mutating func forget() { for index in interrupts.indices { answer(index) } }
 
-    private mutating func settle(_ index: Int) {
+    private mutating func answer(_ index: Int) {
         interrupts[index].time = PointTimes.absent
         interrupts[index].wake = PointTimes.absent
     }

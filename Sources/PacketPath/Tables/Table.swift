@@ -2,7 +2,7 @@
 
 /// Rows that are read and changed where they stand, and never go away.
 struct Table<ID: RowID, Element: ~Copyable>: ~Copyable {
-    private var rows = Shelf<Element>()
+    private var rows = StableArray<Element>()
 
     init() {}
 

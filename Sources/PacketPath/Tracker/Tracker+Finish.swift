@@ -8,17 +8,17 @@ extension Tracker {
         for machine in machines.ids {
             loseCopies(machine, .traceEdge)
             loseSockets(machine, nil)
-            settleAllCalls(machine)
+            decideAllCalls(machine)
         }
         if followsHost {
-            settleStreams()
+            divideReads()
             finishOwn()
             return []
         }
         for port in ports.ids { becomeByElimination(port) }
         joinSiblings()
         joinRemaining()
-        settleStreams()
+        divideReads()
         for queue in queues.ids { finish(queue) }
         var unclaimed: [UnclaimedPackets] = []
         for port in ports.ids where pathKind(of: port) == nil {

@@ -40,7 +40,7 @@ extension Tracker {
             joinByInterrupt(port, lane, lanes[lane].pending[index].time)
         }
         let queue = ports[port].queue
-        ports[port].settledAtIngress = !queue.isNone ? queues[queue].lastSettled : PointTimes.absent
+        ports[port].publishedAtIngress = !queue.isNone ? queues[queue].lastPublished : PointTimes.absent
         let id = takeFromHost(port, length: mark.frameLength + 14)
         name(id, mark.a, on: machine)
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }

@@ -7,7 +7,7 @@ extension Tracker {
         endWhatIsBrief(kind, mark, lane, .host)
         switch kind {
         case .taskSwitch:
-            lanes[lane].isSettled = true
+            lanes[lane].isSoftIRQKnown = true
             hostSwitch(mark)
         case .waking: hostWaking(mark, lane)
         case .vmEntry: vmEntry(mark)
@@ -22,10 +22,7 @@ extension Tracker {
             let id = lanes[lane].polled
             if flights.contains(id) { flights.discard(id) }
         case .napiPoll:
-            if lanes[lane].redirectedFrom != 0 { interfaceNames[lanes[lane].redirectedFrom] = mark.name }
-            lanes[lane].redirectedFrom = 0
-            // A driver sends all out before its poll ends.
-            lanes[lane].forgetBulk()
+            redirects.endPoll(of: mark.name, on: lane)
             pollEnded(mark, lane, .host)
         case .stackReceive: hostStackReceive(mark, lane)
         case .netQueue: hostQueue(mark, lane)
@@ -55,7 +52,7 @@ extension Tracker {
             lanes[lane].written = known
         } else if known.isNone || !isCarried && isAgain(known, mark) {
             known = arrive(mark, lane, polled: false)
-            if !lanes[lane].isSettled { flights[known].flags.insert(doubt(on: .host)) }
+            if !lanes[lane].isSoftIRQKnown { flights[known].flags.insert(doubt(on: .host)) }
         }
         if flights.contains(known) {
             if flights[known].delivered != 0 { flights[known].flags.insert(.up) }
@@ -81,7 +78,8 @@ extension Tracker {
     }
 
     private mutating func hostStartXmit(_ mark: Mark, _ lane: LaneID) {
-        if macvtapTransmits(mark, lane) || sendsSegment(mark, lane) { return }
+        if mark.inThread, mayServeMacvtap(mark), macvtapTransmits(mark, lane) { return }
+        if lanes[lane].segmented != nil, sendsSegment(mark, lane) { return }
         var id = flight(mark.a, on: .host)
         if !id.isNone, flights[id].times.has(.hostIngress), !goesOn(id, mark, lane) {
             if count(of: .netQueue, on: .host) > 0 || isAnswer(id, mark) {
@@ -100,7 +98,7 @@ extension Tracker {
             id = newFlight(.receive, on: .host)
             name(id, mark.a, on: .host)
             // … or by a softirq that was running before there was anything to see.
-            if mark.inSoftIRQ, !lanes[lane].isSettled { flights[id].flags.insert(doubt(on: .host)) }
+            if mark.inSoftIRQ, !lanes[lane].isSoftIRQKnown { flights[id].flags.insert(doubt(on: .host)) }
         }
         if flights[id].direction == .transmit {
             if !flights[id].times.has(.nicXmit) {
@@ -116,7 +114,7 @@ extension Tracker {
             flights[id].pair = mark.transmitQueue
             flights[id].length = mark.frameLength
             flights[id].flags.insert(.seen)
-            meetsFrames(id)
+            if redirects.isInUse { meetsFrames(id) }
             if copiesAreUnseen { putUncopied(id, mark, lane) }
         }
         lanes[lane].beginHandover(mark, id, port: .none)
@@ -125,7 +123,7 @@ extension Tracker {
     private mutating func hostXmitDone(_ mark: Mark, _ lane: LaneID) {
         guard let handover = lanes[lane].endHandover(mark.a), flights.contains(handover.flight) else { return }
         let id = handover.flight
-        if sentSegment(id, mark, lane) { return }
+        if lanes[lane].segmented != nil, sentSegment(id, mark, lane) { return }
         // Sent back to the queue: it will be tried again.
         if mark.returnCode != 0 { flights[id].flags.insert(.queued) }
         if flights[id].flags.contains(.uncopied) {
@@ -157,7 +155,7 @@ extension Tracker {
 
     /// The worker takes a packet from the tap and copies it to the guest's buffers.
     mutating func taken(_ mark: Mark) {
-        if macvtapReceives(mark) { return }
+        if mayServeMacvtap(mark), macvtapReceives(mark) { return }
         var id = flight(mark.a, on: .host)
         if id.isNone { id = stranger(mark) }
         guard !id.isNone, flights[id].flags.contains(.seen) else { return }
@@ -183,7 +181,7 @@ extension Tracker {
             if let reason { dropUncopied(id, reason) }
             return
         }
-        if isWithVswitchd(id, isDropped: reason != nil) { return }
+        if !upcalls.isEmpty, isWithVswitchd(id, isDropped: reason != nil) { return }
         if let reason {
             flights[id].dropReason = reason
         } else {

@@ -10,7 +10,7 @@ extension Tracker {
         endWhatIsBrief(kind, mark, lane, .host)
         switch kind {
         case .taskSwitch:
-            lanes[lane].isSettled = true
+            lanes[lane].isSoftIRQKnown = true
             followStack(kind, mark, lane, .host)
         case .napiReceive: if mark.name != loopback { comeIn(mark, lane, polled: true) }
         case .napiPoll: pollEnded(mark, lane, .host)
@@ -55,7 +55,7 @@ extension Tracker {
             return
         }
         let id = isKnown ? known : comeIn(mark, lane, polled: false)
-        if !isKnown, !lanes[lane].isSettled { flights[id].flags.insert(doubt(on: .host)) }
+        if !isKnown, !lanes[lane].isSoftIRQKnown { flights[id].flags.insert(doubt(on: .host)) }
         beginReceipt(lane)
         lanes[lane].receive(id, at: mark.time)
         flights[id].delivered = mark.length &+ 14

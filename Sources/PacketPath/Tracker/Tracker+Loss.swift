@@ -9,7 +9,7 @@ extension Tracker {
             machines[machine].openLanes += 1
             if machines[machine].startTime == PointTimes.absent { machines[machine].startTime = mark.time }
         case Mark.Reserved.laneEnd:
-            settleSegments(lane)
+            endSegments(lane)
             machines[machine].openLanes -= 1
             if machine.isHost, machines[.host].openLanes == 0 {
                 hostEnded = true
@@ -18,12 +18,14 @@ extension Tracker {
         case Mark.Reserved.lostBegin:
             machines[machine].openHoles += 1
             lose(machine)
-            settleSegments(lane)
+            endSegments(lane)
             lanes[lane].forget()
+            redirects.forget(lane)
         case Mark.Reserved.lostEnd:
             machines[machine].openHoles -= 1
             machines[machine].validFrom = mark.time
             lanes[lane].forget()
+            redirects.forget(lane)
             lose(machine)
         default: break
         }
@@ -36,7 +38,7 @@ extension Tracker {
             vcpus[vcpu].doorbell = .none
         }
         if !machine.isHost || followsHost {
-            settleAllCalls(machine)
+            decideAllCalls(machine)
             machines[machine].threads.forgetCalls()
         }
         machines[machine].threadedInterrupts.forget()

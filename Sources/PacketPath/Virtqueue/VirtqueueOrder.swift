@@ -250,7 +250,7 @@ struct VirtqueueOrder {
     mutating func owe() { counted += 1 }
 
     /// What became of such a packet has been seen after all.
-    mutating func settleOwed() { counted = max(0, counted - 1) }
+    mutating func payOwed() { counted = max(0, counted - 1) }
 
     private mutating func forgive() {
         guard counted > 0 else { return }

@@ -27,7 +27,7 @@ struct GuestQueue {
     /// When a packet was last copied to the guest …
     var lastCopy = PointTimes.absent
     /// … and when the worker last signalled or slept, so that all it had copied was on the ring.
-    var lastSettled = PointTimes.absent
+    var lastPublished = PointTimes.absent
     /// Vector of the last signal, 0 when unknown.
     var vector: Int32 = 0
     /// The worker's last signals, oldest first; only kept where no event tells what it has copied.
@@ -84,8 +84,8 @@ struct GuestPort {
     /// Packets sent before the queue was known.
     var puts = FlightQueue()
     var lastIngress = PointTimes.absent
-    /// When the queue's worker had last settled then.
-    var settledAtIngress = PointTimes.absent
+    /// When its worker had last signalled or slept then.
+    var publishedAtIngress = PointTimes.absent
     /// When a poll last ended with the ring empty.
     var lastEmptied = PointTimes.absent
     /// Packets that were let go because no queue turned up for them.

@@ -36,9 +36,9 @@ extension Tracker {
     }
 
     /// What became of such a packet has been seen after all.
-    mutating func settleOwed(_ id: FlightID) {
+    mutating func payOwed(_ id: FlightID) {
         guard flights[id].flags.contains(.owed) else { return }
         flights[id].flags.remove(.owed)
-        queues[flights[id].queue].rings[Direction.receive.index].settleOwed()
+        queues[flights[id].queue].rings[Direction.receive.index].payOwed()
     }
 }

@@ -3,7 +3,7 @@
 extension Tracker {
     /// The packet's way is over. Where its identity is not settled yet, the journey waits for that.
     mutating func end(_ id: FlightID, _ outcome: Outcome) {
-        settleOwed(id)
+        payOwed(id)
         flights.end(id, outcome)
         emitIfSettled(id)
     }
@@ -130,7 +130,7 @@ extension Tracker {
         // Of a connection that begins or ends: on a socket it would be if anybody could read it.
         if isForTCPItself(id) { return .kernelConsumed }
         // Read with another one perhaps: that is not known, and no edge's fault.
-        return flights[id].flags.contains(.unsettled) ? .ambiguous : .traceEdge
+        return flights[id].flags.contains(.perhapsRead) ? .ambiguous : .traceEdge
     }
 
     /// What becomes of a packet that a driver was given and never reported.

@@ -12,8 +12,7 @@ extension Tracker {
     /// Whether frames have been redirected of which no event has told yet that they are on the device's queue.
     func hasFramesOnTheWay(to queue: QueueID) -> Bool {
         let interface = queues[queue].interface
-        guard interface != 0 else { return false }
-        return lanes.ids.contains { lanes[$0].bulk.contains { $0.interface == interface } }
+        return interface != 0 && redirects.lead(to: interface)
     }
 
     /// A packet with an skb is put on a device's queue while frames are on their way to it: before them or behind them,
@@ -32,11 +31,5 @@ extension Tracker {
             flights[puts[index]].flags.insert(.ambiguous)
             flights[id].flags.insert(.ambiguous)
         }
-    }
-
-    mutating func addToBulk(_ id: FlightID, _ mark: Mark, _ lane: LaneID) {
-        lanes[lane].bulk.append(RedirectedFrame(flight: id, interface: mark.targetInterface))
-        // Sent out without an event, if there are so many.
-        if lanes[lane].bulk.count > VirtqueueOrder.mostWaiting { lanes[lane].bulk.removeFirst() }
     }
 }

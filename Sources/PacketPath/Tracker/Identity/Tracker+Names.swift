@@ -21,7 +21,7 @@ extension Tracker {
                 if isReadSilently(id) {
                     end(id, .notRecorded)
                 } else if mayBeMerged(id) {
-                    flights[id].flags.insert(.unsettled)
+                    flights[id].flags.insert(.perhapsRead)
                 } else {
                     end(id, .kernelConsumed)
                 }

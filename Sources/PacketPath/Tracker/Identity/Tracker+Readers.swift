@@ -34,7 +34,7 @@ extension Tracker {
         let machine = flights[id].machine
         return flights[id].direction == .receive && flights[id].delivered != 0 && flights[id].socket == 0
             && knowsReaders(machine)
-            && flights[id].flags.isDisjoint(with: [.half, .unsettled, .fragment]) && isBareTCP(flights[id].length)
+            && flights[id].flags.isDisjoint(with: [.half, .perhapsRead, .fragment]) && isBareTCP(flights[id].length)
     }
 
     /// Ethernet, IPv4 and TCP.

@@ -15,13 +15,18 @@ extension Tracker {
         flights[id].wokenThread = mark.wokenThread
     }
 
-    /// A vhost worker copies a packet that was never put on a tap.
-    /// - Returns: false when it is no macvtap's worker, or not known for one.
-    mutating func macvtapReceives(_ mark: Mark) -> Bool {
+    /// The signature of this path: a vhost worker that serves a macvtap, or nobody knows what.
+    mutating func mayServeMacvtap(_ mark: Mark) -> Bool {
         guard isPossible(.macvtap), workers.contains(mark.threadID) else { return false }
+        let queue = machines[.host].threads[thread(of: mark)].queue
+        return queue.isNone || queues[queue].path == .macvtap
+    }
+
+    /// A worker of this signature copies a packet that was never put on a tap.
+    /// - Returns: false when it is not known for a macvtap's.
+    mutating func macvtapReceives(_ mark: Mark) -> Bool {
         let worker = thread(of: mark)
         var queue = machines[.host].threads[worker].queue
-        guard queue.isNone || queues[queue].path == .macvtap else { return false }
         var id = flight(mark.a, on: .host)
         if queue.isNone {
             // A packet from a NIC, all of whose way was seen, and nothing put it anywhere.
@@ -53,10 +58,10 @@ extension Tracker {
         return true
     }
 
-    /// A vhost worker gives a guest's packet to a macvtap, whose driver gives it to the NIC's in the same call.
+    /// A worker of this signature gives a guest's packet to a macvtap, whose driver gives it to the NIC's in the same
+    /// call.
     /// - Returns: false when it is another sort of packet, or this one on its way through further devices.
     mutating func macvtapTransmits(_ mark: Mark, _ lane: LaneID) -> Bool {
-        guard isPossible(.macvtap), mark.inThread, workers.contains(mark.threadID) else { return false }
         let worker = thread(of: mark)
         let known = machines[.host].threads[worker].queue
         guard
@@ -73,7 +78,7 @@ extension Tracker {
     /// A worker that is nobody's sends a packet nothing is known of: had it come from a tap, that had been an event,
     /// if such events are recorded at all.
     private mutating func unknownWorkersQueue(_ worker: ThreadIndex, _ mark: Mark, _ lane: LaneID) -> QueueID? {
-        guard flight(mark.a, on: .host).isNone, lanes[lane].isSettled, lanes[lane].handoverCount == 0,
+        guard flight(mark.a, on: .host).isNone, lanes[lane].isSoftIRQKnown, lanes[lane].handoverCount == 0,
             machines[.host].openHoles == 0,
             count(of: .stackReceive, on: .host) > 0, !nics.contains(mark.name),
             knownQueue(mark.name).map({ queues[$0].path == .macvtap }) ?? true, let queue = macvtapQueue(worker)

@@ -11,35 +11,32 @@ extension Tracker {
         flights[id].interface = mark.targetInterface
         flights[id].queue = queue
         queues[queue].hasFrames = true
-        lanes[lane].redirectedFrom = mark.interface
-        let nic = interfaceNames[mark.interface] ?? 0
+        redirects.begin(from: mark.interface, on: lane)
+        let nic = redirects.names[mark.interface] ?? 0
         flights[id].nic = nic
         let isOnlyOne = nic == 0 && lanes[lane].pendingCount == 1
         if let index = isOnlyOne ? 0 : lanes[lane].pendingIndex(receiving: nic, machines[.host].napi) {
             stampInterrupt(id, lanes[lane].pending[index], lane)
         }
         // Each CPU sends its frames out by itself: in which order, no event tells.
-        for other in lanes.ids where other != lane {
-            for waiting in lanes[other].bulk
-            where waiting.interface == mark.targetInterface && flights.contains(waiting.flight) {
-                flights[id].flags.insert(.ambiguous)
-                flights[waiting.flight].flags.insert(.ambiguous)
-            }
+        for other in redirects.frames(to: mark.targetInterface, butOn: lane) where flights.contains(other) {
+            flights[id].flags.insert(.ambiguous)
+            flights[other].flags.insert(.ambiguous)
         }
-        addToBulk(id, mark, lane)
+        redirects.add(id, to: mark.targetInterface, on: lane)
         putReceived(id, queue)
     }
 
     /// A worker is woken while frames of this CPU are on their way out: it is that of their device, if there is only
     /// one.
-    mutating func wokenForBulk(_ mark: Mark, _ lane: LaneID) {
+    mutating func wokenForFrames(_ frames: [RedirectedFrame], _ mark: Mark, _ lane: LaneID) {
         let worker = machines[.host].threads.index(mark.wokenThread)
-        let bulk = lanes[lane].bulk
-        let isTold = bulk.allSatisfy { $0.interface == bulk[0].interface } && !flights.contains(lanes[lane].receiving)
-        if isTold, let queue = xdpQueue(bulk[0].interface), queues[queue].worker != worker {
+        let interface = frames[0].interface
+        let isTold = frames.allSatisfy { $0.interface == interface } && !flights.contains(lanes[lane].receiving)
+        if isTold, let queue = xdpQueue(interface), queues[queue].worker != worker {
             serve(queue, worker, isWoken: true)
         }
-        for frame in bulk where flights.contains(frame.flight) && flights[frame.flight].direction == .receive {
+        for frame in frames where flights.contains(frame.flight) && flights[frame.flight].direction == .receive {
             let id = frame.flight
             guard queues[flights[id].queue].worker == worker, !flights[id].times.has(.vhostWake) else { continue }
             flights.stamp(id, .vhostWake, mark)
@@ -72,20 +69,20 @@ extension Tracker {
         flights[id].worker = worker
         flights[id].queue = queue
         flights[id].interface = mark.targetInterface
-        flights[id].nic = interfaceNames[mark.targetInterface] ?? 0
-        addToBulk(id, mark, lane)
-        if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleTransmitted(id) }
+        flights[id].nic = redirects.names[mark.targetInterface] ?? 0
+        redirects.add(id, to: mark.targetInterface, on: lane)
+        if flights[id].flags.isDisjoint(with: [.half, .cut]) { traceNotification(id) }
     }
 
     /// A bulk of frames has been given to a device, the oldest first; those that found no room are dropped.
     mutating func bulkSent(_ mark: Mark, _ lane: LaneID) {
-        let isFirst = nativeInterfaces.insert(mark.interface).inserted
+        let isFirst = redirects.native.insert(mark.interface).inserted
         if isFirst { neverRedirected(to: mark.targetInterface) }
         var left = mark.sent + mark.dropped
         var sent = mark.sent
         var isContradicted = false
         var kept: [RedirectedFrame] = []
-        for frame in lanes[lane].bulk {
+        for frame in redirects.frames(on: lane) {
             guard frame.interface == mark.targetInterface else {
                 kept.append(frame)
                 continue
@@ -97,10 +94,10 @@ extension Tracker {
             // What has arrived was not dropped.
             if sent < 0, !isLive || !flights[frame.flight].flags.contains(.ended) { isContradicted = true }
         }
-        lanes[lane].bulk = kept
+        redirects.keep(kept, on: lane)
         // All that was redirected on this CPU is in the bulk, and nothing else is: what is missing was taken for an
         // skb's redirect, or came before the recording.
-        if left != 0 && (lanes[lane].isSettled || isFirst) || isContradicted { contradictedByBulk(mark) }
+        if left != 0 && (lanes[lane].isSoftIRQKnown || isFirst) || isContradicted { contradictedByBulk(mark) }
     }
 
     /// Frames went out, and more or fewer of them were redirected as far as the recording tells.

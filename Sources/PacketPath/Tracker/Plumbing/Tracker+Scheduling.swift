@@ -11,9 +11,9 @@ extension Tracker {
         let queue = machines[.host].threads[previous].queue
         // A vhost worker sleeps so when it has nothing left to do, unless it was woken again on its way to sleep.
         if !queue.isNone, mark.sleepsInterruptibly, !machines[.host].threads[previous].wasWokenAwake {
-            queues[queue].lastSettled = mark.time
+            queues[queue].lastPublished = mark.time
             // Frames it redirected are long on their way.
-            lanes[LaneID(of: mark)].forgetBulk()
+            redirects.forgetFrames(on: LaneID(of: mark))
             proveTransmitRingEmpty(queue)
         }
         let vcpu = machines[.host].threads[previous].vcpu
@@ -33,8 +33,9 @@ extension Tracker {
                 flights[id].wokenThread = mark.wokenThread
             }
         } else if mark.inSoftIRQ, workers.contains(mark.wokenThread) {
-            if !lanes[lane].bulk.isEmpty {
-                wokenForBulk(mark, lane)
+            let frames = redirects.frames(on: lane)
+            if !frames.isEmpty {
+                wokenForFrames(frames, mark, lane)
             } else if flights.contains(lanes[lane].receiving) {
                 wokenInReceipt(lanes[lane].receiving, mark)
             }

@@ -81,11 +81,11 @@ extension Tracker {
         returned[index].packets.append(upcall.flight)
         if returned[index].thread != thread || returned[index].lane != upcall.lane { returned[index].isBroken = true }
         flights[upcall.flight].flags.insert(.givenBack)
-        if isLast { settleGivenBack(index) }
+        if isLast { endGroup(index) }
     }
 
     /// All that waited have been given back, or never will be.
-    private mutating func settleGivenBack(_ index: Int) {
+    private mutating func endGroup(_ index: Int) {
         let group = returned.remove(at: index)
         for id in group.packets where flights.contains(id) {
             flights[id].flags.remove(.givenBack)
@@ -98,14 +98,14 @@ extension Tracker {
     private mutating func breakGroups(_ device: UInt16, _ length: Int32) {
         guard let index = returned.firstIndex(where: { $0.device == device && $0.length == length }) else { return }
         returned[index].isBroken = true
-        if !upcalls.contains(where: { $0.device == device && $0.length == length }) { settleGivenBack(index) }
+        if !upcalls.contains(where: { $0.device == device && $0.length == length }) { endGroup(index) }
     }
 
     /// The recording is over, or a hole begins.
     mutating func breakAllGroups() {
         while !returned.isEmpty {
             returned[0].isBroken = true
-            settleGivenBack(0)
+            endGroup(0)
         }
     }
 

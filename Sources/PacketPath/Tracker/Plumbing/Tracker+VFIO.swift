@@ -8,13 +8,13 @@ extension Tracker {
         guard let pending, passThrough.sort(of: pending.irq, on: machine) == .other,
             !flights[id].flags.contains(.sharedInterrupt)
         else {
-            if ports[port].passage != .none { settleDelivery(id, port) }
+            if ports[port].passage != .none { classifyDelivery(id, port) }
             return
         }
         guard let index = passThrough.interrupt(pending.irq, on: machine),
             passThrough.interrupts[index].time == pending.time
         else {
-            if ports[port].passage != .none { settleDelivery(id, port) }
+            if ports[port].passage != .none { classifyDelivery(id, port) }
             return
         }
         // Another interrupt may have come first, in a hole on either side: then this one's packet is not the one that

@@ -40,7 +40,7 @@ extension Tracker {
         }
         guard machines[.host].threads[worker].isReceiving else { return }
         // Of frames it may have more to copy, for all that can be seen.
-        if !queues[queue].hasFrames, !queues[queue].isCopiedUnseen { queues[queue].lastSettled = time }
+        if !queues[queue].hasFrames, !queues[queue].isCopiedUnseen { queues[queue].lastPublished = time }
         queues[queue].vector = Int32(vector)
         while let id = queues[queue].unsignalled.popFirst() {
             guard flights.contains(id), !flights[id].times.has(.guestIngress) else { continue }
@@ -80,7 +80,7 @@ extension Tracker {
         flights[id].worker = worker
         flights[id].queue = queue
         flights[id].device = mark.name
-        if flights[id].flags.isDisjoint(with: [.half, .cut]) { settleTransmitted(id) }
+        if flights[id].flags.isDisjoint(with: [.half, .cut]) { traceNotification(id) }
     }
 
     /// A packet that one guest sent is put on the queue of another: a second journey, under the same address.

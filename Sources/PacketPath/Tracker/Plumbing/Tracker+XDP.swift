@@ -11,8 +11,8 @@ extension Tracker {
         let id = lanes[lane].fresh
         lanes[lane].fresh = .none
         guard isPossible(.xdp) else { return }
-        let isInPollOfFrames = mark.inSoftIRQ && !lanes[lane].bulk.isEmpty
-        let isGeneric = flights.contains(id) && !isInPollOfFrames && !nativeInterfaces.contains(mark.interface)
+        let isInPollOfFrames = mark.inSoftIRQ && !redirects.frames(on: lane).isEmpty
+        let isGeneric = flights.contains(id) && !isInPollOfFrames && !redirects.native.contains(mark.interface)
         if mark.inSoftIRQ {
             if isGeneric { redirectReceived(id, mark) } else { redirectBare(mark, lane) }
         } else if mark.inThread {
@@ -25,7 +25,7 @@ extension Tracker {
         flights.stamp(id, .hostEgress, mark)
         flights[id].interface = mark.targetInterface
         flights[id].flags.insert(.seen)
-        interfaceNames[mark.interface] = flights[id].nic
+        redirects.names[mark.interface] = flights[id].nic
         if let queue = queues.firstID(where: { $0.interface == mark.targetInterface }) { flights[id].queue = queue }
     }
 
@@ -35,7 +35,7 @@ extension Tracker {
         becomeXDP(queue, mark.interface)
         flights.stamp(id, .hostEgress, mark)
         flights[id].interface = mark.targetInterface
-        flights[id].nic = interfaceNames[mark.targetInterface] ?? 0
+        flights[id].nic = redirects.names[mark.targetInterface] ?? 0
     }
 
     /// netif_receive_skb has returned to the worker: with generic XDP the NIC's driver was called inside of it.

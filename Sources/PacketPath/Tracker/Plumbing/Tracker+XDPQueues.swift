@@ -66,7 +66,8 @@ extension Tracker {
         queues[queue].hasFrames = queues[queue].hasFrames || queues[other].hasFrames
         var onTheWay: [FlightID] = []
         for lane in lanes.ids where isWoken {
-            for frame in lanes[lane].bulk where flights.contains(frame.flight) && flights[frame.flight].queue == other {
+            for frame in redirects.frames(on: lane)
+            where flights.contains(frame.flight) && flights[frame.flight].queue == other {
                 onTheWay.append(frame.flight)
             }
         }

@@ -132,7 +132,7 @@ extension Tracker {
     }
 
     /// Both halves of a tx packet are known: was it its own notification that woke the worker, and when did that run?
-    mutating func settleTransmitted(_ id: FlightID) {
+    mutating func traceNotification(_ id: FlightID) {
         let ingress = flights[id].times[.hostIngress]
         let worker = flights[id].worker
         if flights[id].times[.kick] > ingress { flights.clear(id, .kick) }

@@ -11,10 +11,12 @@ extension Tracker {
         let copied = queues[queue].lastCopy
         // In a hole it may have copied unseen: then only what it did after the hole shows anything.
         if copied != PointTimes.absent || machines[.host].validFrom != PointTimes.absent {
-            // Since the guest took its last packet, the worker may have settled other things.
-            let atIngress = ports[port].settledAtIngress
-            let settled = atIngress != PointTimes.absent ? atIngress : queues[queue].lastSettled
-            guard settled != PointTimes.absent, settled >= copied, settled < ports[port].lastIngress else { return }
+            // Since the guest took its last packet, the worker may have signalled for others.
+            let atIngress = ports[port].publishedAtIngress
+            let published = atIngress != PointTimes.absent ? atIngress : queues[queue].lastPublished
+            guard published != PointTimes.absent, published >= copied, published < ports[port].lastIngress else {
+                return
+            }
         }
         proveEmpty(queue, .receive)
     }

@@ -4,7 +4,7 @@ import ClockSync
 
 extension Tracker {
     /// How a packet came whose interrupt was not found on the host.
-    mutating func settleDelivery(_ id: FlightID, _ port: PortID) {
+    mutating func classifyDelivery(_ id: FlightID, _ port: PortID) {
         guard flights[id].delivery == .unknown else { return }
         if flights[id].flags.contains(.sharedInterrupt) {
             coalesce(id)
@@ -64,7 +64,7 @@ extension Tracker {
             if passage == .visible, irq != PointTimes.absent, irq < machines[.host].startTime {
                 flights[id].flags.insert(.cut)
             }
-            settleDelivery(id, port)
+            classifyDelivery(id, port)
             if flights[id].flags.contains(.ended) { emit(id) }
         }
         while let id = ports[port].puts.popFirst() {

@@ -2,7 +2,7 @@
 
 extension Tracker {
     mutating func putReceived(_ id: FlightID, _ queue: QueueID) {
-        settleOwed(id)
+        payOwed(id)
         put(id, queue, .receive)
     }
 
@@ -169,7 +169,7 @@ extension Tracker {
         if flights[put].flags.contains(.givenBack) { returned.replace(put, by: taken) }
         flights.unname(put)
         flights.release(put)
-        if direction == .receive { traceDelivery(taken) } else { settleTransmitted(taken) }
+        if direction == .receive { traceDelivery(taken) } else { traceNotification(taken) }
         emitIfSettled(taken)
     }
 
@@ -188,7 +188,7 @@ extension Tracker {
         }
         while queues[queue].unsignalled.popFirst() != nil {}
         queues[queue].lastCopy = PointTimes.absent
-        queues[queue].lastSettled = PointTimes.absent
+        queues[queue].lastPublished = PointTimes.absent
     }
 
     /// Each queue has an order of its own, and here several meet.

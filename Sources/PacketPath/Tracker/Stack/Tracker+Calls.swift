@@ -16,7 +16,7 @@ extension Tracker {
             }
             // Few sending calls sleep; from here on its calls are seen to begin.
             if sleeps, machines[machine].threads[previous].sendingSince == ThreadState.sendingUnknown {
-                if !machines[machine].callsUnknown.isEmpty { settleCalls(of: previous, machine, isInCall: false) }
+                if !machines[machine].callsUnknown.isEmpty { decideCalls(of: previous, machine, isInCall: false) }
                 machines[machine].threads[previous].sendingSince = PointTimes.absent
             }
         }
@@ -36,30 +36,30 @@ extension Tracker {
         while machines[machine].callsUnknown.count > Self.mostCallsUnknown,
             let oldest = machines[machine].callsUnknown.popFirst()
         {
-            settleCall(oldest, on: machine, isInCall: false)
+            decideCall(oldest, on: machine, isInCall: false)
         }
     }
 
     /// It is known whether a thread was in a call since before the recording, or since a hole in it: only then does its
     /// call's end come first. A thread that is never seen in a call (io_uring's, a kernel's) has none.
-    mutating func settleCalls(of thread: ThreadIndex, _ machine: MachineID, isInCall: Bool) {
+    mutating func decideCalls(of thread: ThreadIndex, _ machine: MachineID, isInCall: Bool) {
         guard machines[machine].threads[thread].sendingSince == ThreadState.sendingUnknown else { return }
         for _ in 0..<machines[machine].callsUnknown.count {
             guard let id = machines[machine].callsUnknown.popFirst() else { return }
             if flights.contains(id), flights[id].sender != thread {
                 machines[machine].callsUnknown.append(id)
             } else {
-                settleCall(id, on: machine, isInCall: isInCall)
+                decideCall(id, on: machine, isInCall: isInCall)
             }
         }
     }
 
     /// Nothing more will be known of them.
-    mutating func settleAllCalls(_ machine: MachineID) {
-        while let id = machines[machine].callsUnknown.popFirst() { settleCall(id, on: machine, isInCall: false) }
+    mutating func decideAllCalls(_ machine: MachineID) {
+        while let id = machines[machine].callsUnknown.popFirst() { decideCall(id, on: machine, isInCall: false) }
     }
 
-    private mutating func settleCall(_ id: FlightID, on machine: MachineID, isInCall: Bool) {
+    private mutating func decideCall(_ id: FlightID, on machine: MachineID, isInCall: Bool) {
         guard flights.contains(id) else { return }
         flights[id].flags.remove(.callUnknown)
         if isInCall { flights[id].flags.insert(doubt(on: machine)) }
@@ -86,7 +86,7 @@ extension Tracker {
     mutating func submitted(_ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
         guard mark.inThread else { return }
         let thread = thread(of: mark)
-        settleCalls(of: thread, machine, isInCall: false)
+        decideCalls(of: thread, machine, isInCall: false)
         machines[machine].threads[thread].sendingSince = mark.isSendRequest ? mark.time : PointTimes.absent
         machines[machine].threads[thread].lastCall = mark.time
     }

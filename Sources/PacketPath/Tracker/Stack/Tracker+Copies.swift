@@ -29,7 +29,7 @@ extension Tracker {
     }
 
     /// A call that reads has ended: what its thread copied in it was of this socket.
-    mutating func settleCopies(of thread: ThreadIndex, _ mark: Mark, _ machine: MachineID) {
+    mutating func attributeCopies(of thread: ThreadIndex, _ mark: Mark, _ machine: MachineID) {
         machines[machine].copies.note(mark)
         if let index = machines[machine].reads.firstIndex(where: { $0.thread == mark.threadID }),
             machines[machine].copies.tells(true) == true
@@ -82,7 +82,7 @@ extension Tracker {
             flights[id].host.forget(point)
         }
         flights[id].flags.subtract([.unproven, .ended])
-        if copy.isStream { flights[id].flags.insert(.unsettled) }
+        if copy.isStream { flights[id].flags.insert(.perhapsRead) }
     }
 
     /// How these calls ended will not be known: in a hole, or at the recording's end.

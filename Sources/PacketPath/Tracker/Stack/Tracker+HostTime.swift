@@ -73,7 +73,7 @@ extension Tracker {
         let validFrom = machines[.host].validFrom
         // The stage that is being looked at; earlier ones come later.
         var stage = 0
-        var settled = 0
+        var known = 0
         var until = end
         // Time on the host whose exit is further back, by stage.
         var open = InlineArray<3, Nanoseconds>(repeating: 0)
@@ -96,17 +96,17 @@ extension Tracker {
             }
             // An entry before any exit: the vCPU lost its CPU before the kvm_exit came, which then was the next one.
             if event.what == .exit || event.what == .entry {
-                for index in settled..<min(stage + 1, stages.count) {
+                for index in known..<min(stage + 1, stages.count) {
                     flights[id].host.add(stages.ends[index], nextExit, open[index])
                     open[index] = 0
                 }
             }
-            while settled < stage, open[settled] == 0 {
-                flights[id].host.know(stages.ends[settled])
-                settled += 1
+            while known < stage, open[known] == 0 {
+                flights[id].host.know(stages.ends[known])
+                known += 1
             }
-            // What is not settled by then is not known, whatever has been found of it.
-            if settled == stages.count { break }
+            // What is not known by then stays unknown, whatever has been found of it.
+            if known == stages.count { break }
         }
     }
 }

@@ -68,7 +68,7 @@ extension Tracker {
         lanes[lane].polled(mark.a, &machines[machine].napi)
         lanes[lane].stopReceiving()
         lanes[lane].polled = .none
-        lanes[lane].isSettled = true
+        lanes[lane].isSoftIRQKnown = true
         return port
     }
 
@@ -84,8 +84,8 @@ extension Tracker {
         if !lanes[lane].fresh.isNone, !kind.isOfInterrupt, kind != .redirect, kind != .ovsAction, !mark.inHardIRQ {
             lanes[lane].fresh = .none
         }
-        if lanes[lane].segmented != nil, !isOfSegments(kind, mark, lane) { settleSegments(lane) }
-        if !lanes[lane].split.isNone, !isOfReceipt(kind, mark) { settleSplit(lane) }
+        if lanes[lane].segmented != nil, !isOfSegments(kind, mark, lane) { endSegments(lane) }
+        if !lanes[lane].split.isNone, !isOfReceipt(kind, mark) { endSplit(lane) }
         lanes[lane].releaseHold()
     }
 }

@@ -20,7 +20,7 @@ extension Tracker {
     /// A further packet is cut: those whose segments have gone are over.
     private mutating func awaitSegments(_ lane: LaneID) {
         if let segmented = lanes[lane].segmented, segmented.count > 0 || segmented.packets.count == Self.mostCut {
-            settleSegments(lane)
+            endSegments(lane)
         }
         if lanes[lane].segmented == nil { lanes[lane].segmented = Segmented() }
     }
@@ -66,7 +66,7 @@ extension Tracker {
         guard flight(mark.a, on: .host).isNone, nics.contains(mark.name),
             segmented.count == 0 || flights[id].nic == mark.name
         else {
-            settleSegments(lane)
+            endSegments(lane)
             return false
         }
         if segmented.count == 0 {
@@ -92,7 +92,7 @@ extension Tracker {
     }
 
     /// Something else happens on the CPU: all segments are on their way.
-    mutating func settleSegments(_ lane: LaneID) {
+    mutating func endSegments(_ lane: LaneID) {
         guard let segmented = lanes[lane].segmented else { return }
         lanes[lane].segmented = nil
         for id in segmented.packets where flights.contains(id) {

@@ -82,7 +82,7 @@ extension Tracker {
         let others = (max(0, unread.count - Self.mostBroughtAlong)..<unread.count).map { unread[$0] }
             .filter { $0 != own && mayBePutOnSocket($0) && flights[$0].delivered != 0 }
         if others.count == 1 { return others[0] }
-        for other in others { flights[other].flags.insert(.unsettled) }
+        for other in others { flights[other].flags.insert(.perhapsRead) }
         return .none
     }
 
@@ -107,7 +107,7 @@ extension Tracker {
     /// A thread's call that receives has returned.
     mutating func socketRead(_ mark: Mark, _ machine: MachineID) {
         let thread = thread(of: mark)
-        settleCopies(of: thread, mark, machine)
+        attributeCopies(of: thread, mark, machine)
         guard mark.isOfDatagramRead, isInOrder(mark.isOfUDPRead, machine) else { return }
         let reading = SocketQueue.Reading(
             time: mark.time, earliest: machines[machine].threads[thread].lastSeen, thread: thread,

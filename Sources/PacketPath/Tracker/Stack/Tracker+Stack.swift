@@ -21,7 +21,7 @@ extension Tracker {
             let id = lanes[lane].polled
             if flights.contains(id) {
                 flights.unname(id)
-                flights[id].flags.insert(.unsettled)
+                flights[id].flags.insert(.perhapsRead)
                 awaitReader(id, machine)
             }
         case .tcpReceive: receivedTCP(mark, lane, machine)
@@ -32,14 +32,14 @@ extension Tracker {
         case .sendEnter:
             let thread = thread(of: mark)
             loseHandovers(mark, lane)
-            settleCalls(of: thread, machine, isInCall: false)
+            decideCalls(of: thread, machine, isInCall: false)
             noteOtherCall(of: thread, machine)
             machines[machine].threads[thread].sendingSince = mark.time
             machines[machine].threads[thread].lastCall = mark.time
         case .sendExit, .filteredExit:
             let thread = thread(of: mark)
             loseHandovers(mark, lane)
-            settleCalls(of: thread, machine, isInCall: kind == .sendExit)
+            decideCalls(of: thread, machine, isInCall: kind == .sendExit)
             machines[machine].threads[thread].sendingSince = PointTimes.absent
             machines[machine].threads[thread].lastCall = mark.time
         case .submit: submitted(mark, lane, machine)
@@ -154,7 +154,7 @@ extension Tracker {
             // … and what TCP has had, had data: it was taken without a copy, by a splice into a pipe for example.
             let isStream = flights[id].flags.contains(.tcp)
             if isStream { machines[machine].hasSilentStreams = true }
-            end(id, isStream ? .notRecorded : flights[id].flags.contains(.unsettled) ? .ambiguous : .kernelConsumed)
+            end(id, isStream ? .notRecorded : flights[id].flags.contains(.perhapsRead) ? .ambiguous : .kernelConsumed)
         }
     }
 
@@ -167,7 +167,7 @@ extension Tracker {
     }
 
     /// The receipt of a packet that was freed in it is over: nothing was put on a socket in its place.
-    mutating func settleSplit(_ lane: LaneID) {
+    mutating func endSplit(_ lane: LaneID) {
         let id = lanes[lane].split
         lanes[lane].split = .none
         if flights.contains(id), flights[id].socket == 0, !flights[id].flags.contains(.ended) {
@@ -205,7 +205,7 @@ extension Tracker {
                 flights[id].flags.insert(doubt(on: machine))
             }
         } else {
-            settleSegments(LaneID(of: mark))
+            endSegments(LaneID(of: mark))
         }
         return id
     }

@@ -25,7 +25,7 @@ extension Tracker {
         guard machines[machine].unread.count > Self.mostUnread, let oldest = machines[machine].unread.popFirst() else {
             return
         }
-        if flights.contains(oldest), flights[oldest].flags.contains(.unsettled),
+        if flights.contains(oldest), flights[oldest].flags.contains(.perhapsRead),
             flights[oldest].flags.isDisjoint(with: .ended)
         {
             end(oldest, .ambiguous)
@@ -37,7 +37,7 @@ extension Tracker {
     {
         let ingress = flights[id].times[StackPoints.of(machine: machine).ingress]
         if let index = machines[machine].reads.firstIndex(where: { $0.thread == thread }) {
-            settleStream(machines[machine].reads.remove(at: index), before: ingress, machine)
+            divideRead(machines[machine].reads.remove(at: index), before: ingress, machine)
         }
         if machines[machine].reads.count == Self.mostReaders { machines[machine].reads.removeFirst() }
         var read = StreamRead(
@@ -60,15 +60,15 @@ extension Tracker {
     }
 
     /// The recording is over, and with it everything that was being read.
-    mutating func settleStreams() {
+    mutating func divideReads() {
         for machine in machines.ids where !machines[machine].reads.isEmpty {
-            for read in machines[machine].reads { settleStream(read, before: .max, machine) }
+            for read in machines[machine].reads { divideRead(read, before: .max, machine) }
             machines[machine].reads = []
         }
     }
 
     /// Tells the packets that were merged into the one that was read.
-    private mutating func settleStream(_ read: StreamRead, before end: Nanoseconds, _ machine: MachineID) {
+    private mutating func divideRead(_ read: StreamRead, before end: Nanoseconds, _ machine: MachineID) {
         // More than a datagram of that length can hold (14 + 20 + 8 bytes of headers) is a stream.
         guard read.isTCP || read.bytes > Int(read.length) - 42 else { return }
         var later: [FlightID] = []
@@ -99,7 +99,7 @@ extension Tracker {
             }
         }
         guard answers == 1, let answer else {
-            for id in later { flights[id].flags.insert(.unsettled) }
+            for id in later { flights[id].flags.insert(.perhapsRead) }
             return
         }
         var offset = Int(read.length) - answer.header

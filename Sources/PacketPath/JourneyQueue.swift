@@ -4,7 +4,7 @@ import LinuxSystem
 
 /// Collects journeys into batches and takes them to another sink on another thread, in order, one batch ahead at the
 /// most.
-final class JourneyRelay: JourneySink {
+final class JourneyQueue: JourneySink {
     private let shared: Shared
     private var batch: [Journey] = []
     private var thread: JoinedThread?

@@ -2,7 +2,7 @@
 
 /// Like an array, but nothing is ever copied out of it by reading a part: its elements hold arrays of their own, and
 /// copying one would retain and release them all for each field that is looked at.
-@safe struct Shelf<Element: ~Copyable>: ~Copyable {
+@safe struct StableArray<Element: ~Copyable>: ~Copyable {
     private var elements: UnsafeMutablePointer<Element>
     private var capacity = 8
     private(set) var count = 0
