@@ -81,7 +81,7 @@ package enum ContainmentPass {
         }
         let pass = try pass(guest, queries)
         let reader = ActivityReader(pass.stream.lanes)
-        pass.run([reader], progress: progress)
+        try pass.run([reader], progress: progress)
         return reader.cpus.sorted { $0.key < $1.key }.map { GuestActivity(cpu: $0.key, times: $0.value.finished()) }
     }
 

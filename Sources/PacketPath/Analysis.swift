@@ -108,7 +108,7 @@ package final class Analysis {
         let relay = try JourneyQueue(to: sink)
         let follower = PacketFollower(tracker(into: relay, witness))
         let total = machines.all.reduce(0) { $0 + $1.file.dataBytes }
-        pass.run([follower] + readers) { bytes in
+        try pass.run([follower] + readers) { bytes in
             if total > 0 { progress(Double(bytes) / Double(total)) }
         }
         let unclaimed = follower.tracker.finish()

@@ -13,9 +13,10 @@ package struct MarkPass {
     /// Its lanes and names before the pass, its counts during and after it.
     package let stream: MarkStream
 
-    /// Marks that are merged at a time: 64 KiB, which stay in the cache while one reader after the other
-    /// has them.
+    /// Marks that are merged at a time: 80 KiB, which stay in the cache while one reader after the other has them.
     static let batch = 2048
+    /// Batches that are merged ahead.
+    private static let batchesAhead = 8
 
     /// Progress is told once for so many batches.
     private static let batchesBetweenNews = 64
@@ -27,15 +28,12 @@ package struct MarkPass {
     /// - Parameters:
     ///   - readers: each gets all marks, in the order given here.
     ///   - progress: called now and then with the bytes read so far.
-    package func run(_ readers: [any MarkReader], progress: (_ bytes: Int) -> Void = { _ in }) {
-        let marks = UnsafeMutableBufferPointer<Mark>.allocate(capacity: Self.batch)
-        defer { unsafe marks.deallocate() }
+    /// - Throws: `SystemError` when the system gives no thread.
+    package func run(_ readers: [any MarkReader], progress: (_ bytes: Int) -> Void = { _ in }) throws(SystemError) {
+        let merger = try MarkMerger(stream, batches: Self.batchesAhead, of: Self.batch)
         var batches = 0
-        while true {
-            let count = unsafe stream.next(into: marks)
-            guard count > 0 else { return }
-            let batch = unsafe UnsafeBufferPointer(rebasing: marks[..<count]).span
-            for reader in readers { reader.take(batch) }
+        while let marks = unsafe merger.next() {
+            for reader in readers { unsafe reader.take(marks.span) }
             batches += 1
             if batches % Self.batchesBetweenNews == 0 { progress(stream.counts.reduce(0) { $0 + $1.bytes }) }
         }

@@ -55,7 +55,7 @@ import TraceData
     @Test func `progress is told in bytes that never shrink, and counts are whole at the end`() throws {
         let pass = try MarkPass([try source(100_000)])
         var bytes: [Int] = []
-        pass.run([]) { bytes.append($0) }
+        try pass.run([]) { bytes.append($0) }
         #expect(!bytes.isEmpty && bytes == bytes.sorted())
         #expect(pass.stream.counts.map(\.events) == [100_000, 100_000])
         #expect((bytes.last ?? .max) <= pass.stream.counts.reduce(0) { $0 + $1.bytes })

@@ -39,7 +39,7 @@ struct TraceScan {
                 maps: [.host(nil)])
         ])
         let reader = Reader(threads)
-        pass.run([reader])
+        try pass.run([reader])
         self = reader.scan
         for counts in pass.stream.counts {
             allEvents += counts.events

@@ -88,7 +88,8 @@ extension RecordTests {
             call: String, error: String
         ) async throws {
             let run = try await record(with: Injection(call: call, error: error, number: 1), mayTrap: false)
-            #expect(run.status == 1, "\(run)")
+            // Swift's runtime asks once more for a thread of its own; nobody does for an event loop.
+            #expect(run.status == 1 || call == "clone3" && run.status == 0, "\(run)")
         }
 
         @Test(.enabled(if: FaultPlan.isPossible, FaultPlan.reason)) func `a system call of the agent fails`()

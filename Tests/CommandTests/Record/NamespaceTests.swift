@@ -88,13 +88,15 @@ extension RecordTests {
         @Test func `a virtlat that makes an instance for ever is not waited for`() async throws {
             defer { remove() }
             let flock = try Command.path(of: "flock", package: "util-linux")
-            let holder = try RunningCommand([flock, Tracing.folder, "sh", "-c", "echo locked >&2; exec sleep 60"])
+            // One process, so that the lock goes with it.
+            let holder = try RunningCommand([
+                flock, "--no-fork", Tracing.folder, "sh", "-c", "echo locked >&2; exec sleep 60",
+            ])
             try await holder.wait(for: "locked")
             try await session.record("--duration", "50ms").expectRefusal(
                 naming: Tracing.folder, saying: "locked for 5 s", "lslocks")
             #expect(session.names.isEmpty)
             holder.send(SIGKILL)
-            for child in holder.children { kill(child, SIGKILL) }
             _ = try await holder.end()
         }
     }

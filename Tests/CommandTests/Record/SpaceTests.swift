@@ -25,13 +25,13 @@ extension RecordTests {
             defer { disk.remove() }
             try #require(mount("virtlat-test", disk.path, "tmpfs", 0, "size=9m") == 0)
             defer { umount2(disk.path, Int32(MNT_DETACH)) }
+            let running = try RunningCommand([
+                Command.executable, "record", "-o", disk.path("s"), "--duration", "120s", "--buffer-size", "512K",
+            ])
+            try await running.wait(for: "virtlat: recording")
             try await withLoad {
-                let running = try RunningCommand([
-                    Command.executable, "record", "-o", disk.path("s"), "--duration", "10s", "--buffer-size", "512K",
-                ])
-                let start = ContinuousClock.now
-                let run = try await running.end()
-                #expect(ContinuousClock.now - start < .seconds(8), "it goes on without keeping anything")
+                // It does not go on without keeping anything.
+                let run = try await running.end(within: .seconds(60))
                 #expect(run.status == 1)
                 #expect(
                     run.errors.contains("No space left on device")
@@ -117,11 +117,11 @@ extension RecordTests {
             let agent = try await AgentProcess("--spool", disk.path)
             let session = try RecordedSession()
             defer { session.remove() }
-            let running = try session.start(agent.options + ["--buffer-size", "512K", "--duration", "3s"])
+            let running = try session.start(agent.options + ["--buffer-size", "512K", "--duration", "10s"])
             try await running.wait(for: "virtlat: recording")
             let instance = try #require(Tracing.instances(of: agent.command.id).first)
             try await withLoad {
-                let end = ContinuousClock.now + .seconds(3)
+                let end = ContinuousClock.now + .seconds(8)
                 while Tracing.text(instance, "tracing_on") == "1", ContinuousClock.now < end {
                     try await Task.sleep(for: .milliseconds(10))
                 }
@@ -136,10 +136,12 @@ extension RecordTests {
             let manifest = try session.manifest()
             #expect(manifest.outcome == .cutOff)
             #expect(manifest.faults.first?.hasPrefix("g: the trace could not be kept") == true, "\(manifest.faults)")
-            // Of a guest without events nothing tells its clock.
+            // Of a guest without events nothing tells its clock; nor where the trace of the CPU that answered the first
+            // probes found no room.
             #expect(
-                manifest.faults.count == (least > 0 ? 1 : 2) && manifest.faults.allSatisfy { $0.hasPrefix("g: ") },
+                manifest.faults.dropFirst().allSatisfy { $0.hasPrefix("g: nothing tells how its clock relates") },
                 "\(manifest.faults)")
+            #expect(least > 0 || manifest.faults.count == 2, "\(manifest.faults)")
             let size =
                 try FileManager.default.attributesOfItem(atPath: session.path + "/guest-g.dat")[.size] as? Int ?? 0
             #expect(size > least && size < 8 << 20, "\(size)")
