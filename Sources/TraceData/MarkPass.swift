@@ -13,8 +13,8 @@ package struct MarkPass {
     /// Its lanes and names before the pass, its counts during and after it.
     package let stream: MarkStream
 
-    /// Marks that are merged at a time: 80 KiB, which stay in the cache while one reader after the other has them.
-    static let batch = 2048
+    /// Marks that are merged at a time: 160 KiB, which stay in the cache while one reader after the other has them.
+    static let batch = 4096
     /// Batches that are merged ahead.
     private static let batchesAhead = 8
 

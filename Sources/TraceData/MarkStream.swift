@@ -1,4 +1,4 @@
-// All CPUs of all machines as one stream of marks in time order: scanned in parallel, merged by one reader.
+// All CPUs of all machines as one stream of marks in time order: scanned in parallel, merged by one thread.
 
 package import ClockSync
 package import LinuxSystem
@@ -63,8 +63,8 @@ package final class MarkStream {
         var missing: [[String]] = []
         var refused: [[String]] = []
         let cpuCount = sources.reduce(0) { $0 + $1.file.buffers.reduce(0) { $0 + $1.cpus.count } }
-        // 16 MiB of blocks for a machine of many CPUs, 256 KiB each for one of few.
-        let blockSize = max(512, min(8192, (16 << 20) / MemoryLayout<Mark>.stride / 2 / max(1, cpuCount)))
+        // 16 MiB of blocks for a machine of many CPUs, 640 KiB each for one of few.
+        let blockSize = max(512, min(16384, (16 << 20) / MemoryLayout<Mark>.stride / 2 / max(1, cpuCount)))
         for (machine, source) in sources.enumerated() {
             let program = ExtractionProgram(source.selection, source.file)
             missing.append(program.missing)
@@ -128,19 +128,34 @@ package final class MarkStream {
     /// - Returns: how many were written to `out`, 0 at the end.
     package func next(into out: UnsafeMutableBufferPointer<Mark>) -> Int {
         prime()
-        // Taken out while it is worked on: a class's property is checked for exclusive access at every touch.
-        var heap: [HeapEntry] = []
-        swap(&heap, &self.heap)
-        defer { swap(&heap, &self.heap) }
+        // Taken out while it is worked on: a class's property is checked for exclusive access at every touch, and an
+        // array's elements are checked for their bounds.
+        var entries: [HeapEntry] = []
+        swap(&entries, &heap)
+        defer { swap(&entries, &heap) }
+        var open = entries.count
+        let count = unsafe entries.withUnsafeMutableBufferPointer {
+            unsafe merge(into: out, from: $0.baseAddress!, &open)
+        }
+        entries.removeLast(entries.count - open)
+        return count
+    }
+
+    /// - Parameters:
+    ///   - heap: the feeds, the one with the earliest mark first.
+    ///   - open: how many of them have not ended.
+    private func merge(
+        into out: UnsafeMutableBufferPointer<Mark>, from heap: UnsafeMutablePointer<HeapEntry>, _ open: inout Int
+    ) -> Int {
         let isJoined = feeds.count > lanes.count
         var count = 0
-        while count < out.count, let top = heap.first {
+        while count < out.count, open > 0 {
+            let top = unsafe heap[0]
             // Everything up to the runner-up's time comes from the same feed.
             var limit = Nanoseconds.max
-            if heap.count > 1 {
-                var rival = heap[1]
-                if heap.count > 2, heap[2] < rival { rival = heap[2] }
-                limit = rival.feed < top.feed ? rival.time &- 1 : rival.time
+            if open > 1 {
+                let rival = unsafe open > 2 && heap[2] < heap[1] ? 2 : 1
+                limit = unsafe heap[rival].feed < top.feed ? heap[rival].time &- 1 : heap[rival].time
             }
             let room = min(out.count - count, unsafe top.end - top.next)
             let start = unsafe top.next
@@ -150,15 +165,14 @@ package final class MarkStream {
             count += isJoined ? unsafe settle(out.baseAddress! + count, taken, top.feed) : taken
             if unsafe start + taken < top.end {
                 unsafe heap[0].next = start + taken
-                heap[0].time = unsafe start[taken].time
+                unsafe heap[0].time = start[taken].time
             } else if let block = unsafe feeds[top.feed].advance(monitor) {
-                heap[0] = unsafe HeapEntry(feed: top.feed, block: block)
+                unsafe heap[0] = HeapEntry(feed: top.feed, block: block)
             } else {
-                let last = heap.removeLast()
-                if heap.isEmpty { break }
-                heap[0] = last
+                open -= 1
+                unsafe heap[0] = heap[open]
             }
-            Self.sift(&heap, 0)
+            unsafe Self.sift(heap, open, 0)
         }
         return count
     }
@@ -179,7 +193,10 @@ package final class MarkStream {
             }
         }
         if feeds.count > lanes.count { join() }
-        for index in heap.indices.reversed() { Self.sift(&heap, index) }
+        unsafe heap.withUnsafeMutableBufferPointer { entries in
+            guard let base = entries.baseAddress else { return }
+            for index in entries.indices.reversed() { unsafe Self.sift(base, entries.count, index) }
+        }
     }
 
     /// Prepares the lanes of several feeds.
@@ -210,15 +227,20 @@ package final class MarkStream {
         return heap.filter { lanes[laneOfFeed[$0.feed]].machine == machine }.map(\.time).min()
     }
 
-    private static func sift(_ heap: inout [HeapEntry], _ start: Int) {
+    /// Lets an entry sink to its place among the first `count` ones.
+    @inline(__always)
+    private static func sift(_ heap: UnsafeMutablePointer<HeapEntry>, _ count: Int, _ start: Int) {
         var index = start
-        while true {
-            var child = 2 * index + 1
-            guard child < heap.count else { return }
-            if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
-            guard heap[child] < heap[index] else { return }
-            heap.swapAt(index, child)
+        var child = 2 * index + 1
+        guard child < count else { return }
+        let entry = unsafe heap[start]
+        while child < count {
+            if unsafe child + 1 < count && heap[child + 1] < heap[child] { child += 1 }
+            guard unsafe heap[child] < entry else { break }
+            unsafe heap[index] = heap[child]
             index = child
+            child = 2 * index + 1
         }
+        unsafe heap[index] = entry
     }
 }
