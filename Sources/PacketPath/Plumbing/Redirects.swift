@@ -9,7 +9,7 @@ struct RedirectedFrame: BitwiseCopyable {
 }
 
 struct Redirects: ~Copyable {
-    private struct CPU {
+    struct CPU {
         /// Not sent out yet, oldest first.
         var frames: [RedirectedFrame] = []
         /// Interface that frames were redirected from in this poll, 0 for none.
