@@ -24,8 +24,10 @@ extension KernelEvent {
     package static let napiGROReceiveExit = KernelEvent("net", "napi_gro_receive_exit", where: .below("ret", 2))
     package static let napiGROFragsExit = KernelEvent("net", "napi_gro_frags_exit", where: .below("ret", 2))
 
+    /// Of lo's packets too: nothing else tells that an address, freed without an event, is one of theirs by now, before
+    /// somebody reads it.
     package static let netifReceiveSKB = KernelEvent(
-        "net", "netif_receive_skb", [.skb, .device, .length], recorded: notLoopback, blindOnHost: .stack)
+        "net", "netif_receive_skb", [.skb, .device, .length], blindOnHost: .stack)
     /// NET_RX_DROP is 1, include/linux/netdevice.h: what the stack returns for a packet that generic XDP has taken
     /// away.
     package static let netifReceiveSKBExit = KernelEvent(

@@ -19,7 +19,7 @@ package struct MarkPass {
     private static let batchesAhead = 8
 
     /// Progress is told once for so many batches.
-    private static let batchesBetweenNews = 64
+    private static let batchesBetweenNews = 32
 
     /// - Throws: `SystemError` when the system gives no threads.
     package init(_ sources: [StreamSource]) throws(SystemError) { stream = try MarkStream(sources) }

@@ -128,11 +128,12 @@ import Testing
             b: 80 | UInt64(data) << 16 | (socket & 0xffff_ffff) << 32)
     }
 
-    private func segment(data: Int, waking: Bool = false, in scene: inout Scene) -> Packet {
+    /// - Parameter probed: false for one that waits until the reader is done with the socket, and is merged then.
+    private func segment(data: Int, waking: Bool = false, probed: Bool = true, in scene: inout Scene) -> Packet {
         let packet = scene.packet(66 + data)
         packet.points[.nicIRQ] = scene.nicInterrupt()
         scene.nicReceives(packet)
-        probe(packet, data: data, in: &scene)
+        if probed { probe(packet, data: data, in: &scene) }
         if waking { packet.points[.appWake] = scene.wake(scene.line.reader, lane: scene.line.nicLane, .softIRQ) }
         scene.nicPollEnds(work: 1)
         return packet
@@ -167,6 +168,29 @@ import Testing
         #expect(found.outcomes([first, head, merged, last]) == Array(repeating: .complete, count: 4))
         #expect(found[merged]?.times[.appRead] == head.points[.appRead])
         #expect(found[head]?.times[.appRead] == head.points[.appRead])
+    }
+
+    /// No probe has told whose connection the merged packet is, and what is read is TCP's as well.
+    @Test(arguments: [MarkKind.netQueue, .startXmit, .stackReceive])
+    func `merged data is not what comes over lo at its address`(kind: MarkKind) {
+        var scene = silentHost()
+        let first = segment(data: 100, waking: true, in: &scene)
+        first.points[.appRun] = scene.readerRuns()
+        first.points[.appRead] = copies(100, from: first, in: &scene)
+        receives(100, protocol: 6, in: &scene)
+        let head = segment(data: 100, in: &scene)
+        let merged = segment(data: 50, probed: false, in: &scene)
+        head.points[.appRead] = copies(150, from: head, in: &scene)
+        receives(150, protocol: 6, in: &scene)
+        let last = segment(data: 10, in: &scene)
+        scene.skbMark(kind, merged.hostSKB, Scene.loopback, length: 82, lane: scene.line.workerLane, .softIRQ)
+        copies(30, from: merged, thread: Self.stranger, in: &scene)
+        receives(30, socket: Self.socket + 4096, protocol: 6, thread: Self.stranger, in: &scene)
+        last.points[.appRead] = copies(10, from: last, in: &scene)
+        receives(10, protocol: 6, in: &scene)
+        let found = scene.run()
+        #expect(found.outcomes([first, head, merged, last]) == Array(repeating: .complete, count: 4))
+        #expect(found[merged]?.times[.appRead] == head.points[.appRead])
     }
 
     @Test func `what the reader of a stream copies of another socket at the same address is not of the stream`() {

@@ -15,6 +15,7 @@ extension Tracker {
                 proveReceiveRingEmpty(port)
             }
         case .stackReceive:
+            if mark.name == loopback { passLoopback(mark, machine) }
             let id = flight(mark.a, on: machine)
             beginReceipt(lane)
             lanes[lane].receive(id, at: mark.time)

@@ -41,6 +41,12 @@ extension Tracker {
     }
 
     private mutating func hostStackReceive(_ mark: Mark, _ lane: LaneID) {
+        if mark.name == loopback {
+            passLoopback(mark, .host)
+            beginReceipt(lane)
+            lanes[lane].receive(.none, at: mark.time)
+            return
+        }
         var known = flight(mark.a, on: .host)
         let isCarried = lanes[lane].isCarrying(known, mark)
         if mark.inThread, known.isNone || isWorker(mark.threadID, of: mark.name) || !isCarried {

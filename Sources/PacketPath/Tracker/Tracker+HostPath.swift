@@ -12,7 +12,8 @@ extension Tracker {
         case .taskSwitch:
             lanes[lane].isSoftIRQKnown = true
             followStack(kind, mark, lane, .host)
-        case .napiReceive: if mark.name != loopback { comeIn(mark, lane, polled: true) }
+        case .napiReceive:
+            if mark.name == loopback { passLoopback(mark, .host) } else { comeIn(mark, lane, polled: true) }
         case .napiPoll: pollEnded(mark, lane, .host)
         case .stackReceive: ownStackReceive(mark, lane)
         case .netQueue: ownQueue(mark, lane)
@@ -41,6 +42,7 @@ extension Tracker {
 
     private mutating func ownStackReceive(_ mark: Mark, _ lane: LaneID) {
         guard mark.name != loopback else {
+            passLoopback(mark, .host)
             lanes[lane].receive(.none, at: mark.time)
             return
         }
@@ -108,7 +110,11 @@ extension Tracker {
     }
 
     private mutating func ownQueue(_ mark: Mark, _ lane: LaneID) {
-        guard mark.name != loopback, !passesThrough(mark, lane) else { return }
+        guard mark.name != loopback else {
+            passLoopback(mark, .host)
+            return
+        }
+        guard !passesThrough(mark, lane) else { return }
         let id = flight(mark.a, on: .host)
         if !id.isNone, flights[id].times.has(.hostEgress), lanes[lane].isHandingOver(id) {
             // On to the next one of stacked devices: VLAN, bond, bridge.
@@ -119,7 +125,10 @@ extension Tracker {
     }
 
     private mutating func ownStartXmit(_ mark: Mark, _ lane: LaneID) {
-        guard mark.name != loopback else { return }
+        guard mark.name != loopback else {
+            passLoopback(mark, .host)
+            return
+        }
         guard !passesThrough(mark, lane) else {
             lanes[lane].beginHandover(mark, flight(mark.a, on: .host), port: .none)
             return

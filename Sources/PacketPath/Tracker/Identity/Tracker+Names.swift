@@ -44,6 +44,15 @@ extension Tracker {
         }
     }
 
+    /// A packet of lo's is nobody's. What had its address before has been freed without an event, if it is not a
+    /// tunnel's on its way through.
+    mutating func passLoopback(_ mark: Mark, _ machine: MachineID) {
+        let stale = flight(mark.a, on: machine)
+        guard !stale.isNone, !isHandedOver(stale) else { return }
+        flights.unname(stale)
+        reborn(stale)
+    }
+
     /// Whether a driver on any CPU has the packet and has not said what became of it.
     private func isHandedOver(_ id: FlightID) -> Bool { lanes.ids.contains { lanes[$0].isHandingOver(id) } }
 
