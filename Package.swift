@@ -97,6 +97,7 @@ let package = Package(
 
         // Tests. TestSupport builds trace files in code and finds the recordings in traces/.
         .target(name: "TestSupport", dependencies: ["TraceData"], path: "Tests/TestSupport", swiftSettings: common),
+        .target(name: "RecordingTurns", path: "Tests/RecordingTurns", swiftSettings: common),
         .testTarget(
             name: "TraceDataTests",
             dependencies: ["TraceData", "ClockSync", "LinuxSystem", "Statistics", "TestSupport"],
@@ -137,7 +138,7 @@ let package = Package(
             dependencies: [
                 "Recording", "PacketPath", "GuestClocks", "TraceData", "Sessions", "ClockSync", "KernelEvents",
                 "LinuxSystem",
-                "Statistics", "TestSupport",
+                "Statistics", "RecordingTurns", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: common),
@@ -145,7 +146,7 @@ let package = Package(
             name: "AffinityTests", dependencies: ["Affinity", "LinuxSystem", "Sessions"], swiftSettings: common),
         .executableTarget(name: "fake-vm", path: "Tests/FakeVM"),
         .testTarget(
-            name: "CommandTests", dependencies: ["Export", "Sessions", "Statistics", "TestSupport"],
+            name: "CommandTests", dependencies: ["Export", "Sessions", "Statistics", "RecordingTurns", "TestSupport"],
             swiftSettings: common),
 
         // What is fuzzed. `make test` replays the corpus; the fuzzer itself is below.

@@ -8,10 +8,11 @@ import NIOEmbedded
     import Glibc
     import LinuxSystem
     @testable import Recording
+    import RecordingTurns
     import Testing
 
     @Suite(
-        .serialized,
+        .serialized, .recordsAlone,
         .enabled(
             if: geteuid() == 0 && Folder.exists("/sys/kernel/tracing/instances"),
             "NOT TESTED: needs root and tracefs at /sys/kernel/tracing"))

@@ -1,11 +1,13 @@
 // Recordings that bind threads for as long as they last, and experiments made of them.
 
 import Foundation
+import RecordingTurns
 import Sessions
 import Testing
 
-@Suite(.serialized, .enabled(if: FakeHost.isPossible && Tracing.isPossible, FakeHost.reason)) struct BoundRecordingTests
-{
+@Suite(
+    .serialized, .recordsAlone, .enabled(if: FakeHost.isPossible && Tracing.isPossible, FakeHost.reason))
+struct BoundRecordingTests {
     /// An agent on loopback that records this machine in the guest's place; `$guest` reaches it.
     static let agent = #"""
         port=$((20000 + $$ % 10000))

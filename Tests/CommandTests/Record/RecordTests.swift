@@ -1,11 +1,14 @@
 // virtlat record of this machine alone: a session that can be read, of the time that was asked for.
 
 import Foundation
+import RecordingTurns
 import Sessions
 import Testing
 
 /// Everything that records does so one after the other: they would trace each other's work.
-@Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: Tracing.isPossible, Tracing.reason)) struct RecordTests {
+@Suite(
+    .serialized, .recordsAlone, .timeLimit(.minutes(10)), .enabled(if: Tracing.isPossible, Tracing.reason))
+struct RecordTests {
     @Test func `a session has the host's trace, and says what it is`() async throws {
         let session = try RecordedSession()
         defer { session.remove() }
