@@ -1,7 +1,7 @@
 // Tests that record this machine come after each other, whichever module they are of: they would trace each other's
 // work, and tidy up what another one has left on purpose.
 
-import Testing
+package import Testing
 
 /// Each test of a suite with this trait has the machine for itself.
 package struct RecordsAlone: SuiteTrait, TestTrait, TestScoping {
