@@ -174,8 +174,11 @@ import Testing
     @Test(arguments: [MarkKind.netQueue, .startXmit, .stackReceive])
     func `merged data is not what comes over lo at its address`(kind: MarkKind) {
         var scene = silentHost()
-        let first = segment(data: 100, waking: true, in: &scene)
-        first.points[.appRun] = scene.readerRuns()
+        // Datagrams' sockets tell what they are given.
+        bringIn(scene.packet(), in: &scene)
+        scene.readerRuns()
+        receives(64, in: &scene)
+        let first = segment(data: 100, in: &scene)
         first.points[.appRead] = copies(100, from: first, in: &scene)
         receives(100, protocol: 6, in: &scene)
         let head = segment(data: 100, in: &scene)
