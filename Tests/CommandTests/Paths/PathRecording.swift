@@ -194,20 +194,24 @@ extension Table {
             let awaited = columns["tsc_await"] == nil ? previous : try time("tsc_await")
             previous = sent - clock.error
             return FlowEnd.Packet(
-                sequence: Int(try number(row, "seq")), receiving: awaited...received + clock.error,
+                sequence: Int(try number(row, "seq")),
+                // Where the log has no time of asking, a later answer may stand before.
+                receiving: min(awaited, received)...received + clock.error,
                 sending: sends - clock.error...sent + clock.error)
         }
     }
 
-    /// The client's receiving thread asks for the next answer when it has one.
+    /// The client's receiving thread asks for the next answer when it has one, which need not be that of the packet
+    /// before: answers overtake each other.
     fileprivate func asked(_ clock: TickClock, _ machine: String) throws -> [FlowEnd.Packet] {
-        var previous = Int64.min
-        return try rows.map { row in
-            let time = { (column: String) in try clock.time(number(row, column), machine) }
-            defer { previous = (try? time("tsc_recv")) ?? previous }
+        let received = try rows.map { try clock.time(number($0, "tsc_recv"), machine) }
+        let order = received.sorted()
+        return try zip(rows, received).map { row, received in
+            let previous = order.last { $0 < received } ?? .min
             return FlowEnd.Packet(
-                sequence: Int(try number(row, "seq")), receiving: previous...(try time("tsc_recv")),
-                sending: try time("tsc_send")...time("tsc_sent"))
+                sequence: Int(try number(row, "seq")), receiving: previous...received,
+                sending: try clock.time(number(row, "tsc_send"), machine)...clock.time(number(row, "tsc_sent"), machine)
+            )
         }
     }
 }
