@@ -9,24 +9,27 @@ internal import LinuxSystem
     @safe private final class Shared: @unchecked Sendable {
         let stream: MarkStream
         let monitor = Monitor()
-        let batches: [UnsafeMutableBufferPointer<Mark>]
-        var counts: [Int]
+        private let batches: [UnsafeMutableBufferPointer<Mark>]
+        /// How many there are.
+        private let ring: Int
+        private var counts: [Int]
         /// Batches merged and read so far; those in between are ready.
-        var merged = 0
-        var read = 0
-        var isEnded = false
+        private var merged = 0
+        private var read = 0
+        private var isEnded = false
 
         init(_ stream: MarkStream, batches: Int, of size: Int) {
             self.stream = stream
-            unsafe self.batches = (0..<batches).map { _ in unsafe .allocate(capacity: size) }
+            ring = batches
+            unsafe self.batches = (0..<batches).map { _ in .allocate(capacity: size) }
             counts = [Int](repeating: 0, count: batches)
         }
 
-        deinit { for batch in unsafe batches { unsafe batch.deallocate() } }
+        deinit { unsafe batches.forEach { unsafe $0.deallocate() } }
 
         func work() {
             while true {
-                let count = unsafe stream.next(into: batches[merged % batches.count])
+                let count = unsafe stream.next(into: batches[merged % ring])
                 monitor.lock()
                 defer { monitor.unlock() }
                 monitor.wakeAll()
@@ -34,27 +37,27 @@ internal import LinuxSystem
                     isEnded = true
                     return
                 }
-                counts[merged % batches.count] = count
+                counts[merged % ring] = count
                 merged += 1
                 // Half of them at a time, so that waking this thread costs the reader little.
-                if merged - read == batches.count {
-                    while merged - read > batches.count / 2 { monitor.wait() }
+                if merged - read == ring {
+                    while merged - read > ring / 2 { monitor.wait() }
                 }
             }
         }
 
         /// - Parameter isFirst: no batch has been read yet, which would be given back here.
-        func next(isFirst: Bool) -> UnsafeMutableBufferPointer<Mark>? {
+        func next(isFirst: Bool) -> UnsafeBufferPointer<Mark>? {
             monitor.lock()
             defer { monitor.unlock() }
             if !isFirst {
                 read += 1
-                if merged - read == batches.count / 2 { monitor.wakeAll() }
+                if merged - read == ring / 2 { monitor.wakeAll() }
             }
             while merged == read && !isEnded { monitor.wait() }
             guard merged > read else { return nil }
-            let place = read % batches.count
-            return unsafe UnsafeMutableBufferPointer(rebasing: batches[place][..<counts[place]])
+            let place = read % ring
+            return unsafe UnsafeBufferPointer(rebasing: batches[place][..<counts[place]])
         }
     }
 
@@ -73,6 +76,6 @@ internal import LinuxSystem
     /// The next marks in time order, until the next call; nil at the end, which has to be reached.
     func next() -> UnsafeBufferPointer<Mark>? {
         defer { hasBegun = true }
-        return unsafe shared.next(isFirst: !hasBegun).map { unsafe UnsafeBufferPointer($0) }
+        return unsafe shared.next(isFirst: !hasBegun)
     }
 }
