@@ -88,9 +88,10 @@ import Testing
         var guest = try await RecordedFile.uncompressed(Recording.steady.guest)
         try guest.stamp(cpu: 0, subBuffer: 2, 11_392_814_858_859_407_552)
         try folder.write(guest.bytes, to: "host-g3.dat")
-        let start = ContinuousClock.now
-        let run = try await Command.virtlat("analyze", folder.path, "--clock", clock)
-        #expect(ContinuousClock.now - start < .seconds(10), "\(run.errors)")
+        // Of the processor's time, since others work here too.
+        let run = try await Command.shell(
+            "ulimit -t 10; exec \"$VIRTLAT\" analyze \"$1\" --clock \"$2\"", folder.path, clock)
+        #expect(run.signal == nil, "\(run.errors)")
     }
 
     @Test func `a stage tells the clock's error, and the table where it is more than the stage`() async throws {

@@ -25,7 +25,7 @@ enum Command {
     }()
 
     /// No run takes as long as this, even of a debug build on a slow machine.
-    static let patience: Duration = .seconds(60)
+    static let patience: Duration = .seconds(180)
 
     private static func requireExecutable(_ sourceLocation: SourceLocation) throws {
         try #require(

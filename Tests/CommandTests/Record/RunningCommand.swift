@@ -34,7 +34,7 @@ final class RunningCommand {
 
     /// Waits until it has written this to standard error.
     func wait(
-        for text: String, within patience: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation
+        for text: String, within patience: Duration = .seconds(30), sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let end = ContinuousClock.now + patience
         while !errors.contains(text) {
@@ -46,7 +46,7 @@ final class RunningCommand {
     }
 
     /// Waits for its end; one that takes longer is killed, and fails the test.
-    func end(within patience: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation) async throws
+    func end(within patience: Duration = .seconds(45), sourceLocation: SourceLocation = #_sourceLocation) async throws
         -> Run
     {
         let end = ContinuousClock.now + patience
