@@ -157,6 +157,13 @@ extension RecordTests {
 
         @Test(arguments: ["after", "live"])
         func `an agent that is killed is reported, and its guard tidies up`(transfer: String) async throws {
+            // So small a buffer loses events where others have the processor.
+            for _ in 1...5 { if try await killAgent(transfer) { return } }
+            Issue.record("events are lost each time")
+        }
+
+        /// - Returns: whether all that was there to be recorded was.
+        private func killAgent(_ transfer: String) async throws -> Bool {
             let agent = try await AgentProcess()
             let session = try RecordedSession()
             defer { session.remove() }
@@ -174,6 +181,7 @@ extension RecordTests {
             let manifest = try session.manifest()
             #expect(manifest.outcome == .cutOff)
             #expect(manifest.faults == ["g: lost during the recording: the connection is closed"])
+            guard manifest.machines.allSatisfy({ $0.lostEvents == 0 }) else { return false }
             let window = try #require(manifest.measured)
             #expect(try #require(window.end) - window.begin >= 1_500_000_000, "the host goes on")
             if transfer == "live" {
@@ -183,6 +191,7 @@ extension RecordTests {
             } else {
                 try await session.expectReadable("host.dat")
             }
+            return true
         }
 
         @Test func `an agent that is told to end ends its session first`() async throws {
