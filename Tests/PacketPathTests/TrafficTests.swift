@@ -1,10 +1,17 @@
 // What has to be true of any traffic, tried on much of it.
 
 import ClockSync
+import Foundation
 import PacketPath
 import Testing
 
 @Suite struct TrafficTests {
+    /// As many of these seeds as VIRTLAT_SEEDS says, which may be more.
+    private static func seeds(_ usual: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
+        let wanted = ProcessInfo.processInfo.environment["VIRTLAT_SEEDS"].flatMap { UInt64($0) }
+        return wanted.map { usual.lowerBound...usual.lowerBound + max(1, $0) - 1 } ?? usual
+    }
+
     /// A model run to its end; every packet's truth is in it.
     private func traffic(_ seed: UInt64, packets: Int = 2000) -> Traffic {
         let traffic = Traffic(seed: seed, packets: packets)
@@ -23,7 +30,7 @@ import Testing
         }.map(\.points)
     }
 
-    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(arguments: Self.seeds(1...4))
     func `every packet of a whole recording ends as it did, at its own times`(seed: UInt64) {
         let traffic = traffic(seed)
         let found = traffic.scene.run()
@@ -38,7 +45,7 @@ import Testing
         #expect(found.containments[1].outside == 0)
     }
 
-    @Test(arguments: 11...14 as ClosedRange<UInt64>)
+    @Test(arguments: Self.seeds(11...14))
     func `a recording that begins and ends anywhere tells no falsehood and leaves nothing out`(seed: UInt64) {
         let traffic = traffic(seed)
         var scene = traffic.scene
@@ -80,7 +87,7 @@ import Testing
         #expect(inside.count { found[$0]?.outcome == .complete } >= inside.count - 20)
     }
 
-    @Test(arguments: 21...26 as ClosedRange<UInt64>)
+    @Test(arguments: Self.seeds(21...26))
     func `with holes anywhere no complete journey is a false one, and no packet is counted twice`(seed: UInt64) {
         let traffic = traffic(seed)
         var scene = traffic.scene
