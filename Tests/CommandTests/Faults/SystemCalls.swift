@@ -79,21 +79,24 @@ struct SystemCalls {
         calls.sorted().map { "?" + $0 }.joined(separator: ",")
     }
 
+    private static let ofLoader: Set = ["read", "pread64", "newfstatat", "fstat"]
+
     /// - Parameter log: strace's, of a run in which nothing failed.
     init(log: String) {
         var byThread: [Substring: [String: Int]] = [:]
         var starting: [String: Int] = [:]
         var main: Substring?
+        var isLoading = false
         for line in log.split(separator: "\n") {
             let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
             guard words.count == 2, let end = words[1].firstIndex(of: "("), !words[1].hasPrefix("<") else { continue }
             let call = String(words[1][..<end].drop { $0 == " " })
             main = main ?? words[0]
             byThread[words[0], default: [:]][call, default: 0] += 1
-            // The loader's own: without its libraries no program says anything.
-            if words[0] == main, call == "openat", line.contains(".so"), let counts = byThread[words[0]] {
-                starting = counts
-            }
+            guard words[0] == main else { continue }
+            // The loader's own: without its libraries no program says anything. It looks into each one it has opened.
+            isLoading = call == "openat" ? line.contains(".so") : isLoading && Self.ofLoader.contains(call)
+            if isLoading, let counts = byThread[words[0]] { starting = counts }
         }
         for call in Set(byThread.values.flatMap(\.keys)) where Self.errors[call] != nil {
             let most = byThread.values.compactMap { $0[call] }.max() ?? 0

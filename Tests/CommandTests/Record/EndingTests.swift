@@ -157,12 +157,12 @@ extension RecordTests {
 
         @Test(arguments: ["after", "live"])
         func `an agent that is killed is reported, and its guard tidies up`(transfer: String) async throws {
-            // So small a buffer loses events where others have the processor.
+            // So small a buffer may lose the marks of begin and end where others have the processor.
             for _ in 1...5 { if try await killAgent(transfer) { return } }
-            Issue.record("events are lost each time")
+            Issue.record("the marks are lost each time")
         }
 
-        /// - Returns: whether all that was there to be recorded was.
+        /// - Returns: whether the marks of the measurement were kept.
         private func killAgent(_ transfer: String) async throws -> Bool {
             let agent = try await AgentProcess()
             let session = try RecordedSession()
@@ -181,13 +181,15 @@ extension RecordTests {
             let manifest = try session.manifest()
             #expect(manifest.outcome == .cutOff)
             #expect(manifest.faults == ["g: lost during the recording: the connection is closed"])
-            guard manifest.machines.allSatisfy({ $0.lostEvents == 0 }) else { return false }
-            let window = try #require(manifest.measured)
-            #expect(try #require(window.end) - window.begin >= 1_500_000_000, "the host goes on")
+            guard let window = manifest.measured, let end = window.end else {
+                #expect(manifest.machines[0].lostEvents > 0)
+                return false
+            }
+            #expect(end - window.begin >= 1_500_000_000, "the host goes on")
             if transfer == "live" {
+                if manifest.clocks[0].exchanges.isEmpty { return false }
                 try await session.expectReadable("host.dat", "guest-g.dat")
                 #expect(manifest.machines[1].disturbance.allEvents ?? 0 > 0)
-                #expect(!manifest.clocks[0].exchanges.isEmpty)
             } else {
                 try await session.expectReadable("host.dat")
             }
