@@ -98,8 +98,7 @@ struct RecordedFile: Sendable {
         try #require(cpu < number(at: place + 4, bytes: 4), "there is no CPU \(cpu)")
         place += 8 + 20 * cpu
         try #require((subBuffer + 1) * size <= number(at: place + 12, bytes: 8), "there is no sub-buffer \(subBuffer)")
-        let start = number(at: place + 4, bytes: 8) + subBuffer * size
-        for index in 0..<8 { bytes[start + index] = UInt8(truncatingIfNeeded: time >> UInt64(8 * index)) }
+        set(Int(truncatingIfNeeded: time), at: number(at: place + 4, bytes: 8) + subBuffer * size, bytes: 8)
     }
 
     /// Makes an event's format one that no kernel writes, without changing its length.

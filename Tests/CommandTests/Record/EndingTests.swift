@@ -141,8 +141,7 @@ extension RecordTests {
             running.send(SIGKILL)
             _ = try await running.end()
             try await Task.sleep(for: .milliseconds(200))
-            // Gone where another virtlat has begun to record since.
-            #expect(Tracing.text(instance, "tracing_on") ?? "0" == "0")
+            #expect(Tracing.text(instance, "tracing_on") == "0")
             let next = try RecordedSession()
             defer { next.remove() }
             #expect(try await next.record("--duration", "50ms").status == 0)

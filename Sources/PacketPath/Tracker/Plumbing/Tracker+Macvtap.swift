@@ -88,7 +88,6 @@ extension Tracker {
 
     /// The worker's queue if it is the macvtap `device`, or may be it.
     mutating func macvtap(_ queue: QueueID, named device: UInt16, _ worker: ThreadIndex, _ lane: LaneID) -> QueueID? {
-        guard queues[queue].path == .macvtap else { return nil }
         if queues[queue].device == device { return queue }
         // The outermost device is the worker's own; what lies below it may be a bond or VLAN that never receives by
         // itself.
