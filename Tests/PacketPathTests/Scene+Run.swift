@@ -79,7 +79,7 @@ extension Scene {
         for (lane, marks) in lanesOfMarks.enumerated() {
             guard let first = marks.first, let last = marks.last else { continue }
             // What was lost before the first event is told before it.
-            let holesAtStart = marks.prefix { $0.kind == Mark.Reserved.lostBegin || $0.kind == Mark.Reserved.lostEnd }
+            let holesAtStart = marks.prefix(while: \.isOfHole)
             stream += holesAtStart
             stream.append(reserved(Mark.Reserved.laneBegin, first.time, lane))
             stream += marks.dropFirst(holesAtStart.count)
@@ -105,21 +105,37 @@ extension Scene {
     }
 
     /// The events of these times are lost on one CPU, as its recording then says so: from the last event before to the
-    /// first after.
+    /// first after. With holes that it overlaps it makes one.
     mutating func lose(lane: Int, _ times: Range<Nanoseconds>) {
+        marks.removeAll { Int($0.lane) == lane && !$0.isOfHole && times.contains($0.time) }
         let known = timesOf(lane: lane)
         let before = known.last { $0 < times.lowerBound }
         let after = known.first { $0 >= times.upperBound }
-        marks.removeAll { Int($0.lane) == lane && times.contains($0.time) }
+        removeHoles(lane: lane, between: before ?? .min, and: after ?? .max)
         var hole: [Mark] = []
         if let begin = before ?? after { hole.append(reserved(Mark.Reserved.lostBegin, begin, lane)) }
         if let after { hole.append(reserved(Mark.Reserved.lostEnd, after, lane)) }
         // Ahead of the first event that is there again.
-        marks.insert(contentsOf: hole, at: marks.firstIndex { Int($0.lane) == lane && $0.time == after } ?? marks.count)
+        let next = marks.firstIndex { Int($0.lane) == lane && !$0.isOfHole && $0.time == after }
+        marks.insert(contentsOf: hole, at: next ?? marks.count)
+    }
+
+    /// Removes the beginnings and ends of holes that are not wholly before or after these times.
+    private mutating func removeHoles(lane: Int, between before: Nanoseconds, and after: Nanoseconds) {
+        let places = marks.indices.filter { Int(marks[$0].lane) == lane && marks[$0].isOfHole }
+        // They lie in turns; the last one need not end.
+        for begin in stride(from: 0, to: places.count, by: 2).reversed() {
+            let end = begin + 1 < places.count ? places[begin + 1] : nil
+            guard marks[places[begin]].time < after, end.map({ marks[$0].time > before }) ?? true else { continue }
+            if let end { marks.remove(at: end) }
+            marks.remove(at: places[begin])
+        }
     }
 
     /// When events happened on one CPU, in order.
-    func timesOf(lane: Int) -> [Nanoseconds] { marks.filter { Int($0.lane) == lane }.map(\.time).sorted() }
+    func timesOf(lane: Int) -> [Nanoseconds] {
+        marks.filter { Int($0.lane) == lane && !$0.isOfHole }.map(\.time).sorted()
+    }
 
     /// Without the events of one kind on one machine.
     mutating func forget(_ kind: MarkKind, of machine: Int) {
@@ -130,4 +146,8 @@ extension Scene {
     mutating func shift(_ machine: Int, by error: Nanoseconds) {
         for index in marks.indices where lanes[Int(marks[index].lane)].machine == machine { marks[index].time += error }
     }
+}
+
+extension Mark {
+    fileprivate var isOfHole: Bool { kind == Reserved.lostBegin || kind == Reserved.lostEnd }
 }

@@ -53,6 +53,8 @@ struct Flight {
         /// Put on a guest's queue whose worker's copies are not recorded: it joins the ring's order when it is put on
         /// the queue.
         static let uncopied = Flags(rawValue: 1 << 18)
+        /// One of several interrupts brought it to the guest, and which one is not known.
+        static let interruptUnknown = Flags(rawValue: 1 << 21)
         /// It waits with others for the datagram that they make to be read.
         static let fragment = Flags(rawValue: 1 << 20)
         /// Given back by ovs-vswitchd while others like it were still waiting: that it is this one is not proven yet.
@@ -113,4 +115,7 @@ struct Flight {
     var relay: UInt32 = 0
     var generation: UInt32 = 0
     var nextFree: Int32 = -1
+
+    /// How it came if no interrupt is known to have brought it.
+    var deliveryWithoutInterrupt: Delivery { flags.contains(.interruptUnknown) ? .unknown : .suppressed }
 }

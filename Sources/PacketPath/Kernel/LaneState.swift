@@ -14,6 +14,18 @@ struct PendingInterrupt: BitwiseCopyable {
     var isClaimed = false
 }
 
+/// Which pending interrupt's poll it is that brings a packet in.
+enum PollCause {
+    /// The one with this index.
+    case interrupt(Int)
+    /// None: the driver polled for more by itself.
+    case none
+    /// One of several: which is not known.
+    case unknown
+
+    var index: Int? { if case .interrupt(let index) = self { index } else { nil } }
+}
+
 /// A packet between net_dev_start_xmit and net_dev_xmit.
 struct Handover: BitwiseCopyable {
     var skb: UInt64 = 0
@@ -214,27 +226,29 @@ struct LaneState {
         pendingCount += 1
     }
 
-    /// The pending interrupt whose poll brings packets of `device` in; nil when that can't be told.
+    /// Why packets of `device` are polled for.
     /// - Parameter port: the guest's queue pair they come from, none on the host.
-    func pendingIndex(receiving device: UInt16, port: PortID = .none, _ instances: borrowing NapiInstances) -> Int? {
+    func pollCause(receiving device: UInt16, port: PortID = .none, _ instances: borrowing NapiInstances) -> PollCause {
         var unknown: Int?
         var unknowns = 0
         for index in 0..<pendingCount {
             switch instances.role(of: pending[index].irq, device, port) {
-            case .receives: return index
+            case .receives: return .interrupt(index)
             case .other: continue
             case .unknown:
                 unknowns += 1
                 unknown = index
             }
         }
-        return unknowns == 1 && !instances.hasReceiver(device, port) ? unknown : nil
+        guard let unknown, !instances.hasReceiver(device, port) else { return .none }
+        return unknowns == 1 ? .interrupt(unknown) : .unknown
     }
 
     /// A poll ended: the interrupt that asked for it is answered.
     mutating func polled(_ instance: UInt64, _ instances: inout NapiInstances) {
-        // One interrupt, one poll: that speaks for their belonging together.
-        if pendingCount == 1 { instances.vote(pending[0].irq, instance) }
+        // One interrupt, one poll: that speaks for their belonging together, unless the poll was asked for by an
+        // interrupt before the recording.
+        if pendingCount == 1, isSoftIRQKnown { instances.vote(pending[0].irq, instance) }
         var firstUnknown: Int?
         for index in 0..<pendingCount {
             let owner = instances.instance(of: pending[index].irq)

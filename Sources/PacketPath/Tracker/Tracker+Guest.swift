@@ -36,7 +36,8 @@ extension Tracker {
         let port = port(of: machine, mark.name, pair: mark.receiveQueue)
         ports[port].lastIngress = mark.time
         lanes[lane].polledPort = port
-        let index = lanes[lane].pendingIndex(receiving: mark.name, port: port, machines[machine].napi)
+        let cause = lanes[lane].pollCause(receiving: mark.name, port: port, machines[machine].napi)
+        let index = cause.index
         if let index, ports[port].queue.isNone, ports[port].passage == .none, canHaveQueue(port) {
             joinByInterrupt(port, lane, lanes[lane].pending[index].time)
         }
@@ -47,6 +48,7 @@ extension Tracker {
         if machines[machine].openHoles > 0 { flights[id].flags.insert(.lost) }
         flights.stamp(id, .guestIngress, mark)
         flights[id].guestLane = lane
+        if case .unknown = cause { flights[id].flags.insert(.interruptUnknown) }
         if let index {
             flights.stamp(id, .guestIRQ, at: lanes[lane].pending[index].time, on: lane)
             if lanes[lane].pending[index].isClaimed { flights[id].flags.insert(.sharedInterrupt) }

@@ -9,9 +9,7 @@ extension Tracker {
     mutating func followHostPath(_ kind: MarkKind, _ mark: Mark, _ lane: LaneID) {
         endWhatIsBrief(kind, mark, lane, .host)
         switch kind {
-        case .taskSwitch:
-            lanes[lane].isSoftIRQKnown = true
-            followStack(kind, mark, lane, .host)
+        case .taskSwitch: followStack(kind, mark, lane, .host)
         case .napiReceive:
             if mark.name == loopback { passLoopback(mark, .host) } else { comeIn(mark, lane, polled: true) }
         case .napiPoll: pollEnded(mark, lane, .host)

@@ -10,6 +10,10 @@ extension Tracker {
             if machines[machine].startTime == PointTimes.absent { machines[machine].startTime = mark.time }
         case Mark.Reserved.laneEnd:
             endSegments(lane)
+            // Its driver may hand it back after this and be given it again: when it was put on the ring is not known.
+            if !machine.isHost, let handover = lanes[lane].handover, flights.contains(handover.flight) {
+                flights[handover.flight].flags.insert(.cut)
+            }
             machines[machine].openLanes -= 1
             if machine.isHost, machines[.host].openLanes == 0 {
                 hostEnded = true
@@ -53,6 +57,8 @@ extension Tracker {
         flights.forEachLive { id in
             if isInHands(id, of: machine) { flights[id].flags.insert(.lost) }
         }
+        let handedOver = handedOverToDrivers()
+        for handover in handedOver { takeBack(handover.flight) }
         for queue in queues.ids {
             let port = queues[queue].port
             if machine.isHost || !port.isNone && ports[port].machine == machine {
@@ -63,6 +69,18 @@ extension Tracker {
         for port in ports.ids where ports[port].queue.isNone && ports[port].machine == machine {
             while let id = ports[port].takens.popFirst() { if flights.contains(id) { flights.discard(id) } }
             while let id = ports[port].puts.popFirst() { if flights.contains(id) { flights.discard(id) } }
+        }
+        for handover in handedOver where flights.contains(handover.flight) {
+            putTransmitted(handover.flight, handover.port)
+        }
+    }
+
+    /// Packets that guests' drivers have at this moment. They may be handed back to be tried again (NETDEV_TX_BUSY), so
+    /// they are not to be counted as lost on the ring.
+    private func handedOverToDrivers() -> [Handover] {
+        lanes.ids.compactMap { lanes[$0].handover }.filter { handover in
+            !handover.port.isNone && flights.contains(handover.flight)
+                && !flights[handover.flight].times.has(.hostIngress)
         }
     }
 

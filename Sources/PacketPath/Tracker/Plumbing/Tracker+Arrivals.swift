@@ -12,7 +12,7 @@ extension Tracker {
         flights.stamp(id, .hostIngress, mark)
         flights[id].nic = mark.name
         flights[id].length = mark.length
-        if let index = lanes[lane].pendingIndex(receiving: mark.name, machines[.host].napi) {
+        if let index = lanes[lane].pollCause(receiving: mark.name, machines[.host].napi).index {
             stampInterrupt(id, lanes[lane].pending[index], lane)
         }
         if polled { lanes[lane].polled = id }

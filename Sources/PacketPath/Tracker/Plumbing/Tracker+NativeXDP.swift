@@ -15,7 +15,7 @@ extension Tracker {
         let nic = redirects.names[mark.interface] ?? 0
         flights[id].nic = nic
         let isOnlyOne = nic == 0 && lanes[lane].pendingCount == 1
-        if let index = isOnlyOne ? 0 : lanes[lane].pendingIndex(receiving: nic, machines[.host].napi) {
+        if let index = isOnlyOne ? 0 : lanes[lane].pollCause(receiving: nic, machines[.host].napi).index {
             stampInterrupt(id, lanes[lane].pending[index], lane)
         }
         // Each CPU sends its frames out by itself: in which order, no event tells.

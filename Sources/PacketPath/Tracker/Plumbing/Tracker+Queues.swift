@@ -17,6 +17,7 @@ extension Tracker {
             queues[queue].path = forcedPath ?? (isServedByVMM(worker) ? .qemu : .tap)
             queues[queue].isPathCertain = forcedPath != nil
             queues[queue].isFiltered = isServedByVMM(worker)
+            if machines[.host].validFrom != PointTimes.absent { oweReceived(queue) }
         }
         if queues[queue].worker != worker { severalOrders(queue) }
         if machines[.host].threads[worker].queue != queue {

@@ -16,7 +16,7 @@ extension Tracker {
         guard irq != PointTimes.absent, irq >= copied else {
             flights.clear(id, .guestIRQ)
             flights.clear(id, .irqInject)
-            flights[id].delivery = .suppressed
+            flights[id].delivery = flights[id].deliveryWithoutInterrupt
             return
         }
         if flights[id].times.has(.irqInject), flights[id].times[.irqInject] > irq {

@@ -8,15 +8,13 @@ extension Tracker {
     mutating func proveReceiveRingEmpty(_ port: PortID) {
         let queue = ports[port].queue
         guard !queue.isNone, !queues[queue].hasSeveralOrders, !hasFramesOnTheWay(to: queue) else { return }
-        let copied = queues[queue].lastCopy
         // In a hole it may have copied unseen: then only what it did after the hole shows anything.
-        if copied != PointTimes.absent || machines[.host].validFrom != PointTimes.absent {
+        let copied = max(queues[queue].lastCopy, machines[.host].validFrom)
+        if copied != PointTimes.absent {
             // Since the guest took its last packet, the worker may have signalled for others.
             let atIngress = ports[port].publishedAtIngress
             let published = atIngress != PointTimes.absent ? atIngress : queues[queue].lastPublished
-            guard published != PointTimes.absent, published >= copied, published < ports[port].lastIngress else {
-                return
-            }
+            guard published >= copied, published < ports[port].lastIngress else { return }
         }
         proveEmpty(queue, .receive)
     }

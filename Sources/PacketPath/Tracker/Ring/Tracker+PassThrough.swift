@@ -9,7 +9,7 @@ extension Tracker {
         if flights[id].flags.contains(.sharedInterrupt) {
             coalesce(id)
         } else if !flights[id].times.has(.guestIRQ) {
-            flights[id].delivery = .suppressed
+            flights[id].delivery = flights[id].deliveryWithoutInterrupt
         } else if ports[port].passage == .posted, flights[id].times[.guestIRQ] >= machines[.host].startTime {
             flights[id].delivery = .posted
         }

@@ -187,8 +187,6 @@ extension Tracker {
             carryOut(queue, side)
         }
         while queues[queue].unsignalled.popFirst() != nil {}
-        queues[queue].lastCopy = PointTimes.absent
-        queues[queue].lastPublished = PointTimes.absent
     }
 
     /// Each queue has an order of its own, and here several meet.

@@ -8,6 +8,7 @@ extension Tracker {
     mutating func followStack(_ kind: MarkKind, _ mark: Mark, _ lane: LaneID, _ machine: MachineID) {
         switch kind {
         case .taskSwitch:
+            lanes[lane].isSoftIRQKnown = true
             lanes[lane].leaveRecorder()
             switchTasks(mark, machine)
         case .waking:
