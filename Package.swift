@@ -69,7 +69,9 @@ let package = Package(
         // Floor 5: journeys in, sums and judgements out.
         .target(
             name: "Findings",
-            dependencies: ["PacketPath", "GuestClocks", "Statistics", "Sessions", "ClockSync", "TraceData"],
+            dependencies: [
+                "PacketPath", "GuestClocks", "Statistics", "Sessions", "ClockSync", "TraceData", "KernelEvents",
+            ],
             swiftSettings: strict),
 
         // Floor 6: values in, bytes out.

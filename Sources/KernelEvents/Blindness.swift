@@ -1,6 +1,7 @@
-// What is not seen of packets without an event: points, stages, or whole journeys.
+// What is not seen of packets without an event: points, stages, or whole journeys; before a recording, and after one.
 
-/// Shared by the events that the same is missing without.
+/// What a kernel without some events can't show, whatever is recorded: shared by the events that the same is missing
+/// without.
 package struct Blindness: Sendable, Equatable {
     /// Names it for programs; unique on one kind of machine.
     package var id: String
@@ -26,7 +27,8 @@ extension Blindness {
     package static let tsc = Blindness(
         "tsc", "a guest whose TSC is set anew while it is recorded is found at the end only")
     package static let hostTransmit = Blindness("transmit", "no host.egress, so no journeys")
-    package static let copy = Blindness("copy", "no vhost.copy, so receive journeys stay incomplete")
+    package static let copy = Blindness(
+        "copy", "no vhost.copy: vhost-copy is part of vhost-signal, and what comes by a macvtap is not seen")
     package static let stack = Blindness("stack", "no host.ingress on the tap, so transmit journeys stay incomplete")
     package static let sent = Blindness("sent", "no nic.xmit, so transmit journeys stay incomplete")
     package static let ovs = Blindness(
@@ -56,4 +58,30 @@ extension Blindness {
         "no vhost.run, vcpu.run and guest.run: vhost-wakeup, kvm-wakeup and app-wakeup are part of the next stages")
     package static let wakeUps = Blindness("waking", "no wake-up points: what a wake-up costs is not seen")
     package static let drops = Blindness("drop", "packets that are dropped are not told from those that are lost")
+}
+
+/// What a recording that holds none of an event can't say, in a few words.
+package struct Absence: Sendable {
+    /// Of a host with guests.
+    package var onHost: String?
+    package var inGuest: String?
+    /// Of a host whose own packets are followed.
+    package var alone: String?
+
+    init(onHost: String? = nil, inGuest: String? = nil, alone: String? = nil) {
+        self.onHost = onHost
+        self.inGuest = inGuest
+        self.alone = alone
+    }
+
+    /// - Parameter alone: what a host's own packets lack, where that is something else.
+    init(_ everywhere: String, alone: String? = nil) {
+        self.init(onHost: everywhere, inGuest: everywhere, alone: alone ?? everywhere)
+    }
+}
+
+extension Absence {
+    static let interruptPoints = Absence("no interrupt points")
+    static let silentReaders = Absence(
+        "UDP's readers leave no other trace from Linux 6.18 on: what they read is not-recorded")
 }

@@ -22,7 +22,8 @@ extension KernelEvent {
             .number("skaddr", to: .a), .number("family", to: .b, width: 8),
             .number("protocol", to: .b, shift: 8, width: 8),
         ],
-        recorded: "(family == 2 || family == 10) && protocol != 6 || family == 17", since: Release(6, 3))
+        recorded: "(family == 2 || family == 10) && protocol != 6 || family == 17", since: Release(6, 3),
+        absent: .silentReaders)
 
     /// Recorded of all sockets: it tells what was copied in the call, which may have a packet's address by then.
     package static let sockRecvLength = KernelEvent(
@@ -30,7 +31,7 @@ extension KernelEvent {
         [
             .number("sk", to: .a), .number("ret", to: .b, width: 32), .number("family", to: .b, shift: 32, width: 6),
             .number("protocol", to: .b, shift: 38, width: 10), .number("flags", to: .b, shift: 48, width: 16),
-        ], since: Release(6, 3))
+        ], since: Release(6, 3), absent: .silentReaders)
 }
 
 extension KernelEvent {
@@ -56,9 +57,12 @@ package struct SendingCall: Sendable {
     /// what it did.
     package var isFiltered: Bool
 
-    fileprivate init(_ name: String, recorded filter: String? = nil, _ blindness: Blindness? = nil) {
+    fileprivate init(
+        _ name: String, recorded filter: String? = nil, _ blindness: Blindness? = nil, absent absence: Absence? = nil
+    ) {
         enter = KernelEvent(
-            "syscalls", "sys_enter_\(name)", at: .applications, recorded: filter, blindInGuest: blindness)
+            "syscalls", "sys_enter_\(name)", at: .applications, recorded: filter, blindInGuest: blindness,
+            absent: absence)
         // A call's end is only of interest where its begin is, but it does not tell what that was asked for.
         exit = KernelEvent("syscalls", "sys_exit_\(name)", at: .applications)
         isFiltered = filter != nil
@@ -70,7 +74,8 @@ extension KernelEvent {
     private static let noStream = "fd > 2"
 
     package static let calls: [SendingCall] = [
-        SendingCall("sendto", .calls), SendingCall("sendmsg", .calls), SendingCall("sendmmsg", .calls),
+        SendingCall("sendto", .calls, absent: Absence("no guest.send", alone: "no app.send")),
+        SendingCall("sendmsg", .calls), SendingCall("sendmmsg", .calls),
         SendingCall("write", recorded: noStream, .calls), SendingCall("writev", recorded: noStream, .calls),
         SendingCall("pwritev2", recorded: noStream), SendingCall("sendfile64"), SendingCall("splice"),
         // What a socket held back goes out: UDP_CORK is 1 of IPPROTO_UDP (17), TCP_CORK is 3 of IPPROTO_TCP (6).

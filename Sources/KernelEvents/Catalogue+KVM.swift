@@ -8,7 +8,7 @@ extension KernelEvent {
     // On arm64 kvm_entry does not tell the vCPU.
     package static let kvmEntry = KernelEvent(
         "kvm", "kvm_entry", at: .host, [.number("vcpu_id", to: .a, width: 32, required: false)], narrowing: .vcpus,
-        blindOnHost: .guests)
+        blindOnHost: .guests, absent: Absence("no vcpu.entry, and the clock can't be checked"))
     // On arm64 kvm_exit has `ret` and `esr_ec`, on x86 `exit_reason` and `isa`.
     package static let kvmExit = KernelEvent(
         "kvm", "kvm_exit", at: .host,
@@ -16,12 +16,13 @@ extension KernelEvent {
             .number("exit_reason", "ret", to: .a, width: 32, required: false),
             .number("isa", to: .b, width: 32, required: false),
             .number("esr_ec", to: .b, shift: 32, width: 32, required: false),
-        ], narrowing: .vcpus, blindOnHost: .guests)
+        ], narrowing: .vcpus, blindOnHost: .guests, absent: Absence("no kick, and the clock can't be checked"))
 
     package static let kvmInjVirq = KernelEvent(
         "kvm", "kvm_inj_virq", at: .host, [.number("vector", "irq", to: .a, width: 32)], narrowing: .vcpus, only: .x86)
     package static let kvmMSISetIRQ = KernelEvent(
-        "kvm", "kvm_msi_set_irq", at: .host, [.number("data", to: .a, width: 8)], only: .x86, blindOnHost: .injection)
+        "kvm", "kvm_msi_set_irq", at: .host, [.number("data", to: .a, width: 8)], only: .x86, blindOnHost: .injection,
+        absent: Absence("irq.inject is the worker's wake-up of the vCPU, or absent"))
     package static let kvmSetIRQ = KernelEvent("kvm", "kvm_set_irq", at: .host, where: .equals("level", 1))
 
     /// KVM_TRACE_MMIO_WRITE is 2, include/trace/events/kvm.h.

@@ -24,6 +24,8 @@ package struct KernelEvent: Sendable {
     /// missing.
     package var blindOnHost: Blindness?
     package var blindInGuest: Blindness?
+    /// What a recording that holds none of it can't say; nil where that is nothing.
+    package var absence: Absence?
 
     /// - Parameters:
     ///   - filter: what is recorded of it, where that is not `condition`.
@@ -31,7 +33,8 @@ package struct KernelEvent: Sendable {
         _ system: String, _ name: String, at place: Place = .everywhere, _ operands: [Operand] = [],
         where condition: Condition? = nil,
         recorded filter: String? = nil, narrowing: Narrowing? = nil, since: Release? = nil, until: Release? = nil,
-        only architectures: Architectures = .all, blindOnHost: Blindness? = nil, blindInGuest: Blindness? = nil
+        only architectures: Architectures = .all, blindOnHost: Blindness? = nil, blindInGuest: Blindness? = nil,
+        absent absence: Absence? = nil
     ) {
         self.system = system
         self.name = name
@@ -45,6 +48,7 @@ package struct KernelEvent: Sendable {
         self.architectures = architectures
         self.blindOnHost = blindOnHost
         self.blindInGuest = blindInGuest
+        self.absence = absence
     }
 
     /// What is recorded of it on any machine, in the kernel's filter language (Documentation/trace/events.rst); nil for

@@ -17,7 +17,7 @@ extension Note {
         case .strangers(let files): "\(files.joined(separator: ", ")): not named in \(Manifest.fileName), and left out"
         case .noEvents(let file): "\(file) holds no events"
         case .absentEvents(let machine, let events):
-            "\(machine) has no event of: " + events.map(\.text).joined(separator: "; ")
+            "\(machine) has no event of: " + events.map { "\($0.event) (\($0.meaning))" }.joined(separator: "; ")
         case .refusedFormats(let file, let names):
             "\(file): the format of \(names.joined(separator: ", ")) is not one that a kernel writes, so none of these events was read"
         case .defect(let file, let defect):
@@ -77,36 +77,6 @@ extension Note.Emptiness {
         case .unmeasured(let ofHost): "no packet of \(wanted(ofHost)) began while the measurement ran"
         case .nowhere(let ofHost):
             "no packet of \(wanted(ofHost)) was found" + (ofHost ? "" : " (virtlat paths lists them)")
-        }
-    }
-}
-
-extension AbsentEvent {
-    fileprivate var text: String { "\(event) (\(consequence.text))" }
-}
-
-extension AbsentEvent.Consequence {
-    fileprivate var text: String {
-        switch self {
-        case .noInterruptPoints: "no interrupt points"
-        case .unseenArrival: "packets are not seen to come in"
-        case .unprovenReceiveOrder: "the order of the receive queue can't be proven"
-        case .noTransmitJourneys: "no transmit journeys"
-        case .noJourneys: "no journeys"
-        case .noNICXmit: "no nic.xmit, transmit journeys stay incomplete"
-        case .noVhostCopy: "no vhost.copy: vhost-copy is part of vhost-signal; what comes by a macvtap is not seen"
-        case .noSwitchIns: "no vhost.run, vcpu.run and guest.run"
-        case .noWakeUps: "no wake-up points"
-        case .noEntries: "no vcpu.entry, and the clock can't be checked"
-        case .noExits: "no kick, and the clock can't be checked"
-        case .noInjection: "irq.inject is the worker's wake-up of the vCPU, or absent"
-        case .noSend: "no guest.send"
-        case .silentReaders: "UDP's readers leave no other trace from Linux 6.18 on: what they read is not-recorded"
-        case .beginInStack: "packets begin with netif_receive_skb"
-        case .interruptsMistaken: "interrupts may be mistaken for each other"
-        case .incompleteReceive: "receive journeys stay incomplete, except TCP's"
-        case .noAppRun: "no app.run"
-        case .noAppSend: "no app.send"
         }
     }
 }
