@@ -28,6 +28,13 @@ extension Tracker {
                     UnclaimedPackets(machine: ports[port].machine.row, device: ports[port].device, count: count))
             }
         }
+        endLive()
+        handOnOrphans()
+        return unclaimed
+    }
+
+    /// Packets that are still on their way to or from a guest end; others were nobody's.
+    private mutating func endLive() {
         var live: [FlightID] = []
         flights.forEachLive { live.append($0) }
         for id in live {
@@ -47,6 +54,10 @@ extension Tracker {
             if !flight.flags.contains(.ended) { flights[id].outcome = outcomeAtEdge(of: id) }
             emit(id)
         }
+    }
+
+    /// Journeys that ended before it was known whose they are are handed on, if that is known by now.
+    private mutating func handOnOrphans() {
         for (index, (journey, port)) in orphans.enumerated() {
             var port = port
             if port.isNone {
@@ -73,7 +84,6 @@ extension Tracker {
             for _ in 0..<count { handOn(&journey, nil) }
         }
         uncounted.removeAll()
-        return unclaimed
     }
 
     /// The recording is over: ends all that is still on its way.

@@ -97,37 +97,9 @@ extension Tracker {
         guard before != nil || history.isWhole else { return points }
         points.entry = vector != 0 && seesInjections ? carrying : lastEntry
         guard let before, before.time >= machines[.host].validFrom else { return points }
-        switch before.what {
-        case .sleep:
-            points.run = firstRun
-            points.kind = wakingBefore ? .preempted : .woken
-            if wakingBefore { points.state = VCPUState(kind: .preempted, by: 0) }
-        case .preempted:
-            points.run = firstRun
-            points.kind = .preempted
-            points.state = VCPUState(kind: .preempted, by: before.by)
-        case .exit:
-            points.kind = HostReason(code: before.by).isHalt ? .haltPoll : .kick
-            points.state = VCPUState(kind: .inHost, by: before.by)
-        case .entry:
-            points.kind = lastEntry == PointTimes.absent ? .posted : .kick
-            points.state = VCPUState(kind: .inGuest, by: 0)
-        default:
-            points.kind = .kick
-            points.state = VCPUState(kind: .inHost, by: exitBefore.code)
-        }
-        // Woken on the way to sleep: the thread was still running when the interrupt came.
-        if points.wake != PointTimes.absent, points.run == PointTimes.absent, firstRun != PointTimes.absent,
-            points.wake <= firstRun
-        {
-            points.run = firstRun
-            points.kind = .woken
-        }
-        // It was on a CPU by itself before, and then on its way to sleep again.
-        if points.run != PointTimes.absent, points.wake > points.run { points.wake = PointTimes.absent }
-        if points.entry != PointTimes.absent, points.run != PointTimes.absent, points.run > points.entry {
-            points.run = PointTimes.absent
-        }
+        points.classify(
+            before, exitBefore: exitBefore, isWakingBefore: wakingBefore, firstRun: firstRun,
+            hasEntered: lastEntry != PointTimes.absent)
         return points
     }
 
@@ -145,5 +117,46 @@ extension Tracker {
                 after: anchor, until: ingress, validFrom: machines[.host].validFrom)
         else { return }
         flights.stamp(id, .vhostRun, at: run, by: machines[.host].threads[worker].id)
+    }
+}
+
+extension Tracker.DeliveryPoints {
+    /// Tells from what the vCPU's thread did before the signal how the interrupt reached it.
+    /// - Parameters:
+    ///   - before: what it did last.
+    ///   - exitBefore: the exit it was in, where that was not the last thing.
+    ///   - isWakingBefore: somebody had woken it and it had not run yet.
+    ///   - firstRun: when it first got a CPU after the signal.
+    ///   - hasEntered: it entered the guest after the signal.
+    fileprivate mutating func classify(
+        _ before: ThreadEvent, exitBefore: HostReason, isWakingBefore: Bool, firstRun: Nanoseconds, hasEntered: Bool
+    ) {
+        switch before.what {
+        case .sleep:
+            run = firstRun
+            kind = isWakingBefore ? .preempted : .woken
+            if isWakingBefore { state = VCPUState(kind: .preempted, by: 0) }
+        case .preempted:
+            run = firstRun
+            kind = .preempted
+            state = VCPUState(kind: .preempted, by: before.by)
+        case .exit:
+            kind = HostReason(code: before.by).isHalt ? .haltPoll : .kick
+            state = VCPUState(kind: .inHost, by: before.by)
+        case .entry:
+            kind = hasEntered ? .kick : .posted
+            state = VCPUState(kind: .inGuest, by: 0)
+        default:
+            kind = .kick
+            state = VCPUState(kind: .inHost, by: exitBefore.code)
+        }
+        // Woken on the way to sleep: the thread was still running when the interrupt came.
+        if wake != PointTimes.absent, run == PointTimes.absent, firstRun != PointTimes.absent, wake <= firstRun {
+            run = firstRun
+            kind = .woken
+        }
+        // It was on a CPU by itself before, and then on its way to sleep again.
+        if run != PointTimes.absent, wake > run { wake = PointTimes.absent }
+        if entry != PointTimes.absent, run != PointTimes.absent, run > entry { run = PointTimes.absent }
     }
 }
