@@ -55,6 +55,7 @@ struct Failure: Error {
         case let fault as SessionFiles.Fault: fault.text
         case let fault as SessionFault: fault.text
         case let fault as ClockFault: fault.text
+        case let fault as TailFault: fault.text
         case let fault as BudgetFault: fault.text
         case let fault as ExportFault: "\(fault.path): \(fault.error.call): \(fault.error.text)"
         case let fault as Manifest.Fault: SessionFiles.Fault.unusableManifest(fault).text

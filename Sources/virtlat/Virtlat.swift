@@ -10,7 +10,8 @@ struct Virtlat: AsyncParsableCommand {
         abstract: "Tells where a packet's time goes between a KVM host's NIC and the application in its guest.",
         version: "0.1.0",
         subcommands: [
-            Record.self, Analyze.self, Compare.self, ExperimentVerb.self, Bind.self, ClockVerb.self, Paths.self,
+            Record.self, Analyze.self, Explain.self, Compare.self, ExperimentVerb.self, Bind.self, ClockVerb.self,
+            Paths.self,
             AgentVerb.self, VMs.self,
             DoctorVerb.self, GuardVerb.self, ScanVerb.self,
         ])

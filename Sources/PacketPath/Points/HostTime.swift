@@ -3,8 +3,8 @@
 package import ClockSync
 
 /// What a vCPU was doing when an interrupt was signalled to it.
-package struct VCPUState: BitwiseCopyable, Sendable {
-    package enum Kind: UInt8, BitwiseCopyable, Sendable { case unknown, inGuest, inHost, preempted }
+package struct VCPUState: BitwiseCopyable, Hashable, Sendable {
+    package enum Kind: UInt8, BitwiseCopyable, Hashable, Sendable { case unknown, inGuest, inHost, preempted }
 
     package var kind: Kind
     /// In the host: `HostReason`'s code of its last exit. Preempted: the id of the thread that took its CPU, 0 when

@@ -23,4 +23,16 @@ extension Decimal {
 
     /// A p-value with three decimals, which is never 0.
     static func probability(_ p: Double) -> String { p < 0.0005 ? "<0.001" : thousandths(p) }
+
+    /// A share of a whole that others may take away from: 0.051 as "5.1", -0.051 as "-5.1".
+    static func signedShare(_ share: Double) -> String {
+        let text = percent(share.magnitude)
+        return share < 0 && text != "0.0" ? "-" + text : text
+    }
+
+    /// "1.6"
+    static func tenths(_ number: Double) -> String {
+        let tenths = Int(exactly: (number.magnitude * 10).rounded()) ?? .max
+        return (number < 0 && tenths > 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
+    }
 }

@@ -80,15 +80,10 @@ package struct TextReport {
     // MARK: Flows
 
     private mutating func flow(_ flow: Flow) {
-        let guest =
-            "\(report.machines[flow.machine].name) \(flow.path == .host ? "app" : report.names.name(flow.device))"
-        let nic = flow.nics.isEmpty ? "" : flow.nics.map { report.names.name($0) }.sorted().joined(separator: ",")
-        let tap = report.names.name(flow.hostDevice)
-        let stations = (flow.direction == .receive ? [nic, tap, guest] : [guest, tap, nic]).filter { !$0.isEmpty }
         let title = flow.direction == .receive ? "RECEIVE " : "TRANSMIT"
         line()
         line(
-            title.strong(colour), "  ", stations.joined(separator: " → "), "   path \(flow.path.name)   ",
+            title.strong(colour), "  ", report.stations(of: flow), "   path \(flow.path.name)   ",
             Decimal.grouped(flow.seen), " packets seen, ", packets(flow))
         if flow.isKnownByOrderAlone {
             line("          identity: by order alone, which no length confirms (native XDP has no skb)")
@@ -238,4 +233,15 @@ package struct TextReport {
 
     /// One block for an eighth of the whole.
     private func bar(_ share: Double) -> String { .bar(eighths: Int((share * 64).rounded())) }
+}
+
+extension SessionFindings {
+    /// What a flow's packets pass, in their order: "nic0 → tap0 → g3 eth0".
+    func stations(of flow: Flow) -> String {
+        let guest = "\(machines[flow.machine].name) \(flow.path == .host ? "app" : names.name(flow.device))"
+        let nic = flow.nics.isEmpty ? "" : flow.nics.map { names.name($0) }.sorted().joined(separator: ",")
+        let tap = names.name(flow.hostDevice)
+        let stations = flow.direction == .receive ? [nic, tap, guest] : [guest, tap, nic]
+        return stations.filter { !$0.isEmpty }.joined(separator: " → ")
+    }
 }

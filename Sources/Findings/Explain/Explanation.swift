@@ -1,0 +1,61 @@
+// Why packets were slow, as far as times tell: two passes over a session, one for what is usual, one for what is not.
+
+package import ClockSync
+import PacketPath
+import Statistics
+import TraceData
+
+package struct Explanation: Sendable {
+    /// What the first pass found of all packets.
+    package var findings: SessionFindings
+    package var question: TailQuestion
+    /// One for each flow that has slow packets, in the order of reports; of the flow alone whose packet was asked for.
+    package var tails: [Tail]
+    /// Host time that a person counts from.
+    package var zero: Nanoseconds
+
+    /// Reads a session twice.
+    /// - Throws: `TailFault`, and what a pass throws.
+    package init(
+        _ pass: SessionPass, _ question: TailQuestion, seed: UInt64, progress: SessionPass.Progress = { _, _ in }
+    ) throws {
+        findings = try SessionFindings(pass, progress: progress)
+        self.question = question
+        let flows = findings.flows.filter { $0.endToEnd.count > 0 }
+        let targets = try Self.targets(flows, findings, question)
+        let reader = TailReader(targets, wanted: question.packet)
+        zero = try pass.run([reader], progress: progress).start.zero
+        if reader.readings.contains(where: \.hasTooMany) { throw TailFault.tooMany(limit: TailQuestion.mostSlow) }
+        tails = zip(zip(flows, targets), reader.readings).compactMap { known, reading in
+            reading.slow.isEmpty ? nil : Tail(known.0, known.1, reading, seed: seed)
+        }
+        if let packet = question.packet, tails.isEmpty { throw TailFault.noPacket(packet) }
+    }
+
+    private static func targets(_ flows: [Flow], _ findings: SessionFindings, _ question: TailQuestion) throws
+        -> [TailTarget]
+    {
+        let targets = flows.map { flow in
+            let stage = question.stage.flatMap { name in flow.stages.firstIndex { $0.stage.name == name } }
+            let samples = stage.map { flow.stages[$0].samples } ?? flow.endToEnd
+            var limit: Nanoseconds? =
+                switch question.limit {
+                case .percentile(let percent): samples.count > 0 ? samples.percentiles([percent])[0] : nil
+                case .time(let time): time
+                }
+            if question.stage != nil, stage == nil { limit = nil }
+            return TailTarget(
+                machine: flow.machine, device: findings.names.name(flow.device), direction: flow.direction,
+                path: flow.path, isWithoutCall: flow.withoutCall == flow.complete, limit: limit, stage: stage,
+                stageCount: flow.stages.count)
+        }
+        if let name = question.stage, !flows.isEmpty, targets.allSatisfy({ $0.stage == nil }) {
+            var names: [String] = []
+            for stage in flows.flatMap(\.stages) where !names.contains(stage.stage.name) {
+                names.append(stage.stage.name)
+            }
+            throw TailFault.noStage(name, names)
+        }
+        return targets
+    }
+}
