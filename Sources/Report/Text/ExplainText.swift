@@ -53,10 +53,10 @@ package struct ExplainText {
 
     private mutating func tail(_ tail: Tail, _ worst: Int) {
         title(tail.flow)
-        let where_ = tail.stage.map { " in \($0.name)" } ?? ""
+        let place = tail.stage.map { " in \($0.name)" } ?? ""
         line(
             "          ", Decimal.counted(tail.packets.count, "packet"), " took more than ",
-            Decimal.microseconds(tail.limit), " µs", where_, explanation.question.limit.text,
+            Decimal.microseconds(tail.limit), " µs", place, explanation.question.limit.text,
             "; the ", Decimal.grouped(tail.others), " others show what is usual")
         stages(tail)
         for (index, pattern) in tail.patterns.enumerated() {
