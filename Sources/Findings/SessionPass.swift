@@ -4,6 +4,7 @@
 package import GuestClocks
 package import PacketPath
 import Sessions
+package import TraceData
 
 /// How a session is to be read, and the reading of it.
 package struct SessionPass {
@@ -35,13 +36,18 @@ package struct SessionPass {
     package struct Result {
         package var start: PassStart
         package var account: AnalysisAccount
+        /// The CPUs of all machines, as evidence numbers them.
+        package var lanes: [Lane]
     }
 
     /// Hands each journey that passes the filter to all readers, in their order.
     ///
     /// Where nobody said which clocks to use, the exact ones that the files state are believed first. All evidence is
     /// weighed only if the events contradict them, so most sessions are read once.
-    package func run(_ readers: [any JourneyReader], progress: Progress = { _, _ in }) throws -> Result {
+    /// - Parameter witness: keeps what shows the points of the packets that it is there for.
+    package func run(
+        _ readers: [any JourneyReader], witness: Witness? = nil, progress: Progress = { _, _ in }
+    ) throws -> Result {
         let resolution = ClockResolution(session.machines, manifest: session.files.manifest, servoLogs: servoLogs)
         func thorough() throws -> [GuestClock] {
             progress(.findingClocks, 0)
@@ -58,13 +64,15 @@ package struct SessionPass {
         let mustBeRight = isAutomatic && !machines.guests.isEmpty && !readers.allSatisfy(\.canForget)
         let clocks = try mustBeRight ? thorough() : stated()
         machines.use(clocks)
-        if let result = try follow(machines, clocks, readers, isFinal: mustBeRight || !isAutomatic, progress) {
+        if let result = try follow(
+            machines, clocks, readers, witness, isFinal: mustBeRight || !isAutomatic, progress)
+        {
             return result
         }
         // What the files say is wrong: the events themselves know better.
         let others = try thorough()
         machines.use(others)
-        guard let result = try follow(machines, others, readers, isFinal: true, progress) else {
+        guard let result = try follow(machines, others, readers, witness, isFinal: true, progress) else {
             preconditionFailure("a pass on the last clocks there are was void")
         }
         return result
@@ -73,8 +81,8 @@ package struct SessionPass {
     /// - Parameter isFinal: there are no other clocks to try.
     /// - Returns: nil when the events contradict the clocks and those are not final.
     private func follow(
-        _ machines: Machines, _ clocks: [GuestClock], _ readers: [any JourneyReader], isFinal: Bool,
-        _ progress: Progress
+        _ machines: Machines, _ clocks: [GuestClock], _ readers: [any JourneyReader], _ witness: Witness?,
+        isFinal: Bool, _ progress: Progress
     ) throws -> Result? {
         let analysis = try Analysis(machines, path: path)
         let measured = session.files.manifest?.measured
@@ -87,10 +95,10 @@ package struct SessionPass {
         let account: AnalysisAccount
         do {
             defer { progress(.following, nil) }
-            account = try analysis.run(into: gate) { progress(.following, $0) }
+            account = try analysis.run(into: gate, witness: witness) { progress(.following, $0) }
         }
         if !isFinal, analysis.doubtsClocks(account) { return nil }
         for reader in readers { try reader.end(account) }
-        return Result(start: start, account: account)
+        return Result(start: start, account: account, lanes: analysis.lanes)
     }
 }

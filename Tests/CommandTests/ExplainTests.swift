@@ -97,6 +97,44 @@ import Testing
         #expect(abs(took.reduce(0, +) - (try #require(Double(whole[3])))) < 0.1 * Double(took.count))
     }
 
+    @Test(arguments: ["rx", "tx"])
+    func `each point of a packet is an event that trace-cmd shows at that time on that CPU`(direction: String)
+        async throws
+    {
+        let worst = try #require(
+            try await explain(.steady, "--direction", direction, "--worst", "1")["flows"].list.first)["packets"].list[0]
+        let number = try worst.integer("number")
+        let points = try await explain(.steady, "--packet", String(number))["points"].list
+        #expect(points.count > 6)
+        let report = try await Command.tool(
+            "trace-cmd", package: "trace-cmd", "report", "-t", Recording.steady.host)
+        // "<idle>-0 [001] 33.339230057: irq_handler_entry: irq=29 ..."
+        let shown = Set(
+            report.output.split(separator: "\n").compactMap { line -> String? in
+                guard let open = line.firstIndex(of: "["), let close = line.firstIndex(of: "]"), open < close,
+                    let cpu = Int(line[line.index(after: open)..<close])
+                else { return nil }
+                let words = line[line.index(after: close)...].split(separator: " ")
+                guard words.count > 1 else { return nil }
+                // Flags may stand in between.
+                guard let time = words.firstIndex(where: { $0.hasSuffix(":") && $0.contains(".") }),
+                    time + 1 < words.count
+                else { return nil }
+                return "\(cpu) \(words[time]) \(words[time + 1])"
+            })
+        #expect(shown.count > 1000)
+        var checked = 0
+        for point in points where point["machine"] == .text("l1") {
+            guard case .integer(let cpu) = point["cpu"] else { continue }
+            let time = try point.integer("time_ns")
+            let second = "\(time / 1_000_000_000)." + String(String(time % 1_000_000_000 + 1_000_000_000).dropFirst())
+            let events = point["events"].list.compactMap { if case .text(let name) = $0 { name } else { nil } }
+            #expect(events.contains { shown.contains("\(cpu) \(second): \($0):") }, "\(point)")
+            checked += 1
+        }
+        #expect(checked >= 3)
+    }
+
     @Test func `a stage's slow packets are those that spent long in it`() async throws {
         let flow = try #require(
             try await explain(

@@ -11,6 +11,8 @@ package struct Explanation: Sendable {
     package var question: TailQuestion
     /// One for each flow that has slow packets, in the order of reports; of the flow alone whose packet was asked for.
     package var tails: [Tail]
+    /// What shows that the packet that was asked for passed its points, in their order.
+    package var passages: [Passage] = []
     /// Host time that a person counts from.
     package var zero: Nanoseconds
 
@@ -24,12 +26,20 @@ package struct Explanation: Sendable {
         let flows = findings.flows.filter { $0.endToEnd.count > 0 }
         let targets = try Self.targets(flows, findings, question)
         let reader = TailReader(targets, wanted: question.packet)
-        zero = try pass.run([reader], progress: progress).start.zero
+        let witness = question.packet.map { Witness([$0]) }
+        let second = try pass.run([reader], witness: witness, progress: progress)
+        zero = second.start.zero
         if reader.readings.contains(where: \.hasTooMany) { throw TailFault.tooMany(limit: TailQuestion.mostSlow) }
         tails = zip(zip(flows, targets), reader.readings).compactMap { known, reading in
             reading.slow.isEmpty ? nil : Tail(known.0, known.1, reading, seed: seed)
         }
-        if let packet = question.packet, tails.isEmpty { throw TailFault.noPacket(packet) }
+        guard let packet = question.packet else { return }
+        guard let tail = tails.first else { throw TailFault.noPacket(packet) }
+        if let evidence = witness?[packet] {
+            passages = Passage.all(
+                of: tail.flow, reader.wantedTimes, evidence, second.lanes, findings.machines,
+                ofHost: findings.followsHost)
+        }
     }
 
     private static func targets(_ flows: [Flow], _ findings: SessionFindings, _ question: TailQuestion) throws

@@ -42,8 +42,10 @@ struct TailReading {
 /// Sorts the packets of a session into slow ones and others.
 final class TailReader: JourneyReader {
     private let targets: [TailTarget]
-    /// The one packet that is kept, whatever it took.
+    /// The one packet that is kept, whatever it took …
     private let wanted: Int?
+    /// … and when it was where.
+    private(set) var wantedTimes = PointTimes()
     private(set) var readings: [TailReading] = []
     private let paths = PathTable()
     private var names = NameTable()
@@ -77,6 +79,7 @@ final class TailReader: JourneyReader {
         if place < TailReading.mostBegins { readings[index].begins.append(begin) }
         let (number, time) = (journey.number, target.stage.map { stages[$0] ?? 0 } ?? tiles.total)
         guard wanted.map({ $0 == number }) ?? target.limit.map({ time > $0 }) ?? false else { return }
+        if wanted != nil { wantedTimes = journey.times }
         guard readings[index].slow.count < TailQuestion.mostSlow else {
             readings[index].hasTooMany = true
             return

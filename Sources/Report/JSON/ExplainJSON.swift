@@ -20,9 +20,11 @@ package enum ExplainJSON {
         let schema = ExplainJSON.schema
         let session: String
         let flows: [FlowValue]
+        let points: [PassageValue]
 
         init(_ explanation: Explanation, _ worst: Int) {
             session = explanation.findings.session
+            points = explanation.passages.map(PassageValue.init)
             flows = explanation.tails.map { FlowValue(explanation, $0, worst) }
         }
     }
@@ -57,6 +59,26 @@ package enum ExplainJSON {
                     trait: explanation.text(of: $0.trait), slow: $0.slow, others: $0.others, p_value: $0.pValue)
             }
             packets = tail.slowest.prefix(worst).map { PacketValue(explanation, $0, tail) }
+        }
+    }
+
+    private struct PassageValue: Encodable {
+        let point: String
+        let time_ns: Int64
+        let machine: String
+        @Nullable var cpu: Int?
+        @Nullable var thread: Int32?
+        @Nullable var command: String?
+        let events: [String]
+
+        init(_ passage: Passage) {
+            point = passage.point.name
+            time_ns = passage.time
+            machine = passage.machine
+            cpu = passage.cpu
+            thread = passage.thread?.id
+            command = passage.thread?.name
+            events = passage.events
         }
     }
 

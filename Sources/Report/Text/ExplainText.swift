@@ -155,6 +155,26 @@ package struct ExplainText {
             "  ", "end to end".column(widths.stage + widths.owner),
             Decimal.microseconds(packet.total).right(widths.number),
             "".right(widths.number), Decimal.signed(Double(all)).right(widths.number))
+        passages()
+    }
+
+    /// The events, as trace-cmd report shows them.
+    private mutating func passages() {
+        guard !explanation.passages.isEmpty else { return }
+        let width = explanation.passages.map(\.machine.count).max() ?? 0
+        line()
+        line(
+            "  ",
+            ("point".column(Self.widths.stage) + "at".right(18) + "  " + "machine".column(max(8, width + 1))
+                + "CPU".column(6) + "thread".column(24) + "event").strong(colour), "   s")
+        for passage in explanation.passages {
+            let thread = passage.thread.map { "\($0.name ?? "<...>")-\($0.id)" } ?? "unknown"
+            line(
+                "  ", passage.point.name.column(Self.widths.stage), Decimal.exactSeconds(passage.time).right(18), "  ",
+                passage.machine.column(max(8, width + 1)), (passage.cpu.map { String($0) } ?? "–").column(6),
+                thread.column(24), passage.events.prefix(3).joined(separator: ", "),
+                passage.events.count > 3 ? ", …" : "")
+        }
     }
 }
 
