@@ -40,7 +40,7 @@ import Testing
         #expect(unfit.isEmpty, "\(what): \(text.debugDescription)")
     }
 
-    @Test(arguments: ["text", "csv", "json", "packets", "compare", "clock"])
+    @Test(arguments: ["text", "csv", "json", "packets", "compare", "clock", "explain"])
     func `names do not reach a terminal as they are`(form: String) async throws {
         let folder = try recording()
         defer { folder.remove() }
@@ -50,6 +50,7 @@ import Testing
             case "packets": ["analyze", file, "--packets", folder.path + "/p.csv"]
             case "compare": ["compare", file, file]
             case "clock": ["clock", file]
+            case "explain": ["explain", file]
             default: ["analyze", file, "--format", form]
             }
         let run = try await Command.virtlat(arguments)
@@ -65,7 +66,7 @@ import Testing
     }
 
     /// On a terminal the program has codes of its own; what a name holds does not pass for one of them.
-    @Test(arguments: ["analyze", "clock", "compare"])
+    @Test(arguments: ["analyze", "clock", "compare", "explain"])
     func `on a terminal a file's name is neither emphasis that hides nor a line that is written over`(verb: String)
         async throws
     {

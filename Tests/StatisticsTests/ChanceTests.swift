@@ -18,7 +18,7 @@ import Testing
                 let ways = ways(marked: marked, of: all)
                 for drawn in 0...all {
                     for found in 0...drawn {
-                        let hits = ways.count { ($0 & (UInt(1) << UInt(drawn)) &- 1).nonzeroBitCount >= found }
+                        let hits = ways.count { ($0 & ((UInt(1) << UInt(drawn)) - 1)).nonzeroBitCount >= found }
                         let chance = Chance.hypergeometric(found: found, drawn: drawn, marked: marked, of: all)
                         #expect(
                             abs(chance - Double(hits) / Double(ways.count)) < 1e-12,

@@ -61,7 +61,8 @@ package struct Explanation: Sendable {
         }
         if let name = question.stage, !flows.isEmpty, targets.allSatisfy({ $0.stage == nil }) {
             var names: [String] = []
-            for stage in flows.flatMap(\.stages) where !names.contains(stage.stage.name) {
+            for stage in flows.flatMap(\.stages)
+            where stage.samples.count > 0 && !names.contains(stage.stage.name) {
                 names.append(stage.stage.name)
             }
             throw TailFault.noStage(name, names)
