@@ -45,11 +45,12 @@ package struct Periodicity: Sendable, Equatable {
             if (spectrum.powers(drawn).max() ?? 0) >= strongest { notWeaker += 1 }
         }
         // A comb is as strong at every multiple of its frequency: the lowest is the one that is meant.
-        guard let index = powers.firstIndex(where: { $0 >= 0.8 * strongest }) else { return nil }
+        guard let index = powers.firstIndex(where: { $0 >= 0.6 * strongest }) else { return nil }
         var best = index
         while best + 1 < powers.count, powers[best + 1] > powers[best] { best += 1 }
+        let peak = spectrum.peak(of: moments, near: best)
         return Periodicity(
-            period: 1 / spectrum.frequency(best), strength: powers[best].squareRoot() / Double(moments.count),
+            period: 1 / peak.frequency, strength: peak.power.squareRoot() / Double(moments.count),
             pValue: Double(notWeaker) / Double(draws + 1))
     }
 
@@ -63,31 +64,49 @@ package struct Periodicity: Sendable, Equatable {
         /// leave out most of their turns.
         init(from start: Double, span: Double, moments: Int) {
             self.start = start
-            step = 1 / (4 * span)
-            count = 16 * moments
+            step = 1 / (2 * span)
+            count = 8 * moments
         }
 
-        private static let first = 8
+        private static let first = 4
 
-        func frequency(_ index: Int) -> Double { step * Double(Self.first + index) }
+        /// The strongest frequency no further than its neighbours from the one with this index.
+        func peak(of moments: [Double], near index: Int) -> (frequency: Double, power: Double) {
+            (-16...16).map { offset in
+                let frequency = step * (Double(Self.first + index) + Double(offset) / 16)
+                let angles = moments.map { 2 * Double.pi * ($0 - start) * frequency }
+                let (x, y) = (angles.reduce(0) { $0 + cos($1) }, angles.reduce(0) { $0 + sin($1) })
+                return (frequency, x * x + y * y)
+            }.max { $0.power < $1.power }!
+        }
 
         /// The squared length of the sum of all angles, for each frequency.
+        ///
+        /// From one frequency to the next a moment's angle grows by the same amount, so sines and cosines are turned on
+        /// instead of asked for anew; eight frequencies at a time.
         func powers(_ moments: [Double]) -> [Double] {
-            var x = [Double](repeating: 0, count: count)
+            var x = [SIMD8<Double>](repeating: .zero, count: count / 8)
             var y = x
             for moment in moments {
                 let turn = 2 * Double.pi * (moment - start) * step
-                var (cosine, sine) = (cos(turn * Double(Self.first)), sin(turn * Double(Self.first)))
-                let (stepCosine, stepSine) = (cos(turn), sin(turn))
-                for index in 0..<count {
-                    x[index] += cosine
-                    y[index] += sine
-                    (cosine, sine) = (
-                        cosine * stepCosine - sine * stepSine, sine * stepCosine + cosine * stepSine
+                var (cosines, sines) = (SIMD8<Double>(), SIMD8<Double>())
+                for offset in 0..<8 {
+                    cosines[offset] = cos(turn * Double(Self.first + offset))
+                    sines[offset] = sin(turn * Double(Self.first + offset))
+                }
+                let (stepCosine, stepSine) = (cos(8 * turn), sin(8 * turn))
+                for index in x.indices {
+                    x[index] += cosines
+                    y[index] += sines
+                    (cosines, sines) = (
+                        cosines * stepCosine - sines * stepSine, sines * stepCosine + cosines * stepSine
                     )
                 }
             }
-            return (0..<count).map { x[$0] * x[$0] + y[$0] * y[$0] }
+            return x.indices.flatMap { index in
+                let power = x[index] * x[index] + y[index] * y[index]
+                return (0..<8).map { power[$0] }
+            }
         }
     }
 }
