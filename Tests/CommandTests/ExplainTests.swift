@@ -1,6 +1,7 @@
 // virtlat explain, held against what --packets says of the same packets, reckoned once more.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ExplainTests {
@@ -146,6 +147,13 @@ import Testing
             row.stages.contains { $0.name == "kvm-wakeup" && $0.length > limit }
         }
         #expect(try Int(flow.integer("slow")) == slow.count)
+    }
+
+    @Test func `of fewer packets than a hundred the slowest one is slow`() async throws {
+        let run = try await Command.virtlat("explain", Checkout.recording("host"), "--format", "json")
+        let flows = try JSON(run.output)["flows"].list
+        #expect(try flows.map { try $0.integer("slow") } == [1, 1])
+        for flow in flows { #expect(try flow["packets"].list[0].integer("total_ns") > flow.integer("above_ns")) }
     }
 
     @Test func `a time may be the limit, and nobody may be beyond it`() async throws {

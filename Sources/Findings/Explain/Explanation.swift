@@ -48,12 +48,7 @@ package struct Explanation: Sendable {
         let targets = flows.map { flow in
             let stage = question.stage.flatMap { name in flow.stages.firstIndex { $0.stage.name == name } }
             let samples = stage.map { flow.stages[$0].samples } ?? flow.endToEnd
-            var limit: Nanoseconds? =
-                switch question.limit {
-                case .percentile(let percent): samples.count > 0 ? samples.percentiles([percent])[0] : nil
-                case .time(let time): time
-                }
-            if question.stage != nil, stage == nil { limit = nil }
+            let limit = question.stage != nil && stage == nil ? nil : question.limit.time(among: samples)
             return TailTarget(
                 machine: flow.machine, device: findings.names.name(flow.device), direction: flow.direction,
                 path: flow.path, isWithoutCall: flow.withoutCall == flow.complete, limit: limit, stage: stage,
@@ -68,5 +63,20 @@ package struct Explanation: Sendable {
             throw TailFault.noStage(name, names)
         }
         return targets
+    }
+}
+
+extension TailQuestion.Limit {
+    /// Above which time a packet is slow; nil where there are no packets. Beyond a percentile there is one at least.
+    fileprivate func time(among samples: Samples) -> Nanoseconds? {
+        switch self {
+        case .time(let time): return time
+        case .percentile(let percent):
+            guard samples.count > 0 else { return nil }
+            let slow = max(1, Int(Double(samples.count) * (100 - percent) / 100))
+            let rest = Double(samples.count - slow) / Double(samples.count) * 100
+            // Quantiles have three digits, so the largest value may be its own.
+            return min(samples.percentiles([rest])[0], samples.maximum - 1)
+        }
     }
 }
