@@ -21,15 +21,22 @@ package struct SessionFindings: Sendable {
     package var clocks: [GuestClock]
     /// Packets of each guest on whose way a servo swung, in the order of `clocks`.
     package var inSwings: [Int]
+    /// Host time that a person counts from: when the measurement began, or the host's first event.
+    package var zero: Nanoseconds
+    /// The CPUs of all machines, as evidence numbers them.
+    package var lanes: [Lane]
 
     /// Reads a session.
-    /// - Parameter others: get every journey too.
+    /// - Parameters:
+    ///   - others: get every journey too.
+    ///   - witness: keeps what shows the points of the packets that it is there for.
     package init(
-        _ pass: SessionPass, beside others: [any JourneyReader] = [], progress: SessionPass.Progress = { _, _ in }
+        _ pass: SessionPass, beside others: [any JourneyReader] = [], witness: Witness? = nil,
+        progress: SessionPass.Progress = { _, _ in }
     ) throws {
         let breakdown = Breakdown()
         let swings = SwingCount()
-        let result = try pass.run([breakdown, swings] + others, progress: progress)
+        let result = try pass.run([breakdown, swings] + others, witness: witness, progress: progress)
         files = pass.session.files
         filter = pass.filter
         machines = result.start.machines.all
@@ -40,6 +47,8 @@ package struct SessionFindings: Sendable {
         flows = breakdown.sortedFlows
         guestToGuest = breakdown.guestToGuest
         inSwings = swings.packets
+        zero = result.start.zero
+        lanes = result.lanes
     }
 
     /// The session's name.

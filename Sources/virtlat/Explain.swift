@@ -11,8 +11,8 @@ struct Explain: ParsableCommand {
         abstract: "Tell what the slowest packets of a session have over the others.",
         usage: "virtlat explain [options] FOLDER\nvirtlat explain [options] HOST.dat GUEST.dat ...",
         discussion: """
-            Reads a session as virtlat analyze does, twice: the first time it learns what each stage usually takes, and where the slowest \
-            hundredth of each flow's packets begins; the second time it looks at these, with the others as their control group.
+            Reads a session as virtlat analyze does, and looks at the slowest hundredth of each flow's packets, with the others as their \
+            control group.
 
             Of each stage it says what it usually takes (the median of all) and takes in slow packets, its share of the time of all packets, \
             its share of the excess (what slow packets took more than usual, all together), with a 95 % interval between bursts of slow \

@@ -19,12 +19,11 @@ package struct Passage: Sendable {
     /// The event, by name; several where the point does not tell which of those that the file knows it was.
     package var events: [String]
 
-    /// - Parameter lanes: the CPUs that evidence numbers.
     static func all(
-        of flow: Flow, _ times: PointTimes, _ evidence: JourneyEvidence, _ lanes: [Lane], _ machines: [Machine],
-        ofHost: Bool
+        of flow: Flow, _ times: PointTimes, _ evidence: JourneyEvidence, _ findings: SessionFindings
     ) -> [Passage] {
-        flow.path.description.rules(flow.direction).filter { times.has($0.point) }.map { rule in
+        let (lanes, machines, ofHost) = (findings.lanes, findings.machines, findings.followsHost)
+        return flow.path.description.rules(flow.direction).filter { times.has($0.point) }.map { rule in
             let found = evidence[rule.point]
             let lane = lanes.indices.contains(Int(found.lane)) ? lanes[Int(found.lane)] : nil
             let machine = machines[lane?.machine ?? (rule.role == .host ? 0 : flow.machine)]

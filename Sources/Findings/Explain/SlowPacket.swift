@@ -12,6 +12,8 @@ package struct SlowPacket: Sendable {
     package var begin: Nanoseconds
     /// From its first point to its last.
     package var total: Nanoseconds
+    /// What it is slow by: that, or its time in the stage that is asked for.
+    package var measured: Nanoseconds
     package var traits: [Trait]
     /// One for each stage of its flow, ns; nil where the packet has no such stage: its time is in a later one.
     package var stages: [Nanoseconds?]

@@ -49,11 +49,11 @@ package struct TailStage: Sendable {
 }
 
 extension Tail {
-    /// - Parameter target: what was asked of the flow.
-    init(_ flow: Flow, _ target: TailTarget, _ reading: TailReading, seed: UInt64) {
+    /// - Parameter reading: its packets are the slow ones.
+    init(_ flow: Flow, _ limit: Nanoseconds, _ reading: TailReading, seed: UInt64) {
         self.flow = flow
-        limit = target.limit ?? 0
-        stage = target.stage.map { flow.stages[$0].stage }
+        self.limit = limit
+        stage = reading.stage.map { flow.stages[$0].stage }
         packets = reading.slow
         others = reading.count - reading.slow.count
         let usual = Tail.usual(flow)

@@ -103,7 +103,8 @@ package struct ExplainText {
         for (index, packet) in tail.slowest.prefix(worst).enumerated() {
             line(
                 "  ", index == 0 ? "slowest:  " : "          ", "#\(packet.number)".column(9), "at ",
-                Decimal.exactSeconds(packet.begin &- explanation.zero), " s, ", Decimal.microseconds(packet.total),
+                Decimal.exactSeconds(packet.begin &- explanation.findings.zero), " s, ",
+                Decimal.microseconds(packet.total),
                 " µs: ", culprits(packet, tail))
         }
     }
@@ -133,7 +134,7 @@ package struct ExplainText {
         let all = excess.reduce(0, &+)
         line(
             "          packet ", String(packet.number), " began at ",
-            Decimal.exactSeconds(packet.begin &- explanation.zero), " s: ",
+            Decimal.exactSeconds(packet.begin &- explanation.findings.zero), " s: ",
             packet.traits.map { explanation.text(of: $0) }.joined(separator: ", "))
         let widths = Self.widths
         line(
