@@ -40,10 +40,6 @@ struct Analyze: ParsableCommand {
               64 wrong usage
             """)
 
-    @Argument(
-        help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
-    var input: [String]
-
     @Option(help: "How to print the breakdown: text, json or csv.")
     var format = Format.text
 
@@ -54,39 +50,11 @@ struct Analyze: ParsableCommand {
         completion: .file())
     var packets: String?
 
-    @Option(help: "Only this guest, by name.")
-    var guest: String?
-
-    @Option(help: "Only this device, by its name in the guest or on the host.")
-    var device: String?
-
-    @Option(help: "Only rx (to the guest) or tx (from it).")
-    var direction: DirectionName?
-
-    @Option(help: "Only packets from this time on, counted from the start of the measurement (2s, 150ms, 30us).")
-    var since: Duration?
-
-    @Option(help: "Only packets before this time, counted from the start of the measurement.")
-    var until: Duration?
-
-    @Option(
-        help: ArgumentHelp(
-            "The path that all packets take, whatever their events say (virtlat paths lists them).", valueName: "path"))
-    var path: PathName?
-
-    @OptionGroup var clockOptions: ClockOptions
+    @OptionGroup var session: SessionOptions
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, csv }
 
-    enum DirectionName: String, ExpressibleByArgument, CaseIterable {
-        case rx, tx
-        var direction: Direction { self == .rx ? .receive : .transmit }
-    }
-
     func validate() throws {
-        if let since, let until, until.nanoseconds <= since.nanoseconds {
-            throw ValidationError("--until \(until) does not lie after --since \(since).")
-        }
         if packets == "-", format != .text {
             throw ValidationError(
                 "--packets - and --format \(format.rawValue) both want standard output; give --packets a file.")
@@ -95,14 +63,7 @@ struct Analyze: ParsableCommand {
 
     func run() throws {
         try Failure.reported {
-            let session = try Session(input)
-            try session.check(guest: guest, named: "this session")
-            let pass = SessionPass(
-                session, clock: clockOptions.clock.selection, servoLogs: try clockOptions.evidence(session.machines),
-                path: path?.kind,
-                filter: JourneyFilter(
-                    guest: guest, device: device, direction: direction?.direction, since: since?.nanoseconds,
-                    until: until?.nanoseconds))
+            let pass = try session.pass()
             let file = packets.map { JourneyFile($0, CSVExport()) }
             var progress = PassProgress()
             let findings = try SessionFindings(pass, beside: file.map { [$0] } ?? []) { progress.show($0, $1) }

@@ -89,7 +89,7 @@ struct Compare: ParsableCommand {
     var device: String?
 
     @Option(help: "Only rx (to the guest) or tx (from it).")
-    var direction: Analyze.DirectionName?
+    var direction: SessionOptions.DirectionName?
 
     @Option(help: ArgumentHelp("How to put guests on the host's clock, as in virtlat analyze.", valueName: "evidence"))
     var clock = ClockOption.automatic

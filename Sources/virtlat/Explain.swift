@@ -45,10 +45,6 @@ struct Explain: ParsableCommand {
               64 wrong usage
             """)
 
-    @Argument(
-        help: "A folder that holds .dat files, or the .dat files themselves.", completion: .file(extensions: ["dat"]))
-    var input: [String]
-
     @Option(help: "How to print the explanation: text, json or csv.")
     var format = Analyze.Format.text
 
@@ -69,49 +65,19 @@ struct Explain: ParsableCommand {
     @Option(help: ArgumentHelp("So many of the slowest packets are listed of each flow.", valueName: "number"))
     var worst = 5
 
-    @Option(help: "Only this guest, by name.")
-    var guest: String?
-
-    @Option(help: "Only this device, by its name in the guest or on the host.")
-    var device: String?
-
-    @Option(help: "Only rx (to the guest) or tx (from it).")
-    var direction: Analyze.DirectionName?
-
-    @Option(help: "Only packets from this time on, counted from the start of the measurement (2s, 150ms, 30us).")
-    var since: Duration?
-
-    @Option(help: "Only packets before this time, counted from the start of the measurement.")
-    var until: Duration?
-
-    @Option(
-        help: ArgumentHelp(
-            "The path that all packets take, whatever their events say (virtlat paths lists them).", valueName: "path"))
-    var path: PathName?
-
     @Option(help: ArgumentHelp("What random draws begin with.", valueName: "number"))
     var seed: UInt64 = ComparisonRun.defaultSeed
 
-    @OptionGroup var clockOptions: ClockOptions
+    @OptionGroup var session: SessionOptions
 
     func validate() throws {
-        if let since, let until, until.nanoseconds <= since.nanoseconds {
-            throw ValidationError("--until \(until) does not lie after --since \(since).")
-        }
         if worst < 0 { throw ValidationError("--worst \(worst): so many packets can't be listed.") }
         if let packet, packet < 1 { throw ValidationError("--packet \(packet): packets are counted from 1.") }
     }
 
     func run() throws {
         try Failure.reported {
-            let session = try Session(input)
-            try session.check(guest: guest, named: "this session")
-            let pass = SessionPass(
-                session, clock: clockOptions.clock.selection, servoLogs: try clockOptions.evidence(session.machines),
-                path: path?.kind,
-                filter: JourneyFilter(
-                    guest: guest, device: device, direction: direction?.direction, since: since?.nanoseconds,
-                    until: until?.nanoseconds))
+            let pass = try session.pass()
             var progress = PassProgress()
             let question = TailQuestion(limit: above.limit, stage: stage, packet: packet)
             let explanation = try Explanation(pass, question, seed: seed) { progress.show($0, $1) }
